@@ -1,0 +1,91 @@
+"""Audio files and their bytes: WAV, FLAC, OGG and whatever else libsndfile reads, at any rate, to mono 16 kHz."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from speechtune.audio.resample import resample
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
+
+SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}
+)
+"""File name endings taken as audio when a folder is searched."""
+
+MAX_CLIP_SECONDS = 600.0
+"""Longest file read whole; longer recordings are streamed block by block."""
+
+_MIN_FILE_RATE_HZ = 4_000
+_MAX_FILE_RATE_HZ = 384_000
+
+
+def read_audio(path: Path, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
+    """Read a whole file: float32[N] at 16 kHz, channels averaged, nominal range -1 to 1, N ≥ 1.
+
+    Raises:
+        UnreadableAudioError: missing, not audio, damaged, shorter than its header says, empty, or not finite.
+        UnsupportedAudioError: a rate we do not resample, or longer than `max_seconds`.
+    """
+    try:
+        with path.open("rb") as file:
+            return _decode(file, str(path), max_seconds)
+    except OSError as error:
+        raise UnreadableAudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
+
+
+def decode_audio(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
+    """Decode a whole file held in memory; `name` stands for it in errors. Otherwise as `read_audio`."""
+    return _decode(io.BytesIO(content), name, max_seconds)
+
+
+def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write float32[N] as 16-bit FLAC; values beyond ±1 are clipped. The file appears whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            soundfile.write(file, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _decode(file: BinaryIO, name: str, max_seconds: float) -> NDArray[np.float32]:
+    try:
+        with soundfile.SoundFile(file) as sound:
+            rate_hz, num_frames = sound.samplerate, sound.frames
+            _check_header(name, rate_hz, num_frames, max_seconds)
+            frames = sound.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudioError(
+            f"{name}: not readable as audio ({error}); record or convert it again"
+        ) from error
+    if len(frames) == 0:
+        raise UnreadableAudioError(f"{name}: holds no samples; record it again")
+    if len(frames) < num_frames:
+        raise UnreadableAudioError(
+            f"{name}: truncated, {len(frames)} of {num_frames} samples are there; copy or record it again"
+        )
+    if not np.isfinite(frames).all():
+        raise UnreadableAudioError(f"{name}: holds NaN or infinite samples; convert it again")
+    return resample(frames.mean(axis=1, dtype=np.float32), rate_hz)
+
+
+def _check_header(name: str, rate_hz: int, num_frames: int, max_seconds: float) -> None:
+    if not _MIN_FILE_RATE_HZ <= rate_hz <= _MAX_FILE_RATE_HZ:
+        raise UnsupportedAudioError(
+            f"{name}: {rate_hz} Hz; {_MIN_FILE_RATE_HZ} to {_MAX_FILE_RATE_HZ} Hz are taken, convert it first"
+        )
+    if num_frames > max_seconds * rate_hz:
+        raise UnsupportedAudioError(
+            f"{name}: {num_frames / rate_hz:.0f} s long, at most {max_seconds:.0f} s are read whole; cut it into clips"
+        )

@@ -1,0 +1,129 @@
+"""Every error speechtune raises on purpose, as one tree.
+
+::
+
+    SpeechTuneError                      anything below; never raised itself
+    ├── ConfigError                      a recipe, an option or a setting makes no sense
+    ├── AudioError                       about samples and the files that hold them
+    │   ├── UnreadableAudioError           the bytes are missing, damaged, empty, or not audio
+    │   └── UnsupportedAudioError          audio of a kind, rate or length we do not take
+    ├── DataError                        about a data set
+    │   ├── ManifestError                  a manifest or a folder does not have its form
+    │   ├── UnknownLabelError              a label that the data or the model does not have
+    │   └── UnsplittableError              too few clips or speakers for what was asked
+    ├── ModelError                       about encoders and checkpoints
+    │   ├── UnknownEncoderError            a name that is neither short name, folder nor hub id
+    │   ├── EncoderUnavailableError        a known encoder whose weights are not on this machine
+    │   ├── CheckpointNotFoundError        no checkpoint there
+    │   ├── CheckpointCorruptError         a checkpoint whose files do not fit their own description
+    │   └── CheckpointIncompatibleError    a sound checkpoint that this version cannot use
+    ├── TrainingDivergedError            the loss or the weights are no longer finite, or one class took all
+    ├── SessionError                     about one live stream
+    │   ├── SessionGrammarError            a call or message out of order
+    │   └── SessionTooLongError            a configured length was passed
+    └── ServiceError                     about the server, not the input
+        ├── ServiceOverloadedError         a limit is reached; try again later
+        ├── ModelUnavailableError          no such model is served
+        └── AddressInUseError              the address to listen on is taken
+
+A message says what was wrong, where, and what to do next. The command line prints it as one line and exits with
+`exit_code`: 2 when the input is at fault, 1 when we or the machine are.
+"""
+
+
+class SpeechTuneError(Exception):
+    """Root of the tree; catch it to catch everything speechtune raises on purpose."""
+
+    exit_code = 2
+
+
+class ConfigError(SpeechTuneError):
+    """A recipe, an option or a setting makes no sense."""
+
+
+class AudioError(SpeechTuneError):
+    """About samples and the files that hold them."""
+
+
+class UnreadableAudioError(AudioError):
+    """The bytes are missing, damaged, empty, or not audio."""
+
+
+class UnsupportedAudioError(AudioError):
+    """Audio of a kind, rate or length that is not taken."""
+
+
+class DataError(SpeechTuneError):
+    """About a data set."""
+
+
+class ManifestError(DataError):
+    """A manifest or a folder does not have its form."""
+
+
+class UnknownLabelError(DataError):
+    """A label that the data or the model does not have."""
+
+
+class UnsplittableError(DataError):
+    """Too few clips or speakers for what was asked."""
+
+
+class ModelError(SpeechTuneError):
+    """About encoders and checkpoints."""
+
+
+class UnknownEncoderError(ModelError):
+    """A name that is neither a short name, a folder nor a hub id."""
+
+
+class EncoderUnavailableError(ModelError):
+    """A known encoder whose weights are not on this machine."""
+
+
+class CheckpointNotFoundError(ModelError):
+    """No checkpoint there."""
+
+
+class CheckpointCorruptError(ModelError):
+    """A checkpoint whose files do not fit their own description."""
+
+
+class CheckpointIncompatibleError(ModelError):
+    """A sound checkpoint that this version cannot use."""
+
+
+class TrainingDivergedError(SpeechTuneError):
+    """The loss or the weights are no longer finite, or one class took everything."""
+
+    exit_code = 1
+
+
+class SessionError(SpeechTuneError):
+    """About one live stream."""
+
+
+class SessionGrammarError(SessionError):
+    """A call or message out of order."""
+
+
+class SessionTooLongError(SessionError):
+    """A configured length was passed."""
+
+
+class ServiceError(SpeechTuneError):
+    """About the server, not the input."""
+
+    exit_code = 1
+
+
+class ServiceOverloadedError(ServiceError):
+    """A limit is reached; try again later."""
+
+
+class ModelUnavailableError(ServiceError):
+    """No such model is served."""
+
+
+class AddressInUseError(ServiceError):
+    """The address to listen on is taken."""

@@ -1,0 +1,211 @@
+"""How a checkpoint is made and how it listens: one TOML file, one tree of frozen settings.
+
+Every setting of the library stands here once, with its unit, its range and its reason. An unknown key, a value out
+of range or of the wrong type is an error that names the key, so that a typing mistake never passes silently.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from speechtune.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncoderSettings(_Section):
+    """Which pretrained encoder, and what is read off it."""
+
+    name: str = "whisper-tiny.en"
+    """A short name, a local folder, or a Hugging Face id."""
+    layers: tuple[int, ...] = (-1,)
+    """Which layers' frames are pooled, counted from 1; -1 is the last one, after the final norm."""
+    num_segments: Annotated[int, Field(ge=1, le=16)] = 3
+    """Mean frames of this many equal parts of the window, which keep the order of the sounds (1: the mean alone)."""
+
+
+class ClipSettings(_Section):
+    """How a recording becomes the fixed window that the encoder sees."""
+
+    window_ms: Annotated[int, Field(ge=200, le=10_000)] | None = None
+    """Length of the window; none: chosen from the data, at least 1,000 ms."""
+
+
+class AugmentSettings(_Section):
+    """How each training clip is varied. Ranges are uniform unless they say otherwise."""
+
+    copies: Annotated[int, Field(ge=0, le=200)] = 10
+    """Augmented copies per clip, beside the clip itself."""
+    speed: tuple[float, float] = (0.85, 1.15)
+    """Factor of playing speed; tempo and pitch change together."""
+    shift_ms: Annotated[int, Field(ge=0, le=500)] = 100
+    """Largest move of the word in its window, either way; nothing wraps round."""
+    gain_db: tuple[float, float] = (-6.0, 6.0)
+    """Change of level."""
+    noise_probability: Probability = 0.8
+    """Share of the copies that get noise."""
+    snr_db: tuple[float, float] = (5.0, 30.0)
+    """Level of the speech over the noise."""
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> AugmentSettings:
+        for name in ("speed", "gain_db", "snr_db"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: the range ({low}, {high}) runs downwards")
+        if self.speed[0] < 0.5 or self.speed[1] > 2.0:
+            raise ValueError("speed: stay within 0.5 and 2.0")
+        return self
+
+
+class HeadSettings(_Section):
+    """The phase that trains the head on cached embeddings."""
+
+    weight_decay: Annotated[float, Field(gt=0.0, le=1e3)] = 1.0
+    """Strength of the L2 penalty on the standardised embedding, per training clip."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
+    """How many windows of noise and near-silence teach `_silence_`."""
+
+
+class CalibrationSettings(_Section):
+    """How confidences and thresholds are set, on clips the head was not fitted on."""
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """Cross-fitting: each clip is scored by a head that never saw it nor its speaker, where speakers are known."""
+    false_accept_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
+    """Share of negative clips that a keyword's threshold lets through, all keywords together."""
+
+
+class EndpointingSettings(_Section):
+    """When speech is taken to have begun and ended."""
+
+    onset_probability: Probability = 0.5
+    """Voice activity at or above this begins speech."""
+    offset_probability: Probability = 0.35
+    """Voice activity below this counts towards the end of speech."""
+    min_speech_ms: Milliseconds = 64
+    """Shorter bursts are not speech."""
+    hangover_ms: Milliseconds = 192
+    """Quiet that ends a stretch of speech; part of every detection's latency."""
+    preroll_ms: Milliseconds = 160
+    """Audio before the onset that belongs to the speech: soft consonants come before the detector reacts."""
+    max_speech_ms: Annotated[int, Field(ge=500, le=600_000)] = 30_000
+    """Longer stretches are ended here and a new one is begun."""
+
+
+class DetectorSettings(_Section):
+    """How scored windows become detections."""
+
+    hop_ms: Annotated[int, Field(ge=20, le=2_000)] = 100
+    """Step between windows inside a stretch of speech longer than one window."""
+    smoothing_windows: Annotated[int, Field(ge=1, le=20)] = 3
+    """Posteriors of this many neighbouring windows are averaged inside a long stretch."""
+    refractory_ms: Milliseconds = 500
+    """A keyword is not reported again within this time; other keywords are."""
+    threshold: Probability | None = None
+    """One threshold for all keywords in place of the calibrated ones."""
+
+
+class Recipe(_Section):
+    """Everything that decides what a checkpoint will be, but the data."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    encoder: EncoderSettings = EncoderSettings()
+    clip: ClipSettings = ClipSettings()
+    augment: AugmentSettings = AugmentSettings()
+    head: HeadSettings = HeadSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    endpointing: EndpointingSettings = EndpointingSettings()
+    detector: DetectorSettings = DetectorSettings()
+
+    def to_toml(self) -> str:
+        """This recipe as TOML; a setting that is not set is left out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def parse_recipe(text: str, where: str = "recipe") -> Recipe:
+    """Read a recipe from TOML; missing keys take their defaults.
+
+    Raises:
+        ConfigError: not TOML, an unknown key, or a value out of range; the message names `where` and the key.
+    """
+    return _validated(_parsed(text, where), where)
+
+
+def load_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe file (none: the defaults) and apply `section.key=value` overrides in their order.
+
+    Raises:
+        ConfigError: the file cannot be read, or as for `parse_recipe`.
+    """
+    tree: dict[str, Any] = {}
+    where = "recipe"
+    if path is not None:
+        where = str(path)
+        try:
+            tree = _parsed(path.read_text(encoding="utf-8"), where)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"recipe {path}: cannot be read ({error})") from error
+    for override in overrides:
+        _apply(tree, override)
+    return _validated(tree, where)
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not TOML ({error})") from error
+
+
+def _validated(tree: dict[str, Any], where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "recipe"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{where}: unknown key {key!r}; known keys: {_known_keys(key)}") from error
+        raise ConfigError(f"{where}: {key}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _known_keys(key: str) -> str:
+    section = Recipe.model_fields.get(key.split(".")[0]) if "." in key else None
+    model = section.annotation if section is not None else Recipe
+    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    return ", ".join(fields)
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not separator or not all(parts):
+        raise ConfigError(f"--set {override!r}: write section.key=value, for example augment.copies=20")
+    node = tree
+    for part in parts[:-1]:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section")
+        node = child
+    try:
+        node[parts[-1]] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        # A bare word is a string: `encoder.name=whisper-base` should not need quotes inside quotes.
+        node[parts[-1]] = value.strip()
