@@ -1,0 +1,202 @@
+"""A clip is one labelled stretch of audio on disk; a clip set is what one folder or manifest describes."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
+from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
+from speechtune.labels import RESERVED, SILENCE, check_label
+
+Split = Literal["train", "valid", "test"]
+
+_HASH_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled stretch of audio; a field that is None is not known.
+
+    Attributes:
+        path: the audio file.
+        label: a keyword, a negative word, `_unknown_` or `_silence_`.
+        speaker: who speaks; one name is one person throughout a data set.
+        session: the recording session, for example a day in one room.
+        device, room: the microphone and the place.
+        split: the split that the manifest declares.
+        synthetic: made by a speech synthesiser; such clips never enter valid or test.
+        sha256: of the whole file, as the manifest declares it; `content_hash` computes it.
+        num_samples: length at 16 kHz, as the manifest declares it.
+        start_sample, end_sample: where the clip lies in a longer recording, in samples at 16 kHz.
+        word: what is said, where the label does not tell (an `_unknown_` clip).
+        id: the manifest's name for the clip.
+        extra: the manifest's `x_` columns, name and text.
+    """
+
+    path: Path
+    label: str
+    speaker: str | None = None
+    session: str | None = None
+    split: Split | None = None
+    synthetic: bool = False
+    sha256: str | None = None
+    num_samples: int | None = None
+    start_sample: int | None = None
+    end_sample: int | None = None
+    word: str | None = None
+    device: str | None = None
+    room: str | None = None
+    id: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stretch(self) -> tuple[int, int | None]:
+        """First sample and the one after the last (None: to the end of the file)."""
+        return self.start_sample or 0, self.end_sample
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """The clips of one data set, in the order of the folder or the manifest.
+
+    Attributes:
+        root: the folder or manifest it was read from.
+        noise: background recordings (`_background_noise_`), which are not clips.
+        notes: what a reader should know, one sentence each: where speakers come from, what was left out.
+    """
+
+    root: Path
+    clips: tuple[Clip, ...]
+    noise: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels there are, sorted."""
+        return tuple(sorted({clip.label for clip in self.clips}))
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The known speakers, sorted."""
+        return speakers_of(self.clips)
+
+    @property
+    def num_without_speaker(self) -> int:
+        """How many clips have no known speaker; `_silence_`, where nobody speaks, is not counted."""
+        return sum(clip.speaker is None and clip.label != SILENCE for clip in self.clips)
+
+    def with_label(self, label: str) -> tuple[Clip, ...]:
+        """The clips of one label, in order; empty if there are none."""
+        return tuple(clip for clip in self.clips if clip.label == label)
+
+    def in_split(self, split: Split) -> tuple[Clip, ...]:
+        """The clips that the manifest declares for one split, in order; empty if there are none."""
+        return tuple(clip for clip in self.clips if clip.split == split)
+
+    def with_clips(self, clips: Iterable[Clip]) -> ClipSet:
+        """The same set with other clips."""
+        return replace(self, clips=tuple(clips))
+
+    def num_clips_per_label(self) -> dict[str, int]:
+        """How many clips each label has, labels sorted."""
+        return count_labels(self.clips)
+
+
+def count_labels(clips: Iterable[Clip]) -> dict[str, int]:
+    """How many clips each label has, labels sorted."""
+    return dict(sorted(Counter(clip.label for clip in clips).items()))
+
+
+def speakers_of(clips: Iterable[Clip]) -> tuple[str, ...]:
+    """The known speakers, sorted."""
+    return tuple(sorted({clip.speaker for clip in clips if clip.speaker is not None}))
+
+
+def check_clip_label(label: str, where: str) -> str:
+    """Return `label`, its accents composed, if it can label clips; `where` begins the message.
+
+    Raises:
+        ManifestError: it cannot name a folder (such as `../x`), or looks reserved and is not (`_silent_`).
+    """
+    composed = unicodedata.normalize("NFC", label)
+    try:
+        check_label(composed)
+    except ConfigError as error:
+        raise ManifestError(f"{where}: {error}") from error
+    if composed.startswith("_") and composed.endswith("_") and composed not in RESERVED:
+        raise ManifestError(
+            f"{where}: label {label!r} looks like a reserved one; those are {', '.join(sorted(RESERVED))}, rename it"
+        )
+    return composed
+
+
+def read_clip(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
+    """The samples of a clip: float32[N] at 16 kHz, N ≥ 1.
+
+    Raises:
+        UnreadableAudioError, UnsupportedAudioError: as `read_audio`, or the recording ends before the clip does.
+    """
+    samples = read_audio(clip.path, max_seconds)
+    start, end = clip.stretch
+    if start >= len(samples) or (end or 0) > len(samples):
+        raise UnreadableAudioError(
+            f"{clip.path}: has {len(samples)} samples at 16 kHz, its clip {clip.label!r} ends at {end or start}; "
+            "correct the manifest"
+        )
+    return samples[start:end]
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        UnreadableAudioError: the file cannot be read.
+    """
+    try:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(_HASH_BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+    except OSError as error:
+        raise UnreadableAudioError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:
+    """One hash per clip, of its file and, in a longer recording, of where it lies; each file is read once.
+
+    Raises:
+        UnreadableAudioError: a file cannot be read.
+    """
+    of_file: dict[Path, str] = {}
+    hashes = []
+    for clip in clips:
+        if clip.path not in of_file:
+            of_file[clip.path] = content_hash(clip.path)
+        start, end = clip.stretch
+        whole = start == 0 and end is None
+        hashes.append(of_file[clip.path] if whole else f"{of_file[clip.path]}[{start}:{'' if end is None else end}]")
+    return tuple(hashes)
+
+
+def fingerprint(clip_set: ClipSet) -> str:
+    """The version of a data set: SHA-256 over every clip's content and label, in hexadecimal.
+
+    The order of the clips, the names of the files and the place of the folder do not matter. Declared hashes are not
+    trusted: the files are read.
+
+    Raises:
+        UnreadableAudioError: a file cannot be read.
+    """
+    pairs = zip(content_hashes(clip_set.clips), clip_set.clips, strict=True)
+    lines = sorted(f"{digest} {clip.label}\n" for digest, clip in pairs)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,220 @@
+"""Manifests: one line per clip, as JSONL or CSV, beside the audio or anywhere else.
+
+A line's fields are those of `ManifestLine`; columns of one's own begin with `x_` and are kept as text.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
+from speechtune.data.speakers import fill_speakers
+from speechtune.errors import ManifestError
+from speechtune.labels import BACKGROUND_NOISE
+
+SUFFIXES = frozenset({".jsonl", ".csv"})
+MANIFEST_NAME = "manifest.jsonl"
+"""The manifest that a data folder is read by, if it holds one."""
+
+_Text = Annotated[str, Field(min_length=1)]
+_SampleIndex = Annotated[int, Field(ge=0)]
+
+
+class ManifestLine(BaseModel):
+    """One line. Only `path` and `label` are required."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    path: _Text
+    """The audio file, relative to the manifest's folder."""
+    label: _Text
+    speaker: _Text | None = None
+    session: _Text | None = None
+    device: _Text | None = None
+    room: _Text | None = None
+    split: Split | None = None
+    synthetic: bool = False
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    num_samples: Annotated[int, Field(ge=1)] | None = None
+    """Length of the clip in samples at 16 kHz."""
+    start_sample: _SampleIndex | None = None
+    """Where the clip begins in a longer recording, in samples at 16 kHz."""
+    end_sample: _SampleIndex | None = None
+    """The sample after its last."""
+    word: _Text | None = None
+    """What is said, where the label does not tell."""
+    id: _Text | None = None
+
+
+_FIELDS = tuple(ManifestLine.model_fields)
+
+
+def load_manifest(path: Path, speaker_pattern: str | None = None) -> ClipSet:
+    """Read a `.jsonl` or `.csv` manifest; lines of `_background_noise_` become the set's noise.
+
+    Raises:
+        ManifestError: the manifest is missing, empty or broken; the message names the file, the line and the remedy.
+        ConfigError: the speaker pattern is of no use.
+    """
+    lines = _read_csv(path) if path.suffix.lower() == ".csv" else _read_jsonl(path)
+    clips: list[Clip] = []
+    noise: list[Path] = []
+    line_of: dict[tuple[Path, tuple[int, int | None]], int] = {}
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        clip = _clip(line, path.parent, where)
+        first = line_of.setdefault((clip.path, clip.stretch), number)
+        if first != number:
+            raise ManifestError(f"{where}: lists {line.path!r} again, first on line {first}; remove one of them")
+        if clip.label == BACKGROUND_NOISE:
+            noise.append(clip.path)
+        else:
+            clips.append(clip)
+    if not clips:
+        raise ManifestError(f"{path}: lists no clips; write one line per clip with at least its path and label")
+    filled, notes = fill_speakers(clips, speaker_pattern, lambda clip: clip.path.with_suffix("").as_posix())
+    return ClipSet(path, filled, tuple(noise), notes)
+
+
+def write_manifest(path: Path, clip_set: ClipSet) -> None:
+    """Write clips and noise as JSONL, or as CSV if the name ends so; the file appears whole or not at all.
+
+    Raises:
+        ManifestError: another suffix, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ManifestError(f"{path}: a manifest's name ends in .jsonl or .csv")
+    noise = [Clip(path=file, label=BACKGROUND_NOISE) for file in clip_set.noise]
+    rows = [_row(clip, path.parent) for clip in [*clip_set.clips, *noise]]
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            if suffix == ".csv":
+                _write_csv(file, rows)
+            else:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
+    label = check_clip_label(line.label, where)
+    extra = _extra(line, where)
+    start, end = line.start_sample, line.end_sample
+    if end is not None and end <= (start or 0):
+        raise ManifestError(f"{where}: end_sample {end} does not lie after start_sample {start or 0}")
+    if label == BACKGROUND_NOISE and (start is not None or end is not None):
+        raise ManifestError(f"{where}: background noise is whole files; leave out start_sample and end_sample")
+    file = folder / line.path
+    if not os.path.isfile(file):  # half the cost of Path.is_file, which shows at 100,000 lines
+        raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")
+    known = {name: getattr(line, name) for name in _FIELDS}
+    return Clip(**(known | {"path": file, "label": label}), extra=extra)
+
+
+def _extra(line: ManifestLine, where: str) -> tuple[tuple[str, str], ...]:
+    extra = line.model_extra or {}
+    for name, value in extra.items():
+        if not name.startswith("x_"):
+            raise ManifestError(
+                f"{where}: unknown field {name!r}; known are {', '.join(_FIELDS)}, one of your own begins with 'x_'"
+            )
+        if not isinstance(value, str):
+            raise ManifestError(f"{where}: {name}: fields of one's own are text; write {json.dumps(str(value))}")
+    return tuple(extra.items())
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[int, ManifestLine]]:
+    for number, text in _text_lines(path):
+        if not text.strip():
+            continue
+        try:
+            yield number, ManifestLine.model_validate_json(text)
+        except ValidationError as error:
+            raise _broken(path, number, error) from error
+
+
+def _read_csv(path: Path) -> Iterator[tuple[int, ManifestLine]]:
+    reader = csv.reader((text for _, text in _text_lines(path)), strict=True)
+    header: list[str] | None = None
+    try:
+        for row in reader:
+            number = reader.line_num
+            if not row:
+                continue
+            if header is None:
+                header = _checked_header(row, path, number)
+            elif len(row) != len(header):
+                raise ManifestError(f"{path}, line {number}: has {len(row)} cells, the header has {len(header)}")
+            else:
+                cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+                yield number, ManifestLine.model_validate(cells)
+    except csv.Error as error:
+        raise ManifestError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
+    except ValidationError as error:
+        raise _broken(path, reader.line_num, error) from error
+
+
+def _checked_header(row: list[str], path: Path, number: int) -> list[str]:
+    header = [name.strip() for name in row]
+    if missing := {"path", "label"}.difference(header):
+        raise ManifestError(
+            f"{path}, line {number}: the header lacks {' and '.join(sorted(missing))}; "
+            "the first line names the columns, for example path,label,speaker"
+        )
+    if len(set(header)) != len(header):
+        raise ManifestError(f"{path}, line {number}: the header names a column twice")
+    return header
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _broken(path: Path, number: int, error: ValidationError) -> ManifestError:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return ManifestError(f"{path}, line {number}: not one JSON object ({first['msg']}); correct or remove the line")
+    field = ".".join(str(part) for part in first["loc"])
+    got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
+    return ManifestError(f"{path}, line {number}: {field or 'line'}: {first['msg']}{got}; correct the line")
+
+
+def _row(clip: Clip, folder: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(clip, name) for name in _FIELDS}
+    row["path"] = Path(os.path.relpath(clip.path, folder)).as_posix()
+    row["synthetic"] = clip.synthetic or None
+    return {name: value for name, value in row.items() if value is not None} | dict(clip.extra)
+
+
+def _write_csv(file: Any, rows: Iterable[dict[str, Any]]) -> None:
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: object) -> object:
+    return "true" if value is True else value

@@ -1,0 +1,116 @@
+"""Train, valid and test without a person on two sides.
+
+Who goes where is decided by a hash of the speaker (or session) and a seed alone, so that adding clips or people moves
+nobody, as in Google Speech Commands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from speechtune.data.clips import Clip, Split, content_hashes
+from speechtune.errors import ConfigError, UnsplittableError
+from speechtune.labels import SILENCE
+
+
+@dataclass(frozen=True)
+class SplitFractions:
+    """Shares of the speakers, each 0 to 1 and together 1; a split of share 0 stays empty."""
+
+    train: float = 0.8
+    valid: float = 0.1
+    test: float = 0.1
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.valid, self.test)
+        if min(shares) < 0.0 or abs(sum(shares) - 1.0) > 1e-9:
+            raise ConfigError(f"split shares {shares}: none may be negative and together they are 1")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three sets of clips, each in the order of the whole.
+
+    Attributes:
+        by: what keeps them apart.
+        claim: what a score on `test` says, and what it does not; for reports.
+    """
+
+    train: tuple[Clip, ...]
+    valid: tuple[Clip, ...]
+    test: tuple[Clip, ...]
+    by: Literal["speaker", "session"]
+    claim: str
+
+
+_CLAIMS: dict[Literal["speaker", "session"], str] = {
+    "speaker": "scores hold for people the model never heard",
+    "session": "scores hold for new recordings of the same people; nothing is known of people the model never heard",
+}
+
+
+def split_by_speaker(clips: Sequence[Clip], fractions: SplitFractions, seed: int) -> Splits:
+    """Split so that no speaker is on two sides; where speakers are not all known, so that no session is.
+
+    `_silence_` without a speaker is split by content. Synthetic clips train, they never judge.
+
+    Raises:
+        UnsplittableError: neither speakers nor sessions are known, or a split that was asked for stays empty; the
+            message says what could not be claimed, and what to do.
+        UnreadableAudioError: a silence clip cannot be read.
+    """
+    spoken = [clip for clip in clips if not clip.synthetic and clip.label != SILENCE]
+    by = _what_separates(spoken)
+    sides: dict[Split, list[Clip]] = {"train": [], "valid": [], "test": []}
+    for clip in clips:
+        group = getattr(clip, by)
+        if clip.synthetic:
+            sides["train"].append(clip)
+        elif group is not None:
+            sides[_side(group, fractions, seed)].append(clip)
+        else:
+            sides[_side(content_hashes([clip])[0], fractions, seed)].append(clip)
+    groups = sorted({getattr(clip, by) for clip in spoken})
+    for side, members in sides.items():
+        if getattr(fractions, side) > 0.0 and not any(clip.label != SILENCE for clip in members):
+            raise UnsplittableError(
+                f"{len(groups)} {by}s ({_some(groups)}): none falls to the {side} split, so that nothing could be "
+                f"claimed from it; record more {by}s, give {side} a larger share, or take another seed"
+            )
+    return Splits(tuple(sides["train"]), tuple(sides["valid"]), tuple(sides["test"]), by, _CLAIMS[by])
+
+
+def _what_separates(spoken: Sequence[Clip]) -> Literal["speaker", "session"]:
+    if not spoken:
+        raise UnsplittableError(
+            "there are no recorded clips of speech to split; synthetic clips and silence judge nothing"
+        )
+    if all(clip.speaker is not None for clip in spoken):
+        return "speaker"
+    if all(clip.session is not None for clip in spoken):
+        return "session"
+    lacking = [clip for clip in spoken if clip.speaker is None]
+    raise UnsplittableError(
+        f"{lacking[0].path}: one of {len(lacking)} clips (of {len(spoken)}) without a speaker, and sessions are not all known "
+        "either; split at random, one person would be on both sides and no score could be claimed for new people; "
+        "give --speaker-pattern, or speakers in a manifest"
+    )
+
+
+def _side(group: str, fractions: SplitFractions, seed: int) -> Split:
+    share = _uniform(f"{seed}/{group}")
+    if share < fractions.test:
+        return "test"
+    return "valid" if share < fractions.test + fractions.valid else "train"
+
+
+def _uniform(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
