@@ -1,0 +1,80 @@
+"""One door to every encoder: a short name, a local folder, or a Hugging Face id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from speechtune.errors import CheckpointIncompatibleError, UnknownEncoderError
+from speechtune.models.packaged import PACKAGED_ENCODERS, PackagedEncoder, read_packaged
+
+if TYPE_CHECKING:
+    from speechtune.models.encoder import SpeechEncoder
+
+FAMILIES = ("whisper", "wav2vec2", "hubert", "wavlm")
+"""The families that there is code for."""
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def load_encoder(name: str) -> SpeechEncoder:
+    """The pretrained encoder of that name, in evaluation mode on the CPU.
+
+    A folder of that name comes before a hub id; nothing is downloaded unless a hub id was given.
+
+    Raises:
+        UnknownEncoderError: neither short name, folder nor hub id, or of a family that there is no code for.
+        EncoderUnavailableError: the weights are not here and could not be had; the message says what to do.
+        CheckpointCorruptError: the weights are damaged.
+        CheckpointIncompatibleError: the weights are of another form than the family's.
+    """
+    if name in PACKAGED_ENCODERS:
+        return _load_packaged(PACKAGED_ENCODERS[name])
+    from speechtune.models.pretrained import fetch_from_hub, load_pretrained
+
+    folder = Path(name)
+    if folder.is_dir():
+        return load_pretrained(folder, name)
+    if _HUB_ID.fullmatch(name):
+        return load_pretrained(fetch_from_hub(name), name)
+    raise UnknownEncoderError(
+        f"encoder {name!r}: not one of {', '.join(PACKAGED_ENCODERS)}, no folder of that name is here, and it is not "
+        f"a Hugging Face id (organisation/name) of the families {', '.join(FAMILIES)}"
+    )
+
+
+def build_encoder(config: Mapping[str, Any]) -> SpeechEncoder:
+    """The encoder that `SpeechEncoder.config_dict` described, with random weights; asks nobody.
+
+    Raises:
+        UnknownEncoderError: the family is none of `FAMILIES`.
+        CheckpointIncompatibleError: a key or a value does not fit the family.
+    """
+    family = config.get("family")
+    if family not in FAMILIES:
+        raise UnknownEncoderError(f"encoder family {family!r}: there is code for {', '.join(FAMILIES)}")
+    try:
+        if family == "whisper":
+            from speechtune.models.whisper import WhisperShape, WhisperSpeechEncoder
+
+            return WhisperSpeechEncoder(WhisperShape.model_validate(config)).eval()
+        from speechtune.models.wav2vec2 import WaveformShape, WaveformSpeechEncoder
+
+        return WaveformSpeechEncoder(WaveformShape.model_validate(config)).eval()
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise CheckpointIncompatibleError(f"encoder of family {family!r}: {key}: {first['msg']}") from error
+
+
+def _load_packaged(packaged: PackagedEncoder) -> SpeechEncoder:
+    content = read_packaged(packaged)  # first, so that a missing package is known before torch is imported
+    from speechtune.models.ctranslate2_reader import read_ctranslate2
+    from speechtune.models.whisper import whisper_from_ctranslate2
+
+    where = f"encoder {packaged.name!r}"
+    return whisper_from_ctranslate2(read_ctranslate2(content, where), packaged.name, where)

@@ -1,0 +1,178 @@
+"""Whisper's encoder on the audio's true length instead of 30 s of padding.
+
+Whisper was trained on windows of 30 s, and `transformers` insists on them. Its layers do not: attention takes any
+length, and the first rows of the position table are the positions of the first frames. One second then costs a
+hundredth of the time, and hears as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
+from speechtune.errors import CheckpointIncompatibleError, UnsupportedAudioError
+from speechtune.models.encoder import SpeechEncoder
+from speechtune.models.features import HOP_SAMPLES, MIN_SAMPLES, LogMel
+
+FAMILY = "whisper"
+
+
+class WhisperShape(BaseModel):
+    """The dimensions that rebuild the encoder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: Literal["whisper"] = "whisper"
+    name: str
+    num_mel_bins: PositiveInt
+    d_model: PositiveInt
+    encoder_layers: PositiveInt
+    encoder_attention_heads: PositiveInt
+    encoder_ffn_dim: PositiveInt
+    max_source_positions: PositiveInt
+    """Rows of the position table: frames of 20 ms."""
+    activation_function: str = "gelu"
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+
+
+class WhisperSpeechEncoder(SpeechEncoder):
+    """The `WhisperEncoder` of `transformers`, layer by layer, on as many frames as there are."""
+
+    family = FAMILY
+
+    def __init__(self, shape: WhisperShape) -> None:
+        from transformers.models.whisper.configuration_whisper import WhisperConfig
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        super().__init__()
+        self.shape = shape
+        self.name = shape.name
+        self.num_layers = shape.encoder_layers
+        self.hidden_size = shape.d_model
+        self.features = LogMel(shape.num_mel_bins)
+        self.model: nn.Module = WhisperEncoder(WhisperConfig(**shape.model_dump(exclude={"family", "name"})))
+
+    def forward(self, waveforms: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
+        """Frames of the first layers; see `SpeechEncoder.forward`. T = N / 320, rounded up. N: 25 ms to 30 s.
+
+        Raises:
+            UnsupportedAudioError: N is shorter or longer.
+        """
+        num_frames = self.num_frames(waveforms.shape[-1])
+        wanted = self.num_layers if num_layers is None else num_layers
+        model: Any = self.model
+        hidden = functional.gelu(model.conv1(self.features(waveforms)))
+        hidden = functional.gelu(model.conv2(hidden)).transpose(1, 2)
+        hidden = hidden + model.embed_positions.weight[:num_frames]
+        frames = []
+        for layer in model.layers[:wanted]:
+            hidden = layer(hidden, None)
+            frames.append(hidden)
+        if wanted == self.num_layers:
+            frames[-1] = model.layer_norm(hidden)
+        return tuple(frames)
+
+    def num_frames(self, num_samples: int) -> int:
+        """T for windows of `num_samples`; see `SpeechEncoder.num_frames`."""
+        num_frames = (num_samples // HOP_SAMPLES + 1) // 2
+        if num_samples < MIN_SAMPLES or num_frames > self.shape.max_source_positions:
+            longest = self.shape.max_source_positions * 2 * HOP_SAMPLES
+            raise UnsupportedAudioError(
+                f"encoder {self.name!r} hears {seconds_from_samples(MIN_SAMPLES)} to {seconds_from_samples(longest):g} s "
+                f"at {SAMPLE_RATE_HZ} Hz at once, not {num_samples} samples"
+            )
+        return num_frames
+
+    def config_dict(self) -> dict[str, Any]:
+        """See `SpeechEncoder.config_dict`."""
+        return self.shape.model_dump(mode="json")
+
+
+def whisper_from_ctranslate2(variables: dict[str, NDArray[np.generic]], name: str, where: str) -> WhisperSpeechEncoder:
+    """The encoder half of a CTranslate2 Whisper model, with its weights.
+
+    Args:
+        variables: as `ctranslate2_reader.read_ctranslate2` gives them.
+        name: the encoder's name.
+        where: names the file in messages.
+
+    Raises:
+        CheckpointIncompatibleError: not a Whisper model, or one of another form (quantised, for example).
+    """
+    try:
+        shape = _shape_of(variables, name)
+        state = _state_of(variables, shape)
+        with torch.device("meta"):
+            encoder = WhisperSpeechEncoder(shape)
+        encoder.model.load_state_dict(state, strict=True, assign=True)
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        raise CheckpointIncompatibleError(
+            f"{where}: not an unquantised Whisper model of the known form ({error})"
+        ) from error
+    return encoder.eval()
+
+
+def _shape_of(variables: dict[str, NDArray[np.generic]], name: str) -> WhisperShape:
+    width, num_mels, _ = variables["encoder/conv1/weight"].shape
+    num_layers = len(
+        {key.split("/")[1] for key in variables if key.startswith("encoder/layer_") and key.count("/") > 2}
+    )
+    return WhisperShape(
+        name=name,
+        num_mel_bins=num_mels,
+        d_model=width,
+        encoder_layers=num_layers,
+        encoder_attention_heads=int(variables["encoder/num_heads"]),
+        encoder_ffn_dim=variables["encoder/layer_0/ffn/linear_0/weight"].shape[0],
+        max_source_positions=variables["encoder/position_encodings/encodings"].shape[0],
+    )
+
+
+def _state_of(variables: dict[str, NDArray[np.generic]], shape: WhisperShape) -> dict[str, Tensor]:
+    """The weights under the names that `transformers` gives them."""
+
+    def tensor(key: str) -> Tensor:
+        array = variables[f"encoder/{key}"]
+        if array.dtype.kind != "f":
+            raise ValueError(f"encoder/{key} holds {array.dtype} values")
+        return torch.from_numpy(array.astype(np.float32))
+
+    state = {"embed_positions.weight": tensor("position_encodings/encodings")}
+    for conv in ("conv1", "conv2"):
+        state |= {f"{conv}.weight": tensor(f"{conv}/weight"), f"{conv}.bias": tensor(f"{conv}/bias")}
+    norms = {"layer_norm": "layer_norm"}
+    linears: dict[str, str] = {}
+    for index in range(shape.encoder_layers):
+        ours, theirs = f"layers.{index}", f"layer_{index}"
+        norms |= {
+            f"{ours}.self_attn_layer_norm": f"{theirs}/self_attention/layer_norm",
+            f"{ours}.final_layer_norm": f"{theirs}/ffn/layer_norm",
+        }
+        linears |= {
+            f"{ours}.self_attn.out_proj": f"{theirs}/self_attention/linear_1",
+            f"{ours}.fc1": f"{theirs}/ffn/linear_0",
+            f"{ours}.fc2": f"{theirs}/ffn/linear_1",
+        }
+        # One matrix for queries, keys and values; the keys' bias is there too, and zero, as Whisper has none.
+        weights = tensor(f"{theirs}/self_attention/linear_0/weight").split(shape.d_model)
+        biases = tensor(f"{theirs}/self_attention/linear_0/bias").split(shape.d_model)
+        if biases[1].any():
+            raise ValueError(f"encoder/{theirs}: the keys have a bias, which Whisper does not")
+        for part, weight, bias in zip("qkv", weights, biases, strict=True):
+            state[f"{ours}.self_attn.{part}_proj.weight"] = weight.clone()
+            if part != "k":
+                state[f"{ours}.self_attn.{part}_proj.bias"] = bias.clone()
+    for ours, theirs in norms.items():
+        state |= {f"{ours}.weight": tensor(f"{theirs}/gamma"), f"{ours}.bias": tensor(f"{theirs}/beta")}
+    for ours, theirs in linears.items():
+        state |= {f"{ours}.weight": tensor(f"{theirs}/weight"), f"{ours}.bias": tensor(f"{theirs}/bias")}
+    return state
