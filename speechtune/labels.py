@@ -33,9 +33,7 @@ def check_label(label: str) -> str:
     'lights on'
     """
     if not label or label != label.strip() or len(label) > _MAX_LABEL_CHARACTERS:
-        raise ConfigError(
-            f"label {label!r}: use 1 to {_MAX_LABEL_CHARACTERS} characters, no space at either end"
-        )
+        raise ConfigError(f"label {label!r}: use 1 to {_MAX_LABEL_CHARACTERS} characters, no space at either end")
     if label.startswith(".") or _FORBIDDEN.search(label):
         raise ConfigError(
             f"label {label!r}: a label may not start with a dot or hold '/', '\\', ',' or control characters; rename it"
@@ -95,9 +93,7 @@ class LabelSet:
         [0, 1, 2, 2, 3]
         """
         num_keywords = len(self.keywords)
-        return np.array(
-            [*range(num_keywords), *[num_keywords] * len(self.negatives), num_keywords + 1], dtype=np.int64
-        )
+        return np.array([*range(num_keywords), *[num_keywords] * len(self.negatives), num_keywords + 1], dtype=np.int64)
 
     def index(self, label: str) -> int:
         """Index of `label` among `labels`.

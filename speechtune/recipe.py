@@ -96,9 +96,9 @@ class CalibrationSettings(_Section):
 class EndpointingSettings(_Section):
     """When speech is taken to have begun and ended."""
 
-    onset_probability: Probability = 0.5
+    onset_probability: Probability = 0.3
     """Voice activity at or above this begins speech."""
-    offset_probability: Probability = 0.35
+    offset_probability: Probability = 0.2
     """Voice activity below this counts towards the end of speech."""
     min_speech_ms: Milliseconds = 64
     """Shorter bursts are not speech."""
@@ -187,7 +187,7 @@ def _validated(tree: dict[str, Any], where: str) -> Recipe:
 
 
 def _known_keys(key: str) -> str:
-    section = Recipe.model_fields.get(key.split(".")[0]) if "." in key else None
+    section = Recipe.model_fields.get(key.split(".", maxsplit=1)[0]) if "." in key else None
     model = section.annotation if section is not None else Recipe
     fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
     return ", ".join(fields)

@@ -15,9 +15,7 @@ from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 
-SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}
-)
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
 """File name endings taken as audio when a folder is searched."""
 
 MAX_CLIP_SECONDS = 600.0
@@ -66,9 +64,7 @@ def _decode(file: BinaryIO, name: str, max_seconds: float) -> NDArray[np.float32
             _check_header(name, rate_hz, num_frames, max_seconds)
             frames = sound.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(
-            f"{name}: not readable as audio ({error}); record or convert it again"
-        ) from error
+        raise UnreadableAudioError(f"{name}: not readable as audio ({error}); record or convert it again") from error
     if len(frames) == 0:
         raise UnreadableAudioError(f"{name}: holds no samples; record it again")
     if len(frames) < num_frames:

@@ -76,10 +76,10 @@ class PcmDecoder:
         if self._format.encoding is PcmEncoding.LINEAR16:
             samples /= 32768.0
         elif not np.isfinite(samples).all():
-            raise UnreadableAudioError(
-                "FLOAT32 audio holds NaN or infinite values; send amplitudes in -1 to 1"
-            )
-        return samples.reshape(-1, self._format.channels).mean(axis=1, dtype=np.float32)
+            raise UnreadableAudioError("FLOAT32 audio holds NaN or infinite values; send amplitudes in -1 to 1")
+        frames = samples.reshape(-1, self._format.channels)
+        mono: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
+        return mono
 
     @property
     def num_pending_bytes(self) -> int:

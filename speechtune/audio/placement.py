@@ -42,9 +42,7 @@ def cut_window(samples: NDArray[np.float32], start: int, window_samples: int) ->
     return window
 
 
-def place_by_energy(
-    samples: NDArray[np.float32], window_samples: int, shift_samples: int = 0
-) -> NDArray[np.float32]:
+def place_by_energy(samples: NDArray[np.float32], window_samples: int, shift_samples: int = 0) -> NDArray[np.float32]:
     """Put the energy centre of a clip in the middle of a window.
 
     A clip longer than the window is cut, a shorter one is padded with zeros; a clip as long as the window moves too.

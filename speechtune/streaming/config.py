@@ -15,7 +15,7 @@ from speechtune.recipe import DetectorSettings, EndpointingSettings
 
 
 class Scorer(Protocol):
-    """What turns windows into posteriors: a torch model, an ONNX session, a script in a test. Holds no stream's state."""
+    """What turns windows into posteriors: a torch model, an ONNX session, a script. Holds no stream's state."""
 
     @property
     def labels(self) -> LabelSet:
@@ -45,9 +45,16 @@ class CommandRule:
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise ConfigError(f"command {self.label!r}: threshold {self.threshold} is not within 0 and 1")
         if self.refractory_ms is not None and not 0 <= self.refractory_ms <= 60_000:
-            raise ConfigError(
-                f"command {self.label!r}: refractory_ms {self.refractory_ms} is not within 0 and 60000"
-            )
+            raise ConfigError(f"command {self.label!r}: refractory_ms {self.refractory_ms} is not within 0 and 60000")
+
+
+@dataclass(frozen=True)
+class EffectiveRule:
+    """A keyword to report, with everything filled in."""
+
+    label: str
+    threshold: float
+    refractory_ms: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class SessionConfig:
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
     interims: bool = False
 
-    def effective_rules(self, labels: LabelSet, thresholds: dict[str, float]) -> dict[str, CommandRule]:
+    def effective_rules(self, labels: LabelSet, thresholds: dict[str, float]) -> dict[str, EffectiveRule]:
         """Every reported keyword with its threshold and refractory time filled in.
 
         Raises:
@@ -74,7 +81,7 @@ class SessionConfig:
             ConfigError: a keyword has two rules.
         """
         asked = self.commands or tuple(CommandRule(keyword) for keyword in labels.keywords)
-        rules: dict[str, CommandRule] = {}
+        rules: dict[str, EffectiveRule] = {}
         for rule in asked:
             if rule.label not in labels.keywords:
                 raise UnknownLabelError(
@@ -88,5 +95,5 @@ class SessionConfig:
             if threshold is None:
                 threshold = thresholds[rule.label]
             refractory_ms = self.detector.refractory_ms if rule.refractory_ms is None else rule.refractory_ms
-            rules[rule.label] = CommandRule(rule.label, threshold, refractory_ms)
+            rules[rule.label] = EffectiveRule(rule.label, threshold, refractory_ms)
         return rules

@@ -1,0 +1,121 @@
+"""From posteriors to detections: smoothing, thresholds, refractory time. The same lines in serving and evaluation."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.timebase import samples_from_ms
+from speechtune.labels import LabelSet
+from speechtune.streaming.config import EffectiveRule
+from speechtune.streaming.events import Detection, Rejected, Score
+from speechtune.streaming.windows import Span, Window
+
+_NUM_ALTERNATIVES = 3
+
+
+def ranked(posteriors: NDArray[np.float32], labels: LabelSet) -> tuple[Score, ...]:
+    """All labels with their posteriors float32[K], best first; equal ones in the labels' order."""
+    order = np.argsort(-posteriors, kind="stable")
+    return tuple(Score(labels.labels[i], float(posteriors[i])) for i in order)
+
+
+class Decision:
+    """Decides for one stream; feed it every scored window in order.
+
+    Args:
+        labels: the labels, in the order of the posteriors.
+        rules: every reported keyword with its threshold and refractory time.
+        smoothing_windows: how many posteriors are averaged while windows pass over long speech.
+    """
+
+    def __init__(self, labels: LabelSet, rules: dict[str, EffectiveRule], smoothing_windows: int) -> None:
+        self._labels = labels
+        self._rules = rules
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=smoothing_windows)
+        self._muted_until: dict[str, int] = {}
+        self._columns = [labels.index(label) for label in rules]
+        self._nearest_passing: NDArray[np.float32] | None = None
+        self._detected_in_utterance = False
+        self._held: set[str] = set()
+
+    def begin_utterance(self) -> None:
+        """A new stretch of speech: nothing of the last one is averaged into it."""
+        self._recent.clear()
+        self._nearest_passing = None
+        self._detected_in_utterance = False
+        self._held.clear()
+
+    def judge(self, window: Window, posteriors: NDArray[np.float32]) -> Detection | Rejected | None:
+        """Judge one scored window, posteriors float32[K].
+
+        A whole utterance is detected or rejected. A passing window is detected once the average of the last
+        `smoothing_windows` posteriors reaches a threshold, else nothing is said before the speech ends.
+        """
+        if window.whole_utterance:
+            if self._detected_in_utterance:
+                return None
+            return self._detection(window.span, posteriors) or self._rejection(window.span, posteriors)
+        self._recent.append(posteriors)
+        if len(self._recent) < (self._recent.maxlen or 1):
+            return None
+        smoothed: NDArray[np.float32] = np.mean(self._recent, axis=0, dtype=np.float32)
+        if self._nearest_passing is None or self._nearness(smoothed) > self._nearness(self._nearest_passing):
+            self._nearest_passing = smoothed
+        # A word stays in several windows: it must leave them before it can be heard again.
+        self._held = {label for label in self._held if self._passes(label, smoothed)}
+        return self._detection(window.span, smoothed)
+
+    def end_utterance(self, start_sample: int, end_sample: int, decision_sample: int) -> Detection | Rejected | None:
+        """Long speech ended; if nothing was detected in it, say what came nearest."""
+        if self._detected_in_utterance or not self._recent:
+            return None
+        whole = Span(start_sample, end_sample, decision_sample)
+        if self._nearest_passing is not None:
+            return self._rejection(whole, self._nearest_passing)
+        # Too short for a full row of windows: decide on those there are.
+        smoothed: NDArray[np.float32] = np.mean(self._recent, axis=0, dtype=np.float32)
+        return self._detection(whole, smoothed) or self._rejection(whole, smoothed)
+
+    def _detection(self, span: Span, posteriors: NDArray[np.float32]) -> Detection | None:
+        passed = [label for label in self._rules if self._passes(label, posteriors)]
+        if not passed:
+            return None
+        label = max(passed, key=lambda label: float(posteriors[self._labels.index(label)]))
+        rule, confidence = self._rules[label], float(posteriors[self._labels.index(label)])
+        self._detected_in_utterance = True
+        if label in self._held or span.decision_sample < self._muted_until.get(label, 0):
+            return None
+        self._held.add(label)
+        self._muted_until[label] = span.decision_sample + samples_from_ms(rule.refractory_ms)
+        others = [score for score in ranked(posteriors, self._labels) if score.label != label]
+        return Detection(
+            event_id=f"{span.decision_sample}-{label}",
+            label=label,
+            confidence=confidence,
+            threshold=rule.threshold,
+            runner_up_margin=confidence - others[0].confidence,
+            start_sample=span.start_sample,
+            end_sample=span.end_sample,
+            decision_sample=span.decision_sample,
+            alternatives=tuple(others[:_NUM_ALTERNATIVES]),
+        )
+
+    def _rejection(self, span: Span, posteriors: NDArray[np.float32]) -> Rejected | None:
+        best = ranked(posteriors, self._labels)[0]
+        nearest, rule = max(
+            zip(self._columns, self._rules.values(), strict=True), key=lambda pair: float(posteriors[pair[0]])
+        )
+        if posteriors[nearest] >= rule.threshold:
+            return None  # it passed its threshold and is only muted: that is not a rejection
+        return Rejected(
+            best.label, best.confidence, rule.threshold, span.start_sample, span.end_sample, span.decision_sample
+        )
+
+    def _passes(self, label: str, posteriors: NDArray[np.float32]) -> bool:
+        return bool(posteriors[self._labels.index(label)] >= self._rules[label].threshold)
+
+    def _nearness(self, posteriors: NDArray[np.float32]) -> float:
+        return float(posteriors[self._columns].max())

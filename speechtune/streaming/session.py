@@ -1,0 +1,268 @@
+"""The recogniser's state for one stream, without any IO.
+
+Grammar::
+
+    receive* end          audio in: bytes however they were cut, then the end of the audio
+    next_request resolve  work out: at most one request is outstanding; `resolve` answers it
+    take_events           what has been found since the last call, in order
+
+A driver feeds bytes, answers requests until there are none, and takes the events; see `driver.run_session` for the
+plain one. Nothing depends on how the bytes were cut, nor on when the driver gets round to answering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.pcm import PcmDecoder
+from speechtune.audio.resample import StreamResampler
+from speechtune.audio.timebase import samples_from_ms
+from speechtune.errors import SessionGrammarError, UnreadableAudioError
+from speechtune.labels import LabelSet
+from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
+from speechtune.streaming.config import SessionConfig
+from speechtune.streaming.decision import Decision, ranked
+from speechtune.streaming.endpointer import Ended, Endpointer, Started
+from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded, SpeechStarted
+from speechtune.streaming.windows import SampleBuffer, Window, passing_window, utterance_window
+
+_MAX_FRAMES_PER_REQUEST = 256  # 8 s of audio: bounds the memory of one request when a file is fed at once
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Windows to score: float32[B, window_samples], B ≥ 1; answered with posteriors float32[B, K]."""
+
+    windows: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _LongUtteranceEnded:
+    """An utterance of many windows ended at this point of the plan: the decision closes it."""
+
+    start_sample: int
+    end_sample: int
+    decision_sample: int
+
+
+Request: TypeAlias = ActivityRequest | ScoreRequest
+_Step: TypeAlias = Event | Window | _LongUtteranceEnded
+
+
+class Session:
+    """One stream, from PCM bytes to events.
+
+    Args:
+        config: the stream's settings.
+        labels: the model's labels, in the order of its posteriors.
+        thresholds: the model's calibrated threshold of every keyword.
+        window_samples: length of the windows the model takes.
+
+    Raises:
+        UnknownLabelError, ConfigError: as for `SessionConfig.effective_rules`.
+    """
+
+    def __init__(
+        self, config: SessionConfig, labels: LabelSet, thresholds: dict[str, float], window_samples: int
+    ) -> None:
+        self.rules = config.effective_rules(labels, thresholds)
+        self._config = config
+        self._labels = labels
+        self._window_samples = window_samples
+        self._decoder = PcmDecoder(config.audio)
+        self._resampler = StreamResampler(config.audio.rate_hz)
+        self._buffer = SampleBuffer()
+        self._endpointer = Endpointer(config.endpointing)
+        self._decision = Decision(labels, self.rules, config.detector.smoothing_windows)
+        self._activity: ActivityState | None = None
+        self._judged = 0
+        self._processed = 0
+        self._next_passing = 0
+        self._is_open = False
+        self._is_ended = False
+        self._is_flushed = False
+        self._outstanding: Request | None = None
+        self._plan: list[_Step] = []
+        self._events: list[Event] = []
+
+    @property
+    def num_samples_received(self) -> int:
+        """Samples at 16 kHz that came in (and out of the resampler) so far."""
+        return self._buffer.end
+
+    @property
+    def num_samples_processed(self) -> int:
+        """Samples at 16 kHz whose consequences are all among the events, taken or waiting."""
+        return min(self._processed, self._buffer.end)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the audio has ended and everything in it is decided."""
+        return self._is_flushed and not self._plan and self._outstanding is None
+
+    def receive(self, content: bytes) -> None:
+        """Take PCM bytes in the stream's format; they may be cut anywhere and may be empty.
+
+        Raises:
+            SessionGrammarError: the audio has ended already.
+            UnreadableAudioError: a value is not a finite number.
+        """
+        if self._is_ended:
+            raise SessionGrammarError("audio after the end of the audio: open a new session")
+        self._buffer.append(self._resampler.process(self._decoder.decode(content)))
+
+    def end(self) -> None:
+        """The audio has ended: what is pending will be endpointed, scored and decided.
+
+        Raises:
+            SessionGrammarError: it has ended already.
+            UnreadableAudioError: the last value is incomplete.
+        """
+        if self._is_ended:
+            raise SessionGrammarError("the audio has ended already")
+        self._is_ended = True
+        self._buffer.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
+        if self._decoder.num_pending_bytes:
+            raise UnreadableAudioError(
+                f"the audio ends inside a value: {self._decoder.num_pending_bytes} bytes are left over; "
+                "check the encoding and the number of channels"
+            )
+
+    def next_request(self) -> Request | None:
+        """The next piece of work, or None when there is none before more audio comes (or ever, once ended).
+
+        Raises:
+            SessionGrammarError: the last request is not resolved.
+        """
+        if self._outstanding is not None:
+            raise SessionGrammarError("the last request is not resolved yet")
+        if not self._plan:
+            self._outstanding = self._activity_request()
+            if self._outstanding is None and self._is_ended and not self._is_flushed:
+                self._flush()
+                self._settle()
+        if self._plan:
+            self._outstanding = ScoreRequest(
+                np.stack([step.samples for step in self._plan if isinstance(step, Window)])
+            )
+        return self._outstanding
+
+    def resolve(self, request: Request, answer: ActivityAnswer | NDArray[np.float32]) -> None:
+        """Answer the outstanding request.
+
+        Raises:
+            SessionGrammarError: `request` is not the outstanding one, or the answer is of the wrong kind or shape.
+        """
+        if request is not self._outstanding:
+            raise SessionGrammarError("this request is not the outstanding one")
+        if isinstance(request, ActivityRequest):
+            if not isinstance(answer, ActivityAnswer) or len(answer.probabilities) != len(request.frames):
+                raise SessionGrammarError("voice activity is answered with one probability per frame")
+            self._outstanding = None
+            self._activity = answer.state
+            self._make_plan(answer.probabilities)
+            self._settle()
+            return
+        shape = (len(request.windows), len(self._labels.labels))
+        if isinstance(answer, ActivityAnswer) or answer.shape != shape:
+            raise SessionGrammarError(f"windows are answered with posteriors of shape {shape}")
+        self._outstanding = None
+        self._follow_plan(iter(answer))
+
+    def take_events(self) -> list[Event]:
+        """The events since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def _activity_request(self) -> ActivityRequest | None:
+        num_samples = self._buffer.end - self._judged
+        # Once the audio has ended, its last incomplete frame is filled up with zeros.
+        num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_ended else num_samples // FRAME_SAMPLES
+        num_frames = min(num_frames, _MAX_FRAMES_PER_REQUEST)
+        if num_frames <= 0:
+            return None
+        samples = self._buffer.between(self._judged, self._judged + num_frames * FRAME_SAMPLES)
+        return ActivityRequest(samples.reshape(num_frames, FRAME_SAMPLES), self._activity)
+
+    def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
+        """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
+        for probability in probabilities:
+            change = self._endpointer.step(float(probability))
+            self._judged += FRAME_SAMPLES
+            now = min(self._judged, self._buffer.end)
+            if isinstance(change, Started):
+                self._open(change.start_sample)
+            elif isinstance(change, Ended):
+                self._close(change, now)
+            elif self._endpointer.is_speech and now >= self._next_passing:
+                self._plan.append(passing_window(self._buffer, now, self._window_samples))
+                self._next_passing += samples_from_ms(self._config.detector.hop_ms)
+        self._forget()
+
+    def _open(self, start_sample: int) -> None:
+        self._is_open = True
+        self._next_passing = start_sample + self._longest_utterance
+        self._plan.append(SpeechStarted(start_sample))
+
+    def _close(self, ended: Ended, now: int) -> None:
+        if not self._is_open:
+            self._open(ended.start_sample)
+        self._is_open = False
+        start, end = ended.start_sample, min(ended.end_sample, self._buffer.end)
+        self._plan.append(SpeechEnded(start, end, now))
+        if end - start <= self._longest_utterance:
+            self._plan.append(utterance_window(self._buffer, start, end, now, self._window_samples))
+        else:
+            self._plan.append(_LongUtteranceEnded(start, end, now))
+
+    def _flush(self) -> None:
+        self._is_flushed = True
+        ended = self._endpointer.end()
+        if ended is not None:
+            self._close(ended, self._buffer.end)
+
+    def _settle(self) -> None:
+        """Follow a plan that holds no window at once."""
+        if not any(isinstance(step, Window) for step in self._plan):
+            self._follow_plan(iter(()))
+
+    def _follow_plan(self, answers: Iterator[NDArray[np.float32]]) -> None:
+        """Turn the plan into events; `answers` holds the posteriors of its windows in order."""
+        plan, self._plan = self._plan, []
+        for step in plan:
+            if isinstance(step, Window):
+                self._judge(step, next(answers))
+            elif isinstance(step, _LongUtteranceEnded):
+                self._keep(self._decision.end_utterance(step.start_sample, step.end_sample, step.decision_sample))
+            else:
+                if isinstance(step, SpeechStarted):
+                    self._decision.begin_utterance()
+                self._events.append(step)
+        self._processed = self._judged
+
+    def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
+        if self._config.interims:
+            self._events.append(Interim(window.span.decision_sample, ranked(posteriors, self._labels)))
+        self._keep(self._decision.judge(window, posteriors))
+
+    def _keep(self, event: Detection | Rejected | None) -> None:
+        if event is not None:
+            self._events.append(event)
+
+    @property
+    def _longest_utterance(self) -> int:
+        """Samples of speech, preroll included, that are still decided by one window."""
+        return self._window_samples + samples_from_ms(self._config.endpointing.preroll_ms)
+
+    def _forget(self) -> None:
+        """Drop what no window can need any more: an utterance's own length, and half a window before it."""
+        endpointing = self._config.endpointing
+        horizon = self._window_samples // 2 + samples_from_ms(endpointing.preroll_ms + endpointing.min_speech_ms)
+        if self._endpointer.is_speech:
+            horizon += self._longest_utterance + samples_from_ms(endpointing.hangover_ms)
+        self._buffer.forget_before(self._judged - horizon - 2 * FRAME_SAMPLES)
