@@ -94,7 +94,7 @@ def _what_separates(spoken: Sequence[Clip]) -> Literal["speaker", "session"]:
         return "session"
     lacking = [clip for clip in spoken if clip.speaker is None]
     raise UnsplittableError(
-        f"{lacking[0].path}: one of {len(lacking)} clips (of {len(spoken)}) without a speaker, and sessions are not all known "
+        f"{lacking[0].path}: one of {len(lacking)} clips without a speaker, and sessions are not all known "
         "either; split at random, one person would be on both sides and no score could be claimed for new people; "
         "give --speaker-pattern, or speakers in a manifest"
     )

@@ -1,0 +1,141 @@
+"""How loud, how clean and how whole a stretch of audio is. Levels are in dB relative to full scale (1.0).
+
+Speech is told from its background by level alone, in frames of 20 ms: enough to judge a recording of one word in a
+room, not a voice activity detector.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOOR_DBFS = -120.0
+"""What digital silence is given as: far below the last bit of 16-bit audio (-96 dBFS)."""
+
+FRAME_SAMPLES = 320
+"""20 ms: a few periods of a low voice, shorter than any speech sound that matters here."""
+
+_ACTIVE_RANGE_DB = 30.0  # speech lies within this below its own loudest frames
+_ACTIVE_ABOVE_NOISE_DB = 6.0
+_LOUD_PERCENTILE, _NOISE_PERCENTILE = 95.0, 10.0
+_MIN_CONTRAST_DB = 8.0
+_FLAT_TOP = 0.995
+_MIN_FLAT_RUN = 3
+
+
+def rms_dbfs(samples: NDArray[np.float32]) -> float:
+    """Root mean square of float32[N], N ≥ 1; a full-scale sine is at -3 dBFS.
+
+    >>> round(rms_dbfs(np.full(100, 0.1, dtype=np.float32)), 3)
+    -20.0
+    """
+    return _dbfs(float(np.mean(np.square(samples, dtype=np.float64))))
+
+
+def peak_dbfs(samples: NDArray[np.float32]) -> float:
+    """Largest magnitude in float32[N], N ≥ 1.
+
+    >>> peak_dbfs(np.array([0.1, -1.0], dtype=np.float32))
+    0.0
+    >>> peak_dbfs(np.zeros(1, dtype=np.float32))
+    -120.0
+    """
+    return _dbfs(float(np.max(np.abs(samples))) ** 2)
+
+
+def clipped_fraction(samples: NDArray[np.float32]) -> float:
+    """Share of float32[N] that lies on a flat top: three or more neighbours within 0.5 % of the largest magnitude.
+
+    Clipping is seen at any level, for a recording may have been turned down after it was clipped. A low pure tone has
+    such tops by nature; speech hardly has.
+
+    >>> wave = np.sin(np.arange(1000) * 0.7).astype(np.float32)
+    >>> clipped_fraction(wave)
+    0.0
+    >>> clipped_fraction(np.clip(3 * wave, -1, 1)) > 0.2
+    True
+    """
+    largest = float(np.max(np.abs(samples), initial=0.0))
+    if largest == 0.0:
+        return 0.0
+    num_flat = 0
+    for side in (samples, -samples):
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], side >= _FLAT_TOP * largest, [0])).astype(np.int8)))
+        runs = edges[1::2] - edges[::2]
+        num_flat += int(runs[runs >= _MIN_FLAT_RUN].sum())
+    return num_flat / len(samples)
+
+
+def frame_levels_dbfs(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """RMS level of each frame of 20 ms: float64[ceil(N / 320)]; the last frame may be shorter.
+
+    >>> frame_levels_dbfs(np.array([1.0] * 320 + [0.1] * 10, dtype=np.float32)).round(3).tolist()
+    [0.0, -20.0]
+    """
+    power = np.square(samples, dtype=np.float64)
+    starts = np.arange(0, len(samples), FRAME_SAMPLES)
+    lengths = np.diff(np.append(starts, len(samples)))
+    mean_power = np.add.reduceat(power, starts) / lengths
+    levels: NDArray[np.float64] = 10.0 * np.log10(np.maximum(mean_power, 10.0 ** (FLOOR_DBFS / 10.0)))
+    return levels
+
+
+def active_frames(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which frames of 20 ms hold speech by their level: bool[ceil(N / 320)], all False in steady sound.
+
+    A frame is active if it is within 30 dB of the loudest 5 % of frames and 6 dB above the quietest 10 %, as long as
+    those two are 8 dB or more apart.
+    """
+    return _active(frame_levels_dbfs(samples))
+
+
+def active_range(samples: NDArray[np.float32]) -> tuple[int, int] | None:
+    """First sample of the first active frame and the one after the last active frame; None if none is active.
+
+    >>> active_range(np.array([0.0] * 640 + [0.5] * 640 + [0.0] * 640, dtype=np.float32))
+    (640, 1280)
+    """
+    active = np.flatnonzero(active_frames(samples))
+    if len(active) == 0:
+        return None
+    return int(active[0]) * FRAME_SAMPLES, min((int(active[-1]) + 1) * FRAME_SAMPLES, len(samples))
+
+
+def active_speech_dbfs(samples: NDArray[np.float32]) -> float | None:
+    """Mean power of the active frames; None if none is active.
+
+    The pauses do not count, as in ITU-T P.56, of which this is a plain form.
+    """
+    levels = frame_levels_dbfs(samples)
+    active = _active(levels)
+    return float(_mean_level(levels[active])) if active.any() else None
+
+
+def snr_db(samples: NDArray[np.float32]) -> float | None:
+    """Estimate of the level of speech over its background; None where there is no telling speech from background.
+
+    Power of the active frames less that of the others. A clip cut close to its word has little background, so the
+    estimate is a lower bound there.
+    """
+    levels = frame_levels_dbfs(samples)
+    active = _active(levels)
+    if not active.any() or active.all():
+        return None
+    speech, noise = 10.0 ** (_mean_level(levels[active]) / 10.0), 10.0 ** (_mean_level(levels[~active]) / 10.0)
+    return _dbfs(max(speech - noise, 0.0)) - _dbfs(noise)
+
+
+def _active(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    loud, noise = np.percentile(levels, [_LOUD_PERCENTILE, _NOISE_PERCENTILE])
+    if loud - noise < _MIN_CONTRAST_DB:
+        return np.zeros(len(levels), dtype=np.bool_)
+    active: NDArray[np.bool_] = levels >= max(loud - _ACTIVE_RANGE_DB, noise + _ACTIVE_ABOVE_NOISE_DB)
+    return active
+
+
+def _mean_level(levels: NDArray[np.float64]) -> float:
+    return float(10.0 * np.log10(np.mean(10.0 ** (levels / 10.0))))
+
+
+def _dbfs(power: float) -> float:
+    return max(10.0 * float(np.log10(power)), FLOOR_DBFS) if power > 0.0 else FLOOR_DBFS
