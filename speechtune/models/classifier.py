@@ -34,6 +34,7 @@ class KeywordClassifier(nn.Module):
         encoder: SpeechEncoder,
         labels: LabelSet,
         window_samples: int,
+        *,
         layers: tuple[int, ...] = (-1,),
         num_segments: int = 1,
         head: KeywordHead | None = None,

@@ -98,7 +98,8 @@ def _read_header(cursor: _Cursor, where: str) -> None:
     if version != BINARY_VERSION:
         if 0 < version <= _LARGEST_KNOWN_VERSION:
             raise CheckpointIncompatibleError(
-                f"{where}: CTranslate2 binary version {version}; version {BINARY_VERSION} is read here, convert the model anew"
+                f"{where}: CTranslate2 binary version {version}; version {BINARY_VERSION} is read here, "
+                "convert the model anew"
             )
         raise cursor.foreign(f"it begins with {version:#x}")
     cursor.string("the name of the specification")

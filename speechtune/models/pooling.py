@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -48,5 +50,5 @@ class SegmentStatsPooling(nn.Module):
         statistics = [mean, (variance + _VARIANCE_FLOOR).sqrt()]
         if self.num_segments > 1:
             bounds = [index * num_frames // self.num_segments for index in range(self.num_segments + 1)]
-            statistics += [frames[:, start:end].mean(dim=1) for start, end in zip(bounds, bounds[1:], strict=False)]
+            statistics += [frames[:, start:end].mean(dim=1) for start, end in pairwise(bounds)]
         return torch.cat(statistics, dim=1)

@@ -34,13 +34,15 @@ def load_encoder(name: str) -> SpeechEncoder:
     """
     if name in PACKAGED_ENCODERS:
         return _load_packaged(PACKAGED_ENCODERS[name])
-    from speechtune.models.pretrained import fetch_from_hub, load_pretrained
-
     folder = Path(name)
+    if not folder.is_dir() and _HUB_ID.fullmatch(name):
+        from speechtune.models.hub import fetch_from_hub
+
+        folder = fetch_from_hub(name)
     if folder.is_dir():
+        from speechtune.models.pretrained import load_pretrained
+
         return load_pretrained(folder, name)
-    if _HUB_ID.fullmatch(name):
-        return load_pretrained(fetch_from_hub(name), name)
     raise UnknownEncoderError(
         f"encoder {name!r}: not one of {', '.join(PACKAGED_ENCODERS)}, no folder of that name is here, and it is not "
         f"a Hugging Face id (organisation/name) of the families {', '.join(FAMILIES)}"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
+from speechtune.audio.timebase import seconds_from_samples
 from speechtune.errors import CheckpointIncompatibleError, UnsupportedAudioError
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.features import HOP_SAMPLES, MIN_SAMPLES, LogMel
@@ -49,17 +49,18 @@ class WhisperSpeechEncoder(SpeechEncoder):
 
     family = FAMILY
 
-    def __init__(self, shape: WhisperShape) -> None:
-        from transformers.models.whisper.configuration_whisper import WhisperConfig
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
+    def __init__(self, shape: WhisperShape, model: nn.Module | None = None) -> None:
+        """Build from `shape` with random weights, or around a `model` that has that shape."""
         super().__init__()
         self.shape = shape
         self.name = shape.name
         self.num_layers = shape.encoder_layers
         self.hidden_size = shape.d_model
         self.features = LogMel(shape.num_mel_bins)
-        self.model: nn.Module = WhisperEncoder(WhisperConfig(**shape.model_dump(exclude={"family", "name"})))
+        if model is None:
+            _, model_class = whisper_classes()
+            model = model_class(whisper_config(shape))
+        self.model = model
 
     def forward(self, waveforms: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
         """Frames of the first layers; see `SpeechEncoder.forward`. T = N / 320, rounded up. N: 25 ms to 30 s.
@@ -85,16 +86,30 @@ class WhisperSpeechEncoder(SpeechEncoder):
         """T for windows of `num_samples`; see `SpeechEncoder.num_frames`."""
         num_frames = (num_samples // HOP_SAMPLES + 1) // 2
         if num_samples < MIN_SAMPLES or num_frames > self.shape.max_source_positions:
-            longest = self.shape.max_source_positions * 2 * HOP_SAMPLES
+            shortest, longest = MIN_SAMPLES, self.shape.max_source_positions * 2 * HOP_SAMPLES
             raise UnsupportedAudioError(
-                f"encoder {self.name!r} hears {seconds_from_samples(MIN_SAMPLES)} to {seconds_from_samples(longest):g} s "
-                f"at {SAMPLE_RATE_HZ} Hz at once, not {num_samples} samples"
+                f"encoder {self.name!r} hears {shortest} to {longest} samples at once "
+                f"({seconds_from_samples(shortest):g} to {seconds_from_samples(longest):g} s), not {num_samples}"
             )
         return num_frames
 
     def config_dict(self) -> dict[str, Any]:
         """See `SpeechEncoder.config_dict`."""
         return self.shape.model_dump(mode="json")
+
+
+def whisper_classes() -> tuple[Any, Any]:
+    """Configuration class and encoder class of `transformers`."""
+    from transformers.models.whisper.configuration_whisper import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    return WhisperConfig, WhisperEncoder
+
+
+def whisper_config(shape: WhisperShape) -> Any:
+    """The configuration of `transformers` for `shape`."""
+    config_class, _ = whisper_classes()
+    return config_class(**shape.model_dump(exclude={"family", "name"}))
 
 
 def whisper_from_ctranslate2(variables: dict[str, NDArray[np.generic]], name: str, where: str) -> WhisperSpeechEncoder:
@@ -163,8 +178,8 @@ def _state_of(variables: dict[str, NDArray[np.generic]], shape: WhisperShape) ->
             f"{ours}.fc2": f"{theirs}/ffn/linear_1",
         }
         # One matrix for queries, keys and values; the keys' bias is there too, and zero, as Whisper has none.
-        weights = tensor(f"{theirs}/self_attention/linear_0/weight").split(shape.d_model)
-        biases = tensor(f"{theirs}/self_attention/linear_0/bias").split(shape.d_model)
+        weights = tensor(f"{theirs}/self_attention/linear_0/weight").chunk(3)
+        biases = tensor(f"{theirs}/self_attention/linear_0/bias").chunk(3)
         if biases[1].any():
             raise ValueError(f"encoder/{theirs}: the keys have a bias, which Whisper does not")
         for part, weight, bias in zip("qkv", weights, biases, strict=True):

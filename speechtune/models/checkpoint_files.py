@@ -1,0 +1,220 @@
+"""The folder that a checkpoint is: its files, their description. Needs no torch.
+
+::
+
+    weights.safetensors   encoder, head, standardisation, temperature: everything, so that it serves alone
+    checkpoint.json       what the weights are, and the sha256 of the files that decide what it does
+    recipe.toml           how it was made and how it listens
+    README.md             the model card; a person may edit it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError, model_validator
+
+from speechtune.errors import (
+    CheckpointCorruptError,
+    CheckpointIncompatibleError,
+    CheckpointNotFoundError,
+    ConfigError,
+)
+from speechtune.labels import LabelSet
+from speechtune.recipe import Recipe, parse_recipe
+
+FORMAT = "speechtune-checkpoint"
+FORMAT_VERSION = 1
+
+WEIGHTS_FILE = "weights.safetensors"
+DESCRIPTION_FILE = "checkpoint.json"
+RECIPE_FILE = "recipe.toml"
+CARD_FILE = "README.md"
+FILES = frozenset({WEIGHTS_FILE, DESCRIPTION_FILE, RECIPE_FILE, CARD_FILE})
+
+_HASHED_FILES = (WEIGHTS_FILE, RECIPE_FILE)
+
+
+class CheckpointDescription(BaseModel):
+    """`checkpoint.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["speechtune-checkpoint"] = "speechtune-checkpoint"
+    format_version: Literal[1] = 1
+    encoder: dict[str, JsonValue]
+    """What `registry.build_encoder` rebuilds the encoder from; `family` and `name` are among it."""
+    keywords: tuple[str, ...]
+    negatives: tuple[str, ...]
+    window_samples: PositiveInt
+    """Length of the windows, at 16 kHz."""
+    layers: tuple[PositiveInt, ...]
+    """Layers of the encoder that are pooled, counted from 1."""
+    num_segments: PositiveInt
+    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    """Lowest confidence that is reported, per keyword."""
+    training: dict[str, JsonValue]
+    """Facts of its making."""
+    versions: dict[str, str]
+    """Of the libraries that made it."""
+    sha256: dict[str, str]
+    """Per file, hex."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> CheckpointDescription:
+        try:
+            labels = self.labels
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        if set(self.thresholds) != set(labels.keywords):
+            raise ValueError("thresholds: not exactly one per keyword")
+        if set(self.sha256) != set(_HASHED_FILES):
+            raise ValueError(f"sha256: not exactly those of {', '.join(_HASHED_FILES)}")
+        return self
+
+    @property
+    def labels(self) -> LabelSet:
+        """The labels of its classes and posteriors."""
+        return LabelSet(self.keywords, self.negatives)
+
+
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """A checkpoint whose files were found whole, without its weights in memory.
+
+    Attributes:
+        folder: where it is.
+        digest: sha256, hex, over the description and, through it, the weights and the recipe; names the model exactly.
+        num_weight_bytes: size of the weights' file.
+    """
+
+    folder: Path
+    description: CheckpointDescription
+    recipe: Recipe
+    digest: str
+    num_weight_bytes: int
+
+    @property
+    def weights_path(self) -> Path:
+        """The weights' file."""
+        return self.folder / WEIGHTS_FILE
+
+
+def read_summary(folder: Path) -> CheckpointSummary:
+    """Read and check everything in a checkpoint but the tensors themselves.
+
+    Raises:
+        CheckpointNotFoundError: no folder there, or no checkpoint in it.
+        CheckpointCorruptError: a file is missing, unreadable, or not the one that was written.
+        CheckpointIncompatibleError: another program's model, or a format of a newer version.
+    """
+    content = _read_description_bytes(folder)
+    description = _parse_description(content, folder / DESCRIPTION_FILE)
+    for name in _HASHED_FILES:
+        _check_sha256(folder / name, description.sha256[name])
+    path = folder / RECIPE_FILE
+    try:
+        recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
+    except ConfigError as error:
+        raise CheckpointIncompatibleError(f"checkpoint {folder}: {error}") from error
+    return CheckpointSummary(
+        folder=folder,
+        description=description,
+        recipe=recipe,
+        digest=hashlib.sha256(content).hexdigest(),
+        num_weight_bytes=(folder / WEIGHTS_FILE).stat().st_size,
+    )
+
+
+def _read_description_bytes(folder: Path) -> bytes:
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise CheckpointNotFoundError(
+            f"checkpoint {folder}: {what}; make one with: speechtune finetune DATA --out {folder}"
+        )
+    try:
+        return (folder / DESCRIPTION_FILE).read_bytes()
+    except FileNotFoundError:
+        if (folder / "config.json").is_file() or (folder / "model.bin").is_file():
+            raise CheckpointIncompatibleError(
+                f"checkpoint {folder}: another program's model (it has no {DESCRIPTION_FILE}); if it is a pretrained "
+                f"encoder, fine-tune it with: speechtune finetune DATA --encoder {folder} --out CHECKPOINT"
+            ) from None
+        raise CheckpointNotFoundError(
+            f"checkpoint {folder}: the folder has no {DESCRIPTION_FILE}, so it is not a checkpoint; "
+            "give the folder that `speechtune finetune --out` wrote"
+        ) from None
+    except OSError as error:
+        raise CheckpointCorruptError(f"checkpoint {folder / DESCRIPTION_FILE}: cannot be read ({error})") from error
+
+
+def _parse_description(content: bytes, path: Path) -> CheckpointDescription:
+    try:
+        tree: Any = json.loads(content)
+    except ValueError as error:
+        raise CheckpointCorruptError(f"checkpoint {path}: not JSON ({error}); restore it from a copy") from error
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+        raise CheckpointIncompatibleError(
+            f"checkpoint {path}: another program's file; it does not say format {FORMAT!r}"
+        )
+    version = tree.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise CheckpointIncompatibleError(
+            f"checkpoint {path}: format version {version}; this speechtune reads up to {FORMAT_VERSION}, upgrade it"
+        )
+    try:
+        return CheckpointDescription.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "file"
+        raise CheckpointCorruptError(f"checkpoint {path}: {key}: {first['msg']}; restore it from a copy") from error
+
+
+def _sha256_of(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    try:
+        with path.open("rb") as file:
+            actual = _sha256_of(file)
+    except FileNotFoundError:
+        raise CheckpointCorruptError(f"checkpoint {path}: the file is missing; restore it from a copy") from None
+    except OSError as error:
+        raise CheckpointCorruptError(f"checkpoint {path}: cannot be read ({error})") from error
+    if actual != expected:
+        raise CheckpointCorruptError(
+            f"checkpoint {path}: not the file that was written (sha256 {actual[:12]}…, expected {expected[:12]}…); "
+            "it was changed or cut off, restore it from a copy"
+        )
+
+
+def write_description(folder: Path, **values: Any) -> CheckpointDescription:
+    """Write `checkpoint.json` for the other files that lie in `folder`.
+
+    Args:
+        folder: holds the weights and the recipe already.
+        values: the fields of `CheckpointDescription` but for `sha256`.
+
+    Raises:
+        ConfigError: the values do not fit each other.
+    """
+    sha256 = {}
+    for name in _HASHED_FILES:
+        with (folder / name).open("rb") as file:
+            sha256[name] = _sha256_of(file)
+    try:
+        description = CheckpointDescription(sha256=sha256, **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"checkpoint: {key}: {first['msg']}") from error
+    (folder / DESCRIPTION_FILE).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return description

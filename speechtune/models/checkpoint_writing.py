@@ -1,0 +1,89 @@
+"""Puts a checkpoint's folder in its place, whole or not at all: it is written beside the place and moved there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from speechtune.errors import ConfigError
+from speechtune.models.checkpoint_files import DESCRIPTION_FILE, FILES
+
+
+def check_destination(folder: Path) -> None:
+    """Refuse a place that `writing_checkpoint` would refuse; ask before the work, not after it.
+
+    Raises:
+        ConfigError: a file is there, or a folder with anything in it that does not belong to a checkpoint.
+    """
+    try:
+        present = {entry.name for entry in folder.iterdir()}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError(
+            f"checkpoint {folder}: cannot be written there ({error.strerror}); choose another --out"
+        ) from error
+    if foreign := sorted(present - FILES):
+        raise ConfigError(
+            f"checkpoint {folder}: would be replaced, and {foreign[0]!r} in it is not part of a checkpoint; "
+            "choose another --out"
+        )
+    if present and DESCRIPTION_FILE not in present:
+        raise ConfigError(f"checkpoint {folder}: is not empty and not a checkpoint; choose another --out")
+
+
+@contextmanager
+def writing_checkpoint(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`; when the block ends well, it takes the place of `folder`.
+
+    An older checkpoint there stays until the new one is whole. When the block fails, nothing is left behind.
+
+    Raises:
+        ConfigError: as for `check_destination`, or the place cannot be written to.
+    """
+    folder = folder.resolve()
+    check_destination(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+        staging.mkdir()
+    except OSError as error:
+        raise ConfigError(f"checkpoint {folder}: cannot be written there ({error}); choose another --out") from error
+    try:
+        yield staging
+        for path in [*staging.iterdir(), staging]:
+            _flush_to_disk(path)
+        _take_place(staging, folder)
+        _flush_to_disk(folder.parent)
+    except OSError as error:
+        raise ConfigError(f"checkpoint {folder}: cannot be written ({error})") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """After it, a loss of power does not lose what was written; a folder is flushed for the names in it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take_place(staging: Path, folder: Path) -> None:
+    if not folder.exists():
+        staging.rename(folder)
+        return
+    # A folder that is not empty cannot be replaced in one step: the old one steps aside, and back if that fails.
+    aside = staging.with_suffix(".replaced")
+    folder.rename(aside)
+    try:
+        staging.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside)

@@ -1,0 +1,62 @@
+"""Fetches one encoder from the Hugging Face hub, into the hub's own cache on this machine. Needs no torch.
+
+What is in the cache is used as it is, without asking the hub: offline use works, and a model does not change
+under its name from one run to the next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speechtune.errors import EncoderUnavailableError, UnknownEncoderError
+
+_TIMEOUT_SECONDS = 5.0
+_SETTINGS = ["config.json", "preprocessor_config.json"]
+_SAFE_WEIGHTS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]
+_PICKLED_WEIGHTS = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
+
+
+def fetch_from_hub(name: str) -> Path:
+    """The folder of the hub's cache that holds the repository `name`, downloaded if it is not there.
+
+    Raises:
+        UnknownEncoderError: the hub has no such repository, or not for this user.
+        EncoderUnavailableError: it is not in the cache, and the hub cannot be reached or broke off.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        cached = Path(snapshot_download(name, local_files_only=True, allow_patterns=_SETTINGS + _SAFE_WEIGHTS))
+    except LocalEntryNotFoundError:
+        return _download(name)
+    has_weights = any(next(cached.glob(pattern), None) for pattern in _SAFE_WEIGHTS[:2] + _PICKLED_WEIGHTS[:2])
+    return cached if has_weights and (cached / "config.json").is_file() else _download(name)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, list_repo_files, snapshot_download
+    from huggingface_hub.errors import (
+        HTTPError,  # type: ignore[attr-defined]  # of whichever HTTP library the hub's client uses
+        RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        # One question without retries and with a time limit: without a network, the answer comes at once.
+        get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=_TIMEOUT_SECONDS)
+        files = list_repo_files(name)
+        weights = _SAFE_WEIGHTS if any(file.endswith(".safetensors") for file in files) else _PICKLED_WEIGHTS
+        return Path(snapshot_download(name, etag_timeout=_TIMEOUT_SECONDS, allow_patterns=_SETTINGS + weights))
+    except (RepositoryNotFoundError, RemoteEntryNotFoundError) as error:
+        raise UnknownEncoderError(
+            f"encoder {name!r}: no folder of that name is here, and the Hugging Face hub has no model of that name "
+            "with a config.json that this user may read; check the name, or log in with: hf auth login"
+        ) from error
+    except (OSError, HTTPError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EncoderUnavailableError(
+            f"encoder {name!r}: no folder of that name is here, it is not in the cache of the Hugging Face hub, and "
+            f"the hub could not be asked ({reason}); connect to the internet, give a local folder, or use a packaged "
+            "encoder such as whisper-tiny.en"
+        ) from error

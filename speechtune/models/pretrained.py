@@ -1,0 +1,192 @@
+"""Encoders in the Hugging Face form: a local folder, or a repository on the hub that is fetched into its cache.
+
+The folder holds `config.json`, weights (`model.safetensors` or `pytorch_model.bin`, whole or in shards) and, for the
+families that read waveforms, `preprocessor_config.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError, UnknownEncoderError
+from speechtune.models import wav2vec2, whisper
+from speechtune.models.encoder import SpeechEncoder
+
+WEIGHT_PATTERNS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
+
+_CHECKPOINT_MARK = "checkpoint.json"
+
+
+def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
+    """The encoder in `folder`, in evaluation mode on the CPU; every weight it needs must be there.
+
+    Args:
+        folder: in the Hugging Face form.
+        name: what the user called it.
+
+    Raises:
+        UnknownEncoderError: not such a folder, or of a family that there is no code for.
+        CheckpointCorruptError: a file is damaged, or weights are missing.
+        CheckpointIncompatibleError: the weights have other shapes than the configuration says.
+    """
+    settings = read_settings(folder, name)
+    family = family_of(settings, name)
+    if not has_weights(folder):
+        raise CheckpointCorruptError(
+            f"encoder {name!r}: {folder} has a config.json and no weights; looked for {', '.join(WEIGHT_PATTERNS)}"
+        )
+    try:
+        encoder: SpeechEncoder
+        if family == whisper.FAMILY:
+            whisper_shape = _whisper_shape(settings, name)
+            _, model_class = whisper.whisper_classes()
+            # The whole model is stored; only its encoder is read.
+            model = _read_model(
+                model_class, folder, name, whisper.whisper_config(whisper_shape), {r"^(model\.)?encoder\.": ""}
+            )
+            encoder = whisper.WhisperSpeechEncoder(whisper_shape, model)
+        else:
+            shape = _waveform_shape(settings, folder, family, name)
+            _, model_class = wav2vec2.waveform_model_classes(family)
+            model = _read_model(model_class, folder, name, wav2vec2.waveform_config(shape), None)
+            encoder = wav2vec2.WaveformSpeechEncoder(shape, model)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise CheckpointIncompatibleError(
+            f"encoder {name!r}: {folder / 'config.json'}: {key}: {first['msg']}"
+        ) from error
+    return encoder.eval()
+
+
+def read_settings(folder: Path, name: str) -> dict[str, Any]:
+    """The `config.json` of a folder.
+
+    Raises:
+        UnknownEncoderError: there is none.
+        CheckpointCorruptError: it is not a JSON object.
+    """
+    path = folder / "config.json"
+    if (folder / _CHECKPOINT_MARK).is_file() and not path.is_file():
+        raise UnknownEncoderError(
+            f"encoder {name!r}: {folder} is a speechtune checkpoint, not a pretrained encoder; name the encoder that "
+            "it was made from (`speechtune info` shows it)"
+        )
+    if not path.is_file():
+        raise UnknownEncoderError(
+            f"encoder {name!r}: the folder {folder} has no config.json; give one in the Hugging Face form, with "
+            "config.json and model.safetensors"
+        )
+    return _read_json(path, name)
+
+
+def family_of(settings: dict[str, Any], name: str) -> str:
+    """The family that a `config.json` names.
+
+    Raises:
+        UnknownEncoderError: there is no code for it.
+    """
+    known = (whisper.FAMILY, *wav2vec2.FAMILIES)
+    family = settings.get("model_type")
+    if family not in known:
+        raise UnknownEncoderError(
+            f"encoder {name!r}: its config.json says model_type {family!r}; there is code for {', '.join(known)}"
+        )
+    adapted = [key for key in ("add_adapter", "adapter_attn_dim") if settings.get(key)]
+    if adapted:
+        raise UnknownEncoderError(f"encoder {name!r}: its config.json sets {adapted[0]}, which there is no code for")
+    return str(family)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether the folder holds weights in a form that is read here."""
+    return any(next(folder.glob(pattern), None) is not None for pattern in WEIGHT_PATTERNS)
+
+
+def _read_json(path: Path, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointCorruptError(f"encoder {name!r}: {path} cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise CheckpointCorruptError(f"encoder {name!r}: {path} is not a JSON object")
+    return content
+
+
+def _whisper_shape(settings: dict[str, Any], name: str) -> whisper.WhisperShape:
+    config_class, _ = whisper.whisper_classes()
+    return whisper.WhisperShape(name=name, **_known_values(whisper.WhisperShape, config_class, settings, name))
+
+
+def _waveform_shape(settings: dict[str, Any], folder: Path, family: str, name: str) -> wav2vec2.WaveformShape:
+    config_class, _ = wav2vec2.waveform_model_classes(family)
+    values = _known_values(wav2vec2.WaveformShape, config_class, settings, name)
+    preprocessor = folder / "preprocessor_config.json"
+    # Without the file, what `transformers` takes for granted.
+    normalise = _read_json(preprocessor, name).get("do_normalize", True) if preprocessor.is_file() else True
+    return wav2vec2.WaveformShape(family=family, name=name, normalise=normalise, **values)
+
+
+def _known_values(shape_class: Any, config_class: Any, settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the configuration says, defaults of its family filled in, for the fields of our shape."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    try:
+        config = config_class.from_dict(settings)
+    except (StrictDataclassError, TypeError, ValueError) as error:
+        raise CheckpointIncompatibleError(f"encoder {name!r}: config.json: {error}") from error
+    fields = set(shape_class.model_fields) - {"family", "name", "normalise"}
+    return {field: getattr(config, field) for field in fields if hasattr(config, field)}
+
+
+def _read_model(
+    model_class: Any, folder: Path, name: str, config: Any, key_mapping: dict[str, str] | None
+) -> torch.nn.Module:
+    from safetensors import SafetensorError
+
+    try:
+        with _quiet_transformers():
+            model, info = model_class.from_pretrained(
+                folder,
+                config=config,
+                key_mapping=key_mapping,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, SafetensorError, pickle.UnpicklingError, EOFError, KeyError) as error:
+        raise CheckpointCorruptError(f"encoder {name!r}: the weights in {folder} cannot be read ({error})") from error
+    except (RuntimeError, ValueError) as error:
+        raise CheckpointIncompatibleError(
+            f"encoder {name!r}: the weights in {folder} do not fit its config.json ({error})"
+        ) from error
+    # Left to itself, `transformers` would fill what is missing with random numbers and carry on.
+    if missing := sorted(info["missing_keys"]):
+        shown = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise CheckpointCorruptError(f"encoder {name!r}: {folder} lacks {len(missing)} weights: {shown}")
+    loaded: torch.nn.Module = model
+    return loaded
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Without its progress bars and its report of unused weights; what matters is checked here."""
+    from transformers.utils import logging
+
+    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if had_bars:
+            logging.enable_progress_bar()
