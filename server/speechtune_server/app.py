@@ -1,0 +1,183 @@
+"""The composition root: puts the parts together, listens, serves, and stops without losing what was received.
+
+Stopping: health says NOT_SERVING and nobody new is let in; running streams are warned, and a notice later take no more
+audio, answer what they received, and say `Ended{DRAINING}`; what is not done by the deadline is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import grpc.aio
+from grpc_reflection.v1alpha import reflection
+
+from speechtune.streaming.activity import ActivityModel, SileroActivity
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+from speechtune_server.admission import Admission, ServiceState
+from speechtune_server.clock import Clock, MonotonicClock
+from speechtune_server.config import ServerConfig
+from speechtune_server.dispatch import Dispatch
+from speechtune_server.health import HEALTH_SERVICE, Health
+from speechtune_server.interceptors import CallInterceptor
+from speechtune_server.listening import bind, server_options
+from speechtune_server.model_store import LoadModel, ModelStore, load_served_model
+from speechtune_server.recognition import CommandRecognition, Engine
+from speechtune_server.runner import Runner
+
+SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["CommandRecognition"].full_name
+
+_FLUSH_SECONDS = 0.5
+"""For statuses that are on their way when the last stream has ended."""
+
+_log = logging.getLogger(__name__)
+
+
+class RecognitionServer:
+    """One server, from `start` to `stop`; to be made inside a running event loop.
+
+    Args:
+        config: the settings.
+        load_model: turns a name and a folder into a model; runs in the models' thread.
+        load_activity: makes the voice activity model; runs there too.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        load_model: LoadModel = load_served_model,
+        load_activity: Callable[[], ActivityModel] = SileroActivity,
+        clock: Clock | None = None,
+    ) -> None:
+        self.address = ""
+        """HOST:PORT it listens on, once started."""
+        self.admission = Admission(config.max_streams, config.max_clips)
+        self._config = config
+        self._load_model = load_model
+        self._load_activity = load_activity
+        self._clock = clock or MonotonicClock()
+        self._runner = Runner()
+        self._hurry = asyncio.Event()
+        self._health = Health((SERVICE_NAME,))
+        self._servicer = CommandRecognition(config, self.admission, self._clock)
+        self._grpc = grpc.aio.server(interceptors=[CallInterceptor()], options=server_options(config))
+        pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
+        self._health.add_to(self._grpc)
+        reflection.enable_server_reflection((SERVICE_NAME, HEALTH_SERVICE, reflection.SERVICE_NAME), self._grpc)
+
+    async def start(self) -> str:
+        """Listen, load the models, serve. Gives the address that is listened on, with its real port.
+
+        Raises:
+            AddressInUseError: the port is taken.
+            ConfigError: the address cannot be listened on.
+            ModelError: a checkpoint cannot be used.
+        """
+        try:
+            await self._health.set_serving(False)
+            # The port first: that it is taken should be known before seconds are spent on models.
+            self.address = bind(self._grpc, self._config.address)
+            await self._grpc.start()
+            self._servicer.engine = await self._load()
+        except BaseException:
+            await self._close(0.0)
+            raise
+        self.admission.state = ServiceState.SERVING
+        await self._health.set_serving(True)
+        _log.info("serving on %s", self.address)
+        return self.address
+
+    async def stop(self) -> None:
+        """Drain, then close."""
+        self.admission.state = ServiceState.DRAINING
+        await self._health.set_serving(False)
+        _log.info("draining %d calls", self.admission.num_calls)
+        for stream in self.admission.running:
+            stream.warn(self._config.drain_notice_seconds)
+        await self._wait_idle(self._config.drain_notice_seconds)
+        for stream in self.admission.running:
+            stream.drain()
+        await self._wait_idle(self._config.drain_deadline_seconds)
+        if self.admission.num_calls:
+            _log.warning("%d calls were not finished by the deadline and are cut off", self.admission.num_calls)
+        await self._close(_FLUSH_SECONDS)
+        _log.info("stopped")
+
+    def hurry(self) -> None:
+        """Cut the draining short."""
+        self._hurry.set()
+
+    async def _load(self) -> Engine:
+        activity = await self._runner.run(self._load_activity)
+        models = []
+        for name, folder in self._config.models.items():
+            models.append(await self._runner.run(partial(self._load_model, name, folder)))
+            _log.info("model %s has digest %s", name, models[-1].digest)
+        max_wait_seconds = self._config.max_wait_ms / 1000
+        dispatch = Dispatch(self._runner, activity, self._config.max_batch, max_wait_seconds, self._clock)
+        return Engine(ModelStore(models, self._config.default_model_name), dispatch)
+
+    async def _wait_idle(self, seconds: float) -> None:
+        waits: set[asyncio.Task[Any]] = {
+            asyncio.create_task(self._clock.wait(self.admission.idle, seconds)),
+            asyncio.create_task(self._hurry.wait()),
+        }
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _close(self, grace_seconds: float) -> None:
+        await self._grpc.stop(grace_seconds)
+        if self._servicer.engine is not None:
+            await self._servicer.engine.dispatch.close()
+        self._runner.close()
+
+
+async def serve(
+    config: ServerConfig,
+    on_serving: Callable[[str], None] | None = None,
+    load_model: LoadModel = load_served_model,
+    load_activity: Callable[[], ActivityModel] = SileroActivity,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return; a second signal cuts the draining short.
+
+    Args:
+        config: the settings.
+        on_serving: is told the address, with its real port, once calls are taken.
+        load_model, load_activity: as for `RecognitionServer`.
+
+    Raises:
+        AddressInUseError, ConfigError, ModelError: as `RecognitionServer.start`.
+    """
+    server = RecognitionServer(config, load_model, load_activity)
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            server.hurry()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        address = await server.start()
+        if on_serving is not None and not stopping.is_set():
+            on_serving(address)
+        await stopping.wait()
+        await server.stop()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def run(config: ServerConfig, on_serving: Callable[[str], None] | None = None) -> None:
+    """`serve`, for a caller that has no event loop."""
+    asyncio.run(serve(config, on_serving))

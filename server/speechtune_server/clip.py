@@ -1,0 +1,148 @@
+"""One whole clip, by the same session and the same driver as a live stream: unary = streaming."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from speechtune.audio.files import decode_audio
+from speechtune.audio.pcm import PcmDecoder, PcmFormat
+from speechtune.audio.placement import place_by_energy
+from speechtune.audio.resample import StreamResampler
+from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
+from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
+from speechtune.streaming.events import Detection
+from speechtune.streaming.session import Session
+from speechtune_server.clock import Clock
+from speechtune_server.model_store import ServedModel
+from speechtune_server.stream import Models, Outgoing, RecognitionStream, StreamLimits
+
+_CHUNK_BYTES = 64 * 1024
+_SLACK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip, checked and decoded.
+
+    Attributes:
+        content: bytes for the session, in the form `audio`.
+        samples: float32[N] at 16 kHz, N ≥ 1.
+    """
+
+    audio: PcmFormat
+    content: bytes
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What was found in a clip: its detections, and the posteriors float32[K] of the clip as a whole."""
+
+    detections: tuple[Detection, ...]
+    posteriors: NDArray[np.float32]
+
+
+async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) -> Clip:
+    """Check and decode raw audio.
+
+    Raises:
+        InvalidRequestError: it is empty, ends inside a value, or holds values that are not finite.
+        SessionTooLongError: it is longer than `max_seconds`.
+    """
+    num_frames, rest = divmod(len(content), audio.bytes_per_frame)
+    if rest:
+        raise InvalidRequestError(
+            "content", f"{len(content)} bytes are not whole values of {audio.bytes_per_frame} bytes; check the encoding"
+        )
+    if not num_frames:
+        raise InvalidRequestError("content", "holds no samples")
+    if num_frames > max_seconds * audio.rate_hz:
+        raise _too_long(num_frames / audio.rate_hz, max_seconds)
+    try:
+        samples = await asyncio.to_thread(_samples_of, content, audio)
+    except AudioError as error:
+        raise InvalidRequestError("content", str(error)) from error
+    return Clip(audio, content, samples)
+
+
+async def decode_file_clip(content: bytes, form: str, max_seconds: float) -> Clip:
+    """Check and decode a file of the named form.
+
+    Raises:
+        InvalidRequestError: it is empty, damaged or not of that form.
+        SessionTooLongError: it is longer than `max_seconds`.
+    """
+    if not _is_form(content, form):
+        raise InvalidRequestError("content", f"is not a {form} file; set audio.encoding to what it is")
+    seconds = _declared_seconds(content)
+    if seconds > max_seconds:
+        raise _too_long(seconds, max_seconds)
+    try:
+        samples = await asyncio.to_thread(decode_audio, content, "content", max_seconds)
+    except AudioError as error:
+        raise InvalidRequestError("content", str(error)) from error
+    return Clip(SAMPLES_FORMAT, b"".join(chunks_of(samples)), samples)
+
+
+async def recognize_clip(
+    clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models, clock: Clock
+) -> ClipResult:
+    """Find the commands in a clip and score it as a whole."""
+    config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
+    scorer = model.scorer
+    detections: list[Detection] = []
+
+    async def keep(outgoing: Outgoing) -> None:
+        if isinstance(outgoing.event, Detection):
+            detections.append(outgoing.event)
+
+    seconds = len(clip.content) / (clip.audio.rate_hz * clip.audio.bytes_per_frame)
+    stream = RecognitionStream(
+        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples),
+        audio=clip.audio,
+        models=models,
+        send=keep,
+        limits=StreamLimits(max_in_flight_seconds=seconds + _SLACK_SECONDS),
+        clock=clock,
+    )
+    await stream.run(_chunks(clip.content))
+    window = place_by_energy(clip.samples, scorer.window_samples)
+    posteriors = await models.score(window[None])
+    return ClipResult(tuple(detections), posteriors[0])
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _CHUNK_BYTES):
+        yield content[start : start + _CHUNK_BYTES]
+
+
+def _samples_of(content: bytes, audio: PcmFormat) -> NDArray[np.float32]:
+    return StreamResampler(audio.rate_hz).process(PcmDecoder(audio).decode(content), last=True)
+
+
+def _is_form(content: bytes, form: str) -> bool:
+    if form == "WAV":
+        return content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE"
+    return content[:4] == b"fLaC"
+
+
+def _declared_seconds(content: bytes) -> float:
+    """What the header says; 0 where it cannot be read, which decoding will explain."""
+    try:
+        return float(soundfile.info(io.BytesIO(content)).duration)
+    except soundfile.LibsndfileError:
+        return 0.0
+
+
+def _too_long(seconds: float, max_seconds: float) -> SessionTooLongError:
+    return SessionTooLongError(
+        f"the clip lasts {seconds:.1f} s, {max_seconds:g} s are the limit; send it with StreamingRecognize"
+    )

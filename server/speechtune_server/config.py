@@ -1,0 +1,106 @@
+"""Every setting of the server, with its unit, its range and its reason."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from speechtune.errors import ConfigError
+
+DEFAULT_ADDRESS = "127.0.0.1:50551"
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
+
+
+class ServerConfig(BaseModel):
+    """The settings of one server process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: Annotated[dict[str, Path], Field(min_length=1)]
+    """Name to checkpoint folder."""
+    default_model: str = ""
+    """Name that an empty model name stands for; "": the first of `models`."""
+    address: str = DEFAULT_ADDRESS
+    """HOST:PORT; port 0 takes a free one, which is logged."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Streams open at once; one more is refused."""
+    max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
+    """Recognize calls worked on at once; one more is refused."""
+    max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
+    """Windows scored at once."""
+    max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
+    """How long a window waits for others to be scored with; part of every latency."""
+    max_clip_seconds: Annotated[float, Field(gt=0.0, le=3_600.0)] = 60.0
+    """Longest clip Recognize takes."""
+    max_content_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 16 << 20
+    """Largest clip, and largest chunk of a stream."""
+    max_in_flight_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
+    """Audio of one stream that is received and not yet processed; more is refused. Bounds the memory of a stream."""
+    max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
+    """Longest stream; none: they may last for ever."""
+    drain_notice_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 1.0
+    """How long running streams still take audio after they were warned that the server stops."""
+    drain_deadline_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 10.0
+    """How long, after the notice, streams may take to finish what they received; then they are cut off."""
+    min_ping_interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 10.0
+    """Keepalive pings of clients may come this often; devices behind a router need them well under its idle time."""
+
+    @field_validator("models")
+    @classmethod
+    def _names_are_plain(cls, models: dict[str, Path]) -> dict[str, Path]:
+        for name in models:
+            if not _MODEL_NAME.fullmatch(name):
+                # '@' separates a name from a digest, so it cannot be part of one.
+                raise ValueError(f"model name {name!r}: use 1 to 64 letters, digits, '.', '_' and '-'")
+        return models
+
+    @field_validator("address")
+    @classmethod
+    def _address_is_host_and_port(cls, address: str) -> str:
+        host_and_port(address)
+        return address
+
+    @model_validator(mode="after")
+    def _default_is_a_model(self) -> ServerConfig:
+        if self.default_model and self.default_model not in self.models:
+            raise ValueError(f"default_model {self.default_model!r} is not one of: {', '.join(self.models)}")
+        return self
+
+    @property
+    def default_model_name(self) -> str:
+        """Name that an empty model name stands for."""
+        return self.default_model or next(iter(self.models))
+
+
+def server_config(**settings: Any) -> ServerConfig:
+    """Build the settings; what is not given takes its default.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of range; the message names it.
+    """
+    try:
+        return ServerConfig.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "server"
+        raise ConfigError(f"server settings: {key}: {first['msg']} (got {first['input']!r})") from error
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 host stands in brackets and loses them.
+
+    Raises:
+        ValueError: it has another form.
+
+    >>> host_and_port("[::1]:50551")
+    ('::1', 50551)
+    """
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or int(parts["port"]) > 65_535:
+        raise ValueError(f"address {address!r}: write HOST:PORT, for example {DEFAULT_ADDRESS} or [::1]:50551")
+    return parts["host"].strip("[]"), int(parts["port"])

@@ -1,0 +1,61 @@
+"""The listening socket and what the HTTP/2 connection below the calls allows."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+import grpc.aio
+
+from speechtune.errors import AddressInUseError, ConfigError
+from speechtune_server.config import ServerConfig, host_and_port
+
+_MESSAGE_OVERHEAD_BYTES = 64 * 1024
+_PING_EVERY_MS = 60_000
+_PING_TIMEOUT_MS = 20_000
+
+
+def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
+    """Channel arguments of the server."""
+    return [
+        # Without it a second server would share the port unnoticed, and get half of the calls.
+        ("grpc.so_reuseport", 0),
+        # A little more than the limit, so that what is just too large is refused in our own words.
+        ("grpc.max_receive_message_length", config.max_content_bytes + _MESSAGE_OVERHEAD_BYTES),
+        # Devices ping to keep a router's mapping alive, also between calls.
+        ("grpc.http2.min_ping_interval_without_data_ms", int(config.min_ping_interval_seconds * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # And the server pings, to notice a device that lost its power: else its stream would stay open for ever.
+        ("grpc.keepalive_time_ms", _PING_EVERY_MS),
+        ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+    ]
+
+
+def bind(server: grpc.aio.Server, address: str) -> str:
+    """Take the port; gives HOST:PORT with the real port where 0 was asked for.
+
+    Raises:
+        AddressInUseError: it is taken.
+        ConfigError: it cannot be listened on.
+    """
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise _why(address) from error
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _why(address: str) -> AddressInUseError | ConfigError:
+    """Ask the system why; grpc says only that it failed."""
+    host, port = host_and_port(address)
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(target)
+            probe.listen()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return AddressInUseError(f"{address}: already in use; stop what listens there or choose another port")
+        return ConfigError(f"{address}: cannot be listened on ({error.strerror or error}); choose another address")
+    return AddressInUseError(f"{address}: was in use a moment ago; try again")

@@ -1,0 +1,90 @@
+"""The models that are served, by name and digest. Loading is the only thing here that takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from speechtune.errors import ModelUnavailableError
+from speechtune.recipe import DetectorSettings, EndpointingSettings
+from speechtune.streaming.config import Scorer
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One checkpoint that is ready to score.
+
+    Attributes:
+        name: what clients ask for.
+        digest: SHA-256 of the checkpoint, hex.
+        scorer: turns windows into posteriors; only the runner's thread may call it.
+        detector, endpointing: the recipe's settings, which a stream's own replace.
+    """
+
+    name: str
+    digest: str
+    scorer: Scorer
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
+
+
+LoadModel = Callable[[str, Path], ServedModel]
+"""Name and checkpoint folder to a model; may take seconds."""
+
+
+def load_served_model(name: str, folder: Path) -> ServedModel:
+    """Load a checkpoint and score once, so that the first client does not wait for what the first call sets up.
+
+    Raises:
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `load_checkpoint`.
+    """
+    from speechtune.models.checkpoint import load_checkpoint
+    from speechtune.models.classifier import TorchScorer
+
+    checkpoint = load_checkpoint(folder)
+    scorer = TorchScorer(checkpoint.classifier, checkpoint.thresholds)
+    scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))
+    return ServedModel(name, checkpoint.digest, scorer, checkpoint.recipe.detector, checkpoint.recipe.endpointing)
+
+
+class ModelStore:
+    """Finds models by the name a client gives: "", "name" or "name@digest".
+
+    Args:
+        models: in the order they are listed.
+        default_name: the model that "" stands for; one of them.
+    """
+
+    def __init__(self, models: Iterable[ServedModel], default_name: str) -> None:
+        self._models = {model.name: model for model in models}
+        self._default_name = default_name
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """All of them."""
+        return tuple(self._models.values())
+
+    @property
+    def default(self) -> ServedModel:
+        """The model that "" stands for."""
+        return self._models[self._default_name]
+
+    def find(self, reference: str) -> ServedModel:
+        """The model that `reference` means.
+
+        Raises:
+            ModelUnavailableError: there is none of that name, or its digest is another.
+        """
+        name, has_digest, digest = reference.partition("@")
+        model = self._models.get(name or self._default_name)
+        if model is None:
+            raise ModelUnavailableError(f"model {name!r} is not served here; there are: {', '.join(self._models)}")
+        if has_digest and digest != model.digest:
+            raise ModelUnavailableError(
+                f"model {model.name!r} is served with digest {model.digest}, not {digest!r}; "
+                "ask for that one, or for the name alone"
+            )
+        return model

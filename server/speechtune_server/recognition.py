@@ -1,0 +1,161 @@
+"""The service's methods: thin. They check, hand over, and answer."""
+# ruff: noqa: N802, ARG002  (names and parameters are the generated servicer's)
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import speechtune
+from speechtune.errors import InvalidRequestError, ServiceNotReadyError, SessionGrammarError, SessionTooLongError
+from speechtune.streaming.session import Session
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+from speechtune_server import replies, wire
+from speechtune_server.admission import Admission
+from speechtune_server.clip import Clip, decode_file_clip, decode_raw_clip, recognize_clip
+from speechtune_server.clock import Clock
+from speechtune_server.config import ServerConfig
+from speechtune_server.dispatch import Dispatch
+from speechtune_server.model_store import ModelStore, ServedModel
+from speechtune_server.stream import Models, Outgoing, RecognitionStream, StreamLimits
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What is there once the models are loaded."""
+
+    store: ModelStore
+    dispatch: Dispatch
+
+    def models_of(self, model: ServedModel) -> Models:
+        """What a stream of `model` asks for answers."""
+
+        async def score(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+            return await self.dispatch.score(model, windows)
+
+        return Models(self.dispatch.judge, score)
+
+
+@dataclass(eq=False)
+class CommandRecognition(pb_grpc.CommandRecognitionServicer):
+    """The service.
+
+    Attributes:
+        config: the limits.
+        admission: who is let in.
+        clock: tells the time.
+        engine: None while the models are being loaded, when `admission` lets nobody in.
+    """
+
+    config: ServerConfig
+    admission: Admission
+    clock: Clock
+    engine: Engine | None = None
+
+    async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:
+        """The commands in one whole clip."""
+        with self.admission.clip():
+            wire.refuse_unknown_fields(request, "")
+            engine = self._loaded
+            model = engine.store.find(request.model)
+            rules = wire.command_rules(request.commands, model, "commands")
+            clip = await self._clip(request)
+            result = await recognize_clip(clip, model, rules, engine.models_of(model), self.clock)
+        return pb.RecognizeResponse(
+            detections=[replies.detection(detection, model.digest) for detection in result.detections],
+            scores=replies.clip_scores(model.scorer.labels.labels, result.posteriors.tolist()),
+            model_digest=model.digest,
+        )
+
+    async def StreamingRecognize(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes
+        self, request_iterator: AsyncIterator[pb.StreamingRecognizeRequest], context: Any
+    ) -> None:
+        """The commands in live audio."""
+        with self.admission.stream():
+            config = await _first_config(request_iterator)
+            engine = self._loaded
+            request = wire.stream_request(config, engine.store.find(config.model))
+            scorer = request.model.scorer
+            session = Session(request.session, scorer.labels, scorer.thresholds, scorer.window_samples)
+            writer = replies.Replies(request)
+
+            async def send(outgoing: Outgoing) -> None:
+                response = writer.event(outgoing)
+                if response is not None:
+                    await context.write(response)
+
+            stream = RecognitionStream(
+                session=session,
+                audio=request.session.audio,
+                models=engine.models_of(request.model),
+                send=send,
+                limits=StreamLimits(
+                    self.config.max_in_flight_seconds, self.config.max_stream_seconds, request.heartbeat_samples
+                ),
+                clock=self.clock,
+            )
+            await context.write(writer.started(session, self.config))
+            with self.admission.reachable(stream):
+                await stream.run(_audio(request_iterator))
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+        """The models that can be asked for."""
+        self.admission.check_serving()
+        store = self._loaded.store
+        return pb.ListModelsResponse(
+            models=[replies.model_info(model, model is store.default) for model in store.models]
+        )
+
+    async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
+        """What this server takes, and its limits."""
+        self.admission.check_serving()
+        return replies.server_info(self.config, self._loaded.store, self.admission.num_streams, speechtune.__version__)
+
+    @property
+    def _loaded(self) -> Engine:
+        if self.engine is None:
+            raise ServiceNotReadyError("the models are being loaded; try again later")
+        return self.engine
+
+    async def _clip(self, request: pb.RecognizeRequest) -> Clip:
+        if not request.HasField("audio"):
+            raise InvalidRequestError("audio", "not set; say the encoding, and for raw audio the sample rate")
+        content, max_seconds = request.content, self.config.max_clip_seconds
+        if len(content) > self.config.max_content_bytes:
+            raise SessionTooLongError(
+                f"the clip has {len(content)} bytes, {self.config.max_content_bytes} are the limit"
+            )
+        if wire.is_file(request.audio, "audio"):
+            form = wire.FILE_ENCODINGS[request.audio.encoding]
+            return await decode_file_clip(content, form, max_seconds)
+        audio = wire.pcm_format(request.audio, "audio")
+        return await decode_raw_clip(content, audio, max_seconds)
+
+
+async def _first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> pb.StreamingConfig:
+    async for request in requests:
+        kind = request.WhichOneof("payload")
+        if kind == "config":
+            return request.config
+        raise SessionGrammarError(f"the first message must hold config, this one holds {kind or 'nothing known'}")
+    raise SessionGrammarError("the stream ended before its first message, which must hold config")
+
+
+async def _audio(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> AsyncIterator[bytes]:
+    async for request in requests:
+        kind = request.WhichOneof("payload")
+        if kind == "audio":
+            wire.refuse_unknown_fields(request, "")
+            yield request.audio.content
+        elif kind == "config":
+            raise SessionGrammarError("config may come once, as the first message; open another stream for another one")
+        elif kind == "control":
+            name = request.control.WhichOneof("op") or "an empty order"
+            raise InvalidRequestError(f"control.{name}", "not supported by this server")
+        else:
+            raise SessionGrammarError("a message must hold audio, this one holds nothing known")

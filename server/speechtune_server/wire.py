@@ -1,0 +1,208 @@
+"""Protobuf to our own types and back. What cannot be done as asked is refused here, by the name of its field.
+
+Every refusal is an `InvalidRequestError`; field paths start at the request's root.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from pydantic import BaseModel, ValidationError
+
+from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEncoding, PcmFormat
+from speechtune.audio.timebase import SAMPLES_PER_MS
+from speechtune.errors import InvalidRequestError, SpeechTuneError
+from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server.model_store import ServedModel
+
+NS_PER_SAMPLE = 1_000_000 // SAMPLES_PER_MS
+"""Exact: 62,500 ns at 16 kHz."""
+
+RAW_ENCODINGS = {pb.LINEAR16: PcmEncoding.LINEAR16, pb.FLOAT32: PcmEncoding.FLOAT32}
+FILE_ENCODINGS = {pb.WAV: "WAV", pb.FLAC: "FLAC"}
+
+_MAX_SESSION_ID = 64
+_MAX_RESUME_SECONDS = 10 * 365 * 86_400
+_HEARTBEAT_MS = range(100, 60_001)
+_NS_PER_SECOND = 1_000_000_000
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """What a `StreamingConfig` asks for, checked.
+
+    Attributes:
+        session: the session's settings, with the model's recipe where the client set nothing.
+        resume_ns: added to every offset.
+        heartbeat_samples: None: no heartbeats.
+    """
+
+    model: ServedModel
+    session: SessionConfig
+    session_id: str
+    resume_ns: int
+    interims: bool
+    rejections: bool
+    speech_activity: bool
+    heartbeat_samples: int | None
+
+
+def stream_request(config: pb.StreamingConfig, model: ServedModel) -> StreamRequest:
+    """Check a stream's configuration.
+
+    Raises:
+        InvalidRequestError: it cannot be done as asked.
+    """
+    refuse_unknown_fields(config, "config")
+    if not config.HasField("audio"):
+        raise InvalidRequestError("config.audio", "not set; say the encoding and the sample rate")
+    events = config.events
+    session = SessionConfig(
+        audio=pcm_format(config.audio, "config.audio"),
+        commands=command_rules(config.commands, model, "config.commands"),
+        detector=_settings(config.detector, model.detector, "config.detector"),
+        endpointing=_settings(config.endpointing, model.endpointing, "config.endpointing"),
+        interims=events.interims,
+    )
+    return StreamRequest(
+        model=model,
+        session=session,
+        session_id=_session_id(config.session_id),
+        resume_ns=_resume_ns(config),
+        interims=events.interims,
+        rejections=events.rejections,
+        speech_activity=events.speech_activity,
+        heartbeat_samples=_heartbeat_samples(events),
+    )
+
+
+def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
+    """Form of raw audio.
+
+    Raises:
+        InvalidRequestError: not a raw encoding, or a rate or number of channels we do not take.
+    """
+    encoding = RAW_ENCODINGS.get(audio.encoding)
+    if encoding is None:
+        taken = ", ".join(pb.AudioEncoding.Name(code) for code in RAW_ENCODINGS)
+        raise InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {taken} are")
+    if not MIN_RATE_HZ <= audio.sample_rate_hertz <= MAX_RATE_HZ:
+        raise InvalidRequestError(
+            f"{where}.sample_rate_hertz",
+            f"{audio.sample_rate_hertz} Hz is not taken; raw audio must have {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz",
+        )
+    if not 0 <= audio.channels <= MAX_CHANNELS:
+        raise InvalidRequestError(f"{where}.channels", f"{audio.channels} are not taken; 1 to {MAX_CHANNELS} are")
+    return PcmFormat(encoding, audio.sample_rate_hertz, audio.channels or 1)
+
+
+def is_file(audio: pb.AudioSpec, where: str) -> bool:
+    """Whether a clip is a file that carries its own rate; else it is raw.
+
+    Raises:
+        InvalidRequestError: an encoding we do not take, or a rate or channels beside a file.
+    """
+    if audio.encoding in FILE_ENCODINGS:
+        for name in ("sample_rate_hertz", "channels"):
+            if getattr(audio, name):
+                raise InvalidRequestError(
+                    f"{where}.{name}", f"{_encoding_name(audio)} carries its own; leave this unset"
+                )
+        return True
+    if audio.encoding not in RAW_ENCODINGS:
+        taken = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, *FILE_ENCODINGS])
+        raise InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {taken} are")
+    return False
+
+
+def command_rules(rules: Iterable[pb.CommandRule], model: ServedModel, where: str) -> tuple[CommandRule, ...]:
+    """The keywords to report.
+
+    Raises:
+        InvalidRequestError: an unknown keyword (the message lists those there are), a repeated one, a bad value.
+    """
+    taken: list[CommandRule] = []
+    keywords = model.scorer.labels.keywords
+    for index, rule in enumerate(rules):
+        here = f"{where}[{index}]"
+        if rule.label not in keywords:
+            raise InvalidRequestError(
+                f"{here}.label", f"{rule.label!r} is not a keyword of this model; it has: {', '.join(keywords)}"
+            )
+        if any(rule.label == other.label for other in taken):
+            raise InvalidRequestError(f"{here}.label", f"{rule.label!r} is named twice")
+        threshold = rule.threshold if rule.HasField("threshold") else None
+        refractory_ms = rule.refractory_ms if rule.HasField("refractory_ms") else None
+        try:
+            taken.append(CommandRule(rule.label, threshold, refractory_ms))
+        except SpeechTuneError as error:
+            raise InvalidRequestError(here, str(error)) from error
+    return tuple(taken)
+
+
+def refuse_unknown_fields(message: Message, where: str) -> None:
+    """Refuse what a newer client sends and this server does not know: ignoring it could change the meaning.
+
+    Raises:
+        InvalidRequestError: there is such a field, here or further in.
+    """
+    unknown = UnknownFieldSet(message)
+    if len(unknown):
+        raise InvalidRequestError(where, f"field number {unknown[0].field_number} is not known to this server")
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        inner = value if descriptor.is_repeated else [value]
+        for index, item in enumerate(inner):
+            suffix = f"[{index}]" if descriptor.is_repeated else ""
+            refuse_unknown_fields(item, f"{where}.{descriptor.name}{suffix}" if where else descriptor.name + suffix)
+
+
+def _settings(message: Message, defaults: Settings, where: str) -> Settings:
+    """The model's settings with what the client set put in their place."""
+    given = {descriptor.name: value for descriptor, value in message.ListFields()}
+    try:
+        return type(defaults).model_validate({**defaults.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join([where, *(str(part) for part in first["loc"])])
+        raise InvalidRequestError(name, f"{first['msg']} (got {first['input']!r})") from error
+
+
+def _session_id(given: str) -> str:
+    if not given:
+        return secrets.token_hex(16)
+    if len(given) > _MAX_SESSION_ID or not given.isascii() or not given.isprintable():
+        raise InvalidRequestError("config.session_id", f"use at most {_MAX_SESSION_ID} printable ASCII characters")
+    return given
+
+
+def _resume_ns(config: pb.StreamingConfig) -> int:
+    offset = config.resume_offset
+    if not (0 <= offset.seconds <= _MAX_RESUME_SECONDS and 0 <= offset.nanos < _NS_PER_SECOND):
+        raise InvalidRequestError("config.resume_offset", "it must be a valid duration from 0 to ten years")
+    return offset.seconds * _NS_PER_SECOND + offset.nanos
+
+
+def _heartbeat_samples(events: pb.EventSelection) -> int | None:
+    if not events.HasField("heartbeat_interval_ms"):
+        return None
+    if events.heartbeat_interval_ms not in _HEARTBEAT_MS:
+        raise InvalidRequestError(
+            "config.events.heartbeat_interval_ms",
+            f"{events.heartbeat_interval_ms} is not within {_HEARTBEAT_MS[0]} and {_HEARTBEAT_MS[-1]}",
+        )
+    return events.heartbeat_interval_ms * SAMPLES_PER_MS
+
+
+def _encoding_name(audio: pb.AudioSpec) -> str:
+    known = pb.AudioEncoding.values()
+    return pb.AudioEncoding.Name(audio.encoding) if audio.encoding in known else f"encoding {int(audio.encoding)}"
