@@ -70,7 +70,7 @@ def split_voices() -> tuple[tuple[Voice, ...], tuple[Voice, ...]]:
 
 
 def say_take(text: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:
-    """One take of `text`, paced and pitched at random, in a little noise with a margin around it: float32[N] at 16 kHz."""
+    """One take of `text`, paced and pitched at random, in a little noise, with margins: float32[N] at 16 kHz."""
     padded = np.pad(synthesize(text, voice.varied(rng)), samples_from_ms(_MARGIN_MS))
     gain = 10.0 ** (rng.uniform(*_LEVEL_DB) / 20.0)
     background = rng.standard_normal(len(padded)) * 10.0 ** (rng.uniform(*_BACKGROUND_DBFS) / 20.0)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
+from speechtune.audio.stretches import read_stretch
 from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
 from speechtune.labels import RESERVED, SILENCE, check_label
 
@@ -145,14 +146,15 @@ def read_clip(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.f
     Raises:
         UnreadableAudioError, UnsupportedAudioError: as `read_audio`, or the recording ends before the clip does.
     """
+    if clip.end_sample is not None:
+        return read_stretch(clip.path, clip.start_sample or 0, clip.end_sample)
     samples = read_audio(clip.path, max_seconds)
-    start, end = clip.stretch
-    if start >= len(samples) or (end or 0) > len(samples):
+    start = clip.start_sample or 0
+    if start >= len(samples):
         raise UnreadableAudioError(
-            f"{clip.path}: has {len(samples)} samples at 16 kHz, its clip {clip.label!r} ends at {end or start}; "
-            "correct the manifest"
+            f"{clip.path}: has {len(samples)} samples at 16 kHz, a clip of it starts at {start}; correct the manifest"
         )
-    return samples[start:end]
+    return samples[start:]
 
 
 def content_hash(path: Path) -> str:
@@ -171,21 +173,28 @@ def content_hash(path: Path) -> str:
         raise UnreadableAudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
+def stretch_hash(file_hash: str, clip: Clip) -> str:
+    """The hash of a file, with where the clip lies in it unless it is the whole."""
+    start, end = clip.stretch
+    if start == 0 and end is None:
+        return file_hash
+    return f"{file_hash}[{start}:{'' if end is None else end}]"
+
+
 def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:
     """One hash per clip, of its file and, in a longer recording, of where it lies; each file is read once.
 
     Raises:
         UnreadableAudioError: a file cannot be read.
     """
-    of_file: dict[Path, str] = {}
-    hashes = []
-    for clip in clips:
-        if clip.path not in of_file:
-            of_file[clip.path] = content_hash(clip.path)
-        start, end = clip.stretch
-        whole = start == 0 and end is None
-        hashes.append(of_file[clip.path] if whole else f"{of_file[clip.path]}[{start}:{'' if end is None else end}]")
-    return tuple(hashes)
+    of_file = {path: content_hash(path) for path in dict.fromkeys(clip.path for clip in clips)}
+    return tuple(stretch_hash(of_file[clip.path], clip) for clip in clips)
+
+
+def combined_fingerprint(hashes: Sequence[str], clips: Sequence[Clip]) -> str:
+    """SHA-256 over every clip's content hash and label, whatever their order."""
+    lines = sorted(f"{digest} {clip.label}\n" for digest, clip in zip(hashes, clips, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def fingerprint(clip_set: ClipSet) -> str:
@@ -197,6 +206,4 @@ def fingerprint(clip_set: ClipSet) -> str:
     Raises:
         UnreadableAudioError: a file cannot be read.
     """
-    pairs = zip(content_hashes(clip_set.clips), clip_set.clips, strict=True)
-    lines = sorted(f"{digest} {clip.label}\n" for digest, clip in pairs)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return combined_fingerprint(content_hashes(clip_set.clips), clip_set.clips)

@@ -1,0 +1,140 @@
+"""What is wrong with one recording of one word, from its samples alone. A recorder and an inspection judge alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.levels import (
+    active_range,
+    active_speech_dbfs,
+    bandwidth_hz,
+    clipped_fraction,
+    frame_levels_dbfs,
+    peak_dbfs,
+    rms_dbfs,
+    snr_db,
+)
+from speechtune.audio.timebase import ms_from_samples, samples_from_ms
+
+SoundFault = Literal[
+    "silent", "no_speech", "quiet", "noisy", "clipped", "too_short", "too_long", "cut_off_start", "cut_off_end"
+]
+
+_EDGE_MS = 5
+_LOUD_PERCENTILE = 95.0
+
+
+@dataclass(frozen=True)
+class SoundLimits:
+    """Where a measure becomes a fault.
+
+    The defaults accuse about one in twenty clips of Google Speech Commands, most of which are faulty indeed.
+    """
+
+    silent_peak_dbfs: float = -60.0
+    quiet_speech_dbfs: float = -50.0
+    noisy_snr_db: float = 5.0
+    clipped_fraction: float = 0.002
+    min_speech_ms: int = 80
+    max_ms: int = 5_000
+    cut_off_edge_db: float = -6.0
+    """Level of the first or last 5 ms, over the clip's loud frames, at which speech was going on there."""
+
+
+@dataclass(frozen=True)
+class SoundMeasures:
+    """The measures of one recording.
+
+    Attributes:
+        speech_dbfs: level while speech is on; None where none stands out from its background.
+        snr_db: speech over background; None where there is no telling them apart.
+        speech_samples: from the first to the last active frame, at 16 kHz; 0 if there is none.
+        start_edge_db, end_edge_db: level of the first and the last 5 ms over that of the loud frames.
+        bandwidth_hz: highest frequency that is heard; None for digital silence.
+    """
+
+    num_samples: int
+    rms_dbfs: float
+    peak_dbfs: float
+    speech_dbfs: float | None
+    snr_db: float | None
+    clipped_fraction: float
+    speech_samples: int
+    start_edge_db: float
+    end_edge_db: float
+    bandwidth_hz: float | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with a recording: its kind, and a sentence with the figures."""
+
+    kind: SoundFault
+    detail: str
+
+
+def measure(samples: NDArray[np.float32]) -> SoundMeasures:
+    """Measure float32[N] at 16 kHz, N ≥ 1."""
+    active = active_range(samples)
+    edge = min(samples_from_ms(_EDGE_MS), len(samples))
+    loud = float(np.percentile(frame_levels_dbfs(samples), _LOUD_PERCENTILE))
+    return SoundMeasures(
+        num_samples=len(samples),
+        rms_dbfs=rms_dbfs(samples),
+        peak_dbfs=peak_dbfs(samples),
+        speech_dbfs=active_speech_dbfs(samples),
+        snr_db=snr_db(samples),
+        clipped_fraction=clipped_fraction(samples),
+        speech_samples=0 if active is None else active[1] - active[0],
+        start_edge_db=rms_dbfs(samples[:edge]) - loud,
+        end_edge_db=rms_dbfs(samples[-edge:]) - loud,
+        bandwidth_hz=bandwidth_hz(samples),
+    )
+
+
+def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = None) -> tuple[Fault, ...]:
+    """The faults of a recording of one word or command; none: it may be kept.
+
+    Args:
+        measures: from `measure`.
+        limits: where a measure becomes a fault.
+        max_ms: another limit of the length than the one in `limits`.
+    """
+    if measures.peak_dbfs < limits.silent_peak_dbfs:
+        return (Fault("silent", f"its peak is at {measures.peak_dbfs:.0f} dBFS"),)
+    faults = [*_length_faults(measures, limits, limits.max_ms if max_ms is None else max_ms)]
+    if measures.clipped_fraction >= limits.clipped_fraction:
+        faults.append(Fault("clipped", f"{measures.clipped_fraction:.1%} of it lies on flat tops"))
+    if measures.speech_dbfs is None:
+        faults.append(Fault("no_speech", "nothing stands out from a steady sound"))
+        return tuple(faults)
+    if measures.speech_dbfs < limits.quiet_speech_dbfs:
+        faults.append(Fault("quiet", f"speech is at {measures.speech_dbfs:.0f} dBFS"))
+    if measures.snr_db is not None and measures.snr_db < limits.noisy_snr_db:
+        faults.append(Fault("noisy", f"speech is {measures.snr_db:.0f} dB over its background"))
+    for kind, edge_db, where in _edges(measures):
+        if edge_db >= limits.cut_off_edge_db:
+            faults.append(Fault(kind, f"its {where} {_EDGE_MS} ms are as loud as speech ({edge_db:+.0f} dB)"))
+    return tuple(faults)
+
+
+def _length_faults(measures: SoundMeasures, limits: SoundLimits, max_ms: int) -> list[Fault]:
+    length_ms, speech_ms = ms_from_samples(measures.num_samples), ms_from_samples(measures.speech_samples)
+    if length_ms > max_ms:
+        return [Fault("too_long", f"{length_ms / 1000:.1f} s, a command takes at most {max_ms / 1000:.1f} s")]
+    if length_ms < limits.min_speech_ms:
+        return [Fault("too_short", f"{length_ms:.0f} ms in all")]
+    if 0 < speech_ms < limits.min_speech_ms:
+        return [Fault("too_short", f"{speech_ms:.0f} ms of speech")]
+    return []
+
+
+def _edges(measures: SoundMeasures) -> tuple[tuple[SoundFault, float, str], tuple[SoundFault, float, str]]:
+    return (
+        ("cut_off_start", measures.start_edge_db, "first"),
+        ("cut_off_end", measures.end_edge_db, "last"),
+    )
