@@ -1,0 +1,176 @@
+"""One threshold per keyword, for a false-acceptance rate that the user asks for.
+
+Fed with out-of-fold posteriors of the training or validation clips: each clip scored by a head that never saw it.
+Never with test clips: what was chosen on them cannot be measured on them.
+
+How, in two steps, both made for few clips:
+
+1. *How the keywords differ.* Where a threshold is best, one more false accept buys the same number of hits for every
+   keyword (Neyman and Pearson), so a keyword whose scores run high gets a higher threshold. Per keyword that is too
+   little data, so all share one logistic curve of right against false over the logit of the score, and each keyword
+   moves along it by a shift that is pulled towards 0: with few clips the thresholds are nearly one.
+2. *How high they lie together.* All thresholds move by one common amount until the share of negatives that passes any
+   of them is the target, just as the session would let them through. Between two negatives it is interpolated; beyond
+   the few that are there, the tail of the scores is taken to fall exponentially.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.errors import ConfigError
+from speechtune.evaluation.confusion import ratio
+from speechtune.evaluation.predictions import Predictions
+
+DEFAULT_THRESHOLD = 0.5
+"""Without negatives: the keyword is likelier than everything else together."""
+LOWEST, HIGHEST = 0.05, 0.995
+"""No threshold lies outside: below it nearly everything fires, above it calibrated scores of true keywords end."""
+
+_FLOAT_EDGE = 1e-6  # posteriors of 0 and 1 have no logit
+_SHIFT_SPREAD = 0.5  # how far keywords' scores are expected to lie apart, in logits
+_MIN_EXCEEDING = 5  # negatives expected above the threshold, for the empirical quantile to be trusted
+_TAIL_SHARE = 0.25  # of the negatives, from which an exponential tail is fitted
+_NEWTON_STEPS = 50
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Thresholds and what they do on the clips they were chosen on.
+
+    Attributes:
+        thresholds: of every keyword, 0 to 1; a posterior at or above it is a detection.
+        false_accept_rate: share of the negatives that pass any threshold; None without negatives.
+        detection_rate: share of the keyword clips detected under their own name; None without keyword clips.
+        note: what a reader must know, or None: no negatives, or a target that the limits of the thresholds prevent.
+    """
+
+    thresholds: dict[str, float]
+    false_accept_rate: float | None
+    detection_rate: float | None
+    note: str | None = None
+
+
+def choose_thresholds(predictions: Predictions, false_accept_rate: float) -> OperatingPoint:
+    """Choose one threshold per keyword so that the share `false_accept_rate` of the negatives passes any of them.
+
+    Args:
+        predictions: out-of-fold posteriors; the negatives are the `_unknown_` clips, or the
+            `_silence_` ones where there are no others.
+        false_accept_rate: between 0 and 1, both excluded.
+
+    Raises:
+        ConfigError: a rate out of range, or no clips at all.
+    """
+    if not 0.0 < false_accept_rate < 1.0:
+        raise ConfigError(f"false_accept_rate {false_accept_rate}: choose a share between 0 and 1")
+    if not len(predictions):
+        raise ConfigError("thresholds cannot be chosen without clips")
+    keywords = predictions.labels.keywords
+    negatives = _negatives(predictions)
+    if not negatives.any():
+        even = dict.fromkeys(keywords, DEFAULT_THRESHOLD)
+        note = f"no negatives: every threshold is {DEFAULT_THRESHOLD}, and what it lets through is not known"
+        return _measured(predictions, even, note)
+    scores = _logit(predictions.posteriors[:, : len(keywords)])
+    shifts = _keyword_shifts(predictions, scores)
+    common = _tail_quantile((scores[negatives] - shifts).max(axis=1), false_accept_rate)
+    levels = np.clip(_sigmoid(common + shifts), LOWEST, HIGHEST)
+    thresholds = {keyword: float(level) for keyword, level in zip(keywords, levels, strict=True)}
+    return _measured(predictions, thresholds, _limit_note(common + shifts, false_accept_rate))
+
+
+def accepted(predictions: Predictions, thresholds: dict[str, float]) -> NDArray[np.int64]:
+    """int64[N]: the keyword that each clip is reported as, as the session decides it; -1 where none is.
+
+    Of the keywords at or above their thresholds it is the one with the greatest posterior.
+    """
+    keywords = predictions.labels.keywords
+    levels = np.array([thresholds[keyword] for keyword in keywords])
+    posteriors = predictions.posteriors[:, : len(keywords)].astype(np.float64)
+    passed = np.where(posteriors >= levels, posteriors, -1.0)
+    return np.where(passed.max(axis=1) >= 0.0, passed.argmax(axis=1), -1)
+
+
+def _measured(predictions: Predictions, thresholds: dict[str, float], note: str | None) -> OperatingPoint:
+    reported, keywords = accepted(predictions, thresholds), predictions.is_keyword
+    passed = reported[_negatives(predictions)] >= 0
+    return OperatingPoint(
+        thresholds=thresholds,
+        false_accept_rate=ratio(float(passed.sum()), float(passed.size)),
+        detection_rate=ratio(float((reported == predictions.truth)[keywords].sum()), float(keywords.sum())),
+        note=note,
+    )
+
+
+def _negatives(predictions: Predictions) -> NDArray[np.bool_]:
+    # Silence scores far below any threshold: beside words it would only dilute the rate.
+    return predictions.is_unknown if predictions.is_unknown.any() else ~predictions.is_keyword
+
+
+def _limit_note(levels: NDArray[np.float64], false_accept_rate: float) -> str | None:
+    if (levels > _logit(np.float64(HIGHEST))).any():
+        return (
+            f"{false_accept_rate:.2%} false acceptance asks for thresholds above {HIGHEST}: some negatives score like "
+            "keywords; listen to them, or give more of such words as negatives"
+        )
+    return None
+
+
+def _keyword_shifts(predictions: Predictions, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[K], in logits: how much higher each keyword's threshold lies than the common one.
+
+    The mode of P(right | clip answered k with logit z) = sigmoid(slope · (z - centre - shift_k)), fitted as
+    sigmoid(slope · z + offset + bias_k) with normal priors on slope (around 1, as for calibrated scores) and biases.
+    """
+    num_keywords = scores.shape[1]
+    answered = predictions.best_keyword
+    right = (answered == predictions.truth).astype(np.float64)
+    one_hot = np.eye(num_keywords)[answered]
+    design = np.column_stack([scores[np.arange(len(scores)), answered], np.ones(len(scores)), one_hot])
+    prior_mean = np.concatenate([[1.0, 0.0], np.zeros(num_keywords)])
+    prior_precision = np.concatenate([[1.0, 1e-3], np.full(num_keywords, _SHIFT_SPREAD**-2)])
+    weights = prior_mean.copy()
+    for _ in range(_NEWTON_STEPS):
+        chance = _sigmoid(design @ weights)
+        gradient = design.T @ (chance - right) + prior_precision * (weights - prior_mean)
+        curvature = (design * (chance * (1.0 - chance))[:, None]).T @ design + np.diag(prior_precision)
+        step = np.linalg.solve(curvature, gradient)
+        # A full step may overshoot while the curve is flat; shorter ones arrive too.
+        weights -= step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-9:
+            break
+    slope, biases = max(float(weights[0]), 0.1), weights[2:]
+    shifts: NDArray[np.float64] = -(biases - biases.mean()) / slope
+    return np.clip(shifts, -4 * _SHIFT_SPREAD, 4 * _SHIFT_SPREAD)
+
+
+def _tail_quantile(scores: NDArray[np.float64], share: float) -> float:
+    """The level that the share `share` of scores float64[N] lies at or above, N ≥ 1."""
+    num = len(scores)
+    descending = np.sort(scores)[::-1]
+    if share * num >= _MIN_EXCEEDING:
+        # Weibull's plotting position: the k-th greatest of n is exceeded by k / (n + 1) of further ones on average.
+        position = share * (num + 1) - 1.0
+        return float(np.interp(position, np.arange(num), descending))
+    size = min(num - 1, max(_MIN_EXCEEDING, math.ceil(_TAIL_SHARE * num)))
+    if size < 1:
+        return float(descending[0])
+    start = descending[size]
+    mean_excess = float((descending[:size] - start).mean())
+    return float(start + mean_excess * math.log(size / num / share)) if share < size / num else float(start)
+
+
+def _logit(posteriors: NDArray[np.floating] | np.float64) -> NDArray[np.float64]:
+    inside = np.clip(np.asarray(posteriors, dtype=np.float64), _FLOAT_EDGE, 1.0 - _FLOAT_EDGE)
+    logit: NDArray[np.float64] = np.log(inside) - np.log1p(-inside)
+    return logit
+
+
+def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    sigmoid: NDArray[np.float64] = 0.5 * (1.0 + np.tanh(values / 2.0))
+    return sigmoid
