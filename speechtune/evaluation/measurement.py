@@ -1,0 +1,164 @@
+"""All figures of one set of predictions, in the form of `metrics.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from speechtune.evaluation.calibration import reliability
+from speechtune.evaluation.confusion import collapsed_onto, confusion_matrix, label_scores
+from speechtune.evaluation.detection import det_curve, detection_at_far, equal_error_rate, unseen_negatives
+from speechtune.evaluation.headlines import (
+    CALIBRATION_ERROR,
+    FALSE_ACCEPT_RATES,
+    detection_name,
+    headlines,
+    resample_headlines,
+)
+from speechtune.evaluation.intervals import NUM_RESAMPLES, Groups, groups_of
+from speechtune.evaluation.metrics import (
+    DetMetrics,
+    LabelMetrics,
+    Metrics,
+    OpenSetMetrics,
+    ReliabilityMetrics,
+    SliceMetrics,
+    TakenWordMetrics,
+)
+from speechtune.evaluation.open_set import taken_words
+from speechtune.evaluation.predictions import Predictions
+from speechtune.evaluation.robustness import DIMENSIONS, slices
+
+MAX_DET_POINTS = 200
+_UNSEEN = "detection_rate_at_far_unseen"
+_FEW_SPEAKERS = 10
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where predictions come from; None where it is not known, as for another system's file.
+
+    Attributes:
+        encoder: name of the pretrained encoder.
+        checkpoint_digest: of the checkpoint.
+        seconds: wall time of reading and scoring; `scoring_seconds`: of those, in the model.
+    """
+
+    encoder: str | None = None
+    checkpoint_digest: str | None = None
+    seconds: float | None = None
+    scoring_seconds: float | None = None
+
+
+def measure(
+    predictions: Predictions,
+    provenance: Provenance | None = None,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Metrics:
+    """Compute every figure and its interval.
+
+    Args:
+        predictions: answers on clips that the model was not trained on.
+        provenance: where they come from.
+        num_resamples, seed: of the bootstrap.
+    """
+    groups = groups_of(predictions.speakers)
+    lines = {line.name: line for line in headlines(predictions, groups)}
+    resampled = resample_headlines(tuple(lines.values()), groups, num_resamples, seed)
+    intervals = {name: line.interval(resampled[name], groups) for name, line in lines.items()}
+    unseen = unseen_negatives(predictions)
+    at_far = [detection_at_far(predictions, target, unseen, "unseen `_unknown_`") for target in FALSE_ACCEPT_RATES]
+    of_name = {name: line.value for name, line in lines.items()}
+    return Metrics(
+        num_clips=len(predictions),
+        accuracy=of_name["accuracy"],
+        closed_set_accuracy=of_name["closed_set_accuracy"],
+        macro_f1=of_name["macro_f1"],
+        detection_rate_at_far={f"{target:g}": of_name[detection_name(target)] for target in FALSE_ACCEPT_RATES},
+        detection_rate_at_far_unseen={f"{found.target:g}": found.rate for found in at_far},
+        equal_error_rate=equal_error_rate(predictions),
+        expected_calibration_error=of_name[CALIBRATION_ERROR],
+        intervals={name: None if found is None else (found.low, found.high) for name, found in intervals.items()},
+        intervals_resample=groups.unit,
+        **_tables(predictions),
+        speakers=num_speakers(predictions),
+        **asdict(provenance or Provenance()),
+        findings=_findings(predictions, groups),
+        not_measured=(
+            {name: line.reason for name, line in lines.items() if line.reason is not None}
+            | {f"{_UNSEEN}@{found.target:g}": found.reason for found in at_far if found.reason is not None}
+            | _why_not(predictions, groups, provenance or Provenance())
+        ),
+    )
+
+
+def num_speakers(predictions: Predictions) -> int | None:
+    """How many speakers are known; None where none is."""
+    return len({speaker for speaker in predictions.speakers if speaker is not None}) or None
+
+
+def _tables(predictions: Predictions) -> dict[str, Any]:
+    names = predictions.labels.labels
+    confusion = confusion_matrix(predictions.truth, predictions.predicted, len(names))
+    confidence, correct = predictions.posteriors.max(axis=1), predictions.predicted == predictions.truth
+    at_far = detection_at_far(predictions, FALSE_ACCEPT_RATES[0])
+    open_set = None
+    if at_far.threshold is not None:
+        words = _forms(TakenWordMetrics, taken_words(predictions, at_far.threshold))
+        open_set = OpenSetMetrics(false_accept_rate=at_far.target, threshold=at_far.threshold, words=words)
+    found = {dimension: slices(predictions, dimension, at_far.threshold) for dimension in DIMENSIONS}
+    return {
+        "per_label": dict(zip(names, _forms(LabelMetrics, label_scores(confusion)), strict=True)),
+        "confusion": {
+            said: dict(zip(names, row, strict=True)) for said, row in zip(names, confusion.tolist(), strict=True)
+        },
+        "reliability": _forms(ReliabilityMetrics, reliability(confidence, correct)),
+        "det": _forms(DetMetrics, det_curve(predictions, MAX_DET_POINTS)),
+        "open_set": open_set,
+        "slices": {dimension: _forms(SliceMetrics, parts) for dimension, parts in found.items() if parts},
+    }
+
+
+def _forms(form: type[Form], rows: Iterable[Any]) -> list[Form]:
+    return [form.model_validate(asdict(row)) for row in rows]
+
+
+def _findings(predictions: Predictions, groups: Groups) -> list[str]:
+    names = predictions.labels.labels
+    confusion = confusion_matrix(predictions.truth, predictions.predicted, len(names))
+    findings = []
+    if (label := collapsed_onto(confusion)) is not None:
+        share = confusion[:, label].sum() / confusion.sum()
+        findings.append(
+            f"collapsed: {share:.0%} of all clips were called {names[label]!r}; the model tells nothing apart"
+        )
+    if groups.unit == "clips":
+        findings.append("no speakers are known: intervals resample clips and are too narrow; name speakers in the data")
+    elif (num := num_speakers(predictions)) is not None and num < _FEW_SPEAKERS:
+        findings.append(f"{num} speakers: the figures say little about other people's voices")
+    said = set(predictions.truth.tolist())
+    if missing := [keyword for index, keyword in enumerate(predictions.labels.keywords) if index not in said]:
+        findings.append(f"keywords without a clip: {', '.join(missing)}")
+    return findings
+
+
+def _why_not(predictions: Predictions, groups: Groups, provenance: Provenance) -> dict[str, str]:
+    reasons = {}
+    if equal_error_rate(predictions) is None:
+        reasons["equal_error_rate"] = "it needs both keyword clips and _unknown_ clips"
+    if groups.num_groups < 2:
+        reasons["intervals"] = "one speaker: how far others differ cannot be told; add speakers"
+    if num_speakers(predictions) is None:
+        reasons["speakers"] = "the data names no speakers"
+    if (found := detection_at_far(predictions, FALSE_ACCEPT_RATES[0])).reason is not None:
+        reasons["open_set"] = found.reason
+    for name, value in asdict(provenance).items():
+        if value is None:
+            reasons[name] = "the predictions do not tell"
+    return reasons

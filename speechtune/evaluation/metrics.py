@@ -1,0 +1,156 @@
+"""`metrics.json`: every figure of one evaluation, for machines.
+
+A figure that cannot be measured is null, and `not_measured` says why under the figure's key. Shares are 0 to 1.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from speechtune.errors import ManifestError
+from speechtune.evaluation.atomic_text import write_text
+
+METRICS_NAME = "metrics.json"
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabelMetrics(_Part):
+    """One label among all; null where it was never answered (precision), never said (recall), or neither (F1)."""
+
+    num_clips: Count
+    precision: Share | None
+    recall: Share | None
+    f1: Share | None
+
+
+class ReliabilityMetrics(_Part):
+    """Clips of one range of confidence, `low` excluded and `high` included; means are null in an empty one."""
+
+    low: Share
+    high: Share
+    num_clips: Count
+    mean_confidence: Share | None
+    accuracy: Share | None
+
+
+class DetMetrics(_Part):
+    """One threshold: the share of `_unknown_` clips let through, and of keyword clips missed or misnamed."""
+
+    threshold: Annotated[float, Field(ge=0.0)]
+    false_accept_rate: Share
+    miss_rate: Share
+
+
+class TakenWordMetrics(_Part):
+    """A word that is not a keyword: how many of its clips are taken for keywords, and for which."""
+
+    word: str
+    num_clips: Count
+    num_taken: Count
+    taken_for: dict[str, Count]
+    was_shown: bool
+    """The model was trained on this word as a negative."""
+
+
+class OpenSetMetrics(_Part):
+    """What gets through at one threshold for all keywords."""
+
+    false_accept_rate: Share
+    """The rate asked for, which set the threshold."""
+    threshold: Annotated[float, Field(ge=0.0)]
+    words: list[TakenWordMetrics]
+
+
+class SliceMetrics(_Part):
+    """The clips of one speaker, device, session or room; the rates are those at the open set's threshold."""
+
+    value: str
+    num_clips: Count
+    accuracy: Share
+    closed_set_accuracy: Share | None
+    false_accept_rate: Share | None
+    detection_rate: Share | None
+
+
+class Metrics(_Part):
+    """One evaluation on clips."""
+
+    num_clips: Count
+    accuracy: Share | None
+    """Over all labels."""
+    closed_set_accuracy: Share | None
+    """Keyword clips alone, best keyword."""
+    macro_f1: Share | None
+    """Over the labels that were said."""
+    detection_rate_at_far: dict[str, Share | None]
+    """False-acceptance rate of `_unknown_` clips -> share of keyword clips detected at that threshold."""
+    detection_rate_at_far_unseen: dict[str, Share | None]
+    """The same, counting only words that the model was not shown as negatives."""
+    equal_error_rate: Share | None
+    expected_calibration_error: Share | None
+    intervals: dict[str, tuple[float, float] | None]
+    """95 % intervals; a detection rate's key ends in its false-acceptance rate, `detection_rate_at_far@0.05`."""
+    intervals_resample: Literal["speakers", "clips"]
+    """`clips` where no speaker is known: then the intervals are too narrow."""
+    per_label: dict[str, LabelMetrics]
+    confusion: dict[str, dict[str, Count]]
+    """What was said -> what was answered -> clips."""
+    reliability: list[ReliabilityMetrics]
+    det: list[DetMetrics]
+    open_set: OpenSetMetrics | None
+    slices: dict[Literal["speaker", "device", "session", "room"], list[SliceMetrics]]
+    """By every dimension that the data knows, the least accurate first."""
+    speakers: Count | None
+    """How many speakers; null where none is known."""
+    encoder: str | None
+    checkpoint_digest: str | None
+    seconds: Annotated[float, Field(ge=0.0)] | None
+    """Reading and scoring the clips, wall time."""
+    scoring_seconds: Annotated[float, Field(ge=0.0)] | None
+    """Of those, in the model."""
+    findings: list[str]
+    """What a reader should know before believing the figures, one sentence each."""
+    not_measured: dict[str, str]
+    """Key of a null -> why."""
+
+
+def write_metrics(metrics: Metrics, folder: Path) -> Path:
+    """Write `metrics.json` into `folder`, whole or not at all, and return its path.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    path = folder / METRICS_NAME
+    write_text(path, json.dumps(metrics.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def load_metrics(path: Path) -> Metrics:
+    """Read a `metrics.json`.
+
+    Raises:
+        ManifestError: it cannot be read or does not have the form; the message names the file and the key.
+    """
+    try:
+        return Metrics.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ManifestError(f"{path}: {key or 'metrics'}: {first['msg']}; evaluate again") from error
+
+
+def metrics_schema() -> dict[str, Any]:
+    """The JSON schema of `metrics.json`."""
+    return Metrics.model_json_schema()
