@@ -22,7 +22,9 @@
     │   ├── SessionGrammarError            a call or message out of order
     │   └── SessionTooLongError            a configured length was passed
     └── ServiceError                     about the server, not the input
+        ├── InvalidRequestError            a field of a request is not taken as it is
         ├── ServiceOverloadedError         a limit is reached; try again later
+        ├── ServiceNotReadyError           starting or draining; try again later or elsewhere
         ├── ModelUnavailableError          no such model is served
         └── AddressInUseError              the address to listen on is taken
 
@@ -117,8 +119,23 @@ class ServiceError(SpeechTuneError):
     exit_code = 1
 
 
+class InvalidRequestError(ServiceError):
+    """A field of a request is not taken as it is; `field` is its path from the request's root."""
+
+    exit_code = 2
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
 class ServiceOverloadedError(ServiceError):
     """A limit is reached; try again later."""
+
+
+class ServiceNotReadyError(ServiceError):
+    """Starting or draining; try again later or elsewhere."""
 
 
 class ModelUnavailableError(ServiceError):
