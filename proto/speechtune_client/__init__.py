@@ -4,3 +4,39 @@ Owns: the wire's generated code (`v1`), `CommandClient`, `AsyncCommandClient`, t
 Does not own: audio capture, files, anything of the server.
 Imports: grpcio and protobuf, nothing else; neither numpy nor torch nor `speechtune`.
 """
+
+from speechtune_client.async_client import AsyncCommandClient
+from speechtune_client.client import CommandClient
+from speechtune_client.errors import ClientError
+from speechtune_client.events import (
+    Detection,
+    Ended,
+    Heartbeat,
+    Interim,
+    Recognition,
+    Rejected,
+    SpeechActivity,
+    Started,
+    StreamEvent,
+    as_json,
+)
+from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing
+
+__all__ = [
+    "AsyncCommandClient",
+    "ClientError",
+    "CommandClient",
+    "CommandRule",
+    "Detection",
+    "DetectorSettings",
+    "Ended",
+    "Endpointing",
+    "Heartbeat",
+    "Interim",
+    "Recognition",
+    "Rejected",
+    "SpeechActivity",
+    "Started",
+    "StreamEvent",
+    "as_json",
+]

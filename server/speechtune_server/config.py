@@ -39,7 +39,7 @@ class ServerConfig(BaseModel):
     """Longest clip Recognize takes."""
     max_content_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 16 << 20
     """Largest clip, and largest chunk of a stream."""
-    max_in_flight_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
+    max_in_flight_seconds: Annotated[float, Field(ge=1.0, le=3_600.0)] = 30.0
     """Audio of one stream that is received and not yet processed; more is refused. Bounds the memory of a stream."""
     max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
     """Longest stream; none: they may last for ever."""

@@ -1,0 +1,206 @@
+"""The async client.
+
+async with AsyncCommandClient("127.0.0.1:50551") as client:
+await client.wait_ready()
+async for event in client.stream(microphone_chunks(), sample_rate_hertz=16_000):
+if isinstance(event, Detection):
+print(event.label, event.confidence)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import grpc.aio
+
+from speechtune_client import messages
+from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS
+from speechtune_client.errors import UnavailableError, translated
+from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
+from speechtune_client.pacing import Pace
+from speechtune_client.settings import CommandRule, StreamSettings
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+
+class AsyncCommandClient:
+    """Talks to one server; to be made and used inside one event loop.
+
+    Args:
+        address: HOST:PORT.
+        timeout: seconds that a call other than `stream` may take.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = 30.0) -> None:
+        self._timeout = timeout
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._stub = pb_grpc.CommandRecognitionStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End what is going on and hang up."""
+        await self._channel.close(None)
+
+    async def wait_ready(self, timeout: float = 30.0) -> ServerInfo:
+        """Wait until the server takes calls.
+
+        Raises:
+            UnavailableError: it does not within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            remaining = max(deadline - time.monotonic(), READY_POLL_SECONDS)
+            try:
+                request = pb.GetServerInfoRequest()
+                return messages.server_info(await self._stub.GetServerInfo(request, timeout=remaining))
+            except grpc.RpcError as error:
+                failure = translated(error)
+                if not isinstance(failure, UnavailableError) or time.monotonic() >= deadline:
+                    raise failure from error
+            await asyncio.sleep(READY_POLL_SECONDS)
+
+    async def server_info(self) -> ServerInfo:
+        """What the server takes.
+
+        Raises:
+            ClientError: the call failed.
+        """
+        try:
+            request = pb.GetServerInfoRequest()
+            return messages.server_info(await self._stub.GetServerInfo(request, timeout=self._timeout))
+        except grpc.RpcError as error:
+            raise translated(error) from error
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """The models that can be asked for.
+
+        Raises:
+            ClientError: the call failed.
+        """
+        try:
+            response = await self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout)
+        except grpc.RpcError as error:
+            raise translated(error) from error
+        return tuple(messages.model_info(model) for model in response.models)
+
+    async def recognize(
+        self,
+        content: bytes,
+        encoding: str = "WAV",
+        *,
+        sample_rate_hertz: int = 0,
+        channels: int = 0,
+        model: str = "",
+        commands: Iterable[str | CommandRule] = (),
+    ) -> Recognition:
+        """The commands in one whole clip; rate and channels only for raw encodings.
+
+        Raises:
+            ValueError: an encoding that the contract does not have.
+            ClientError: the call failed.
+        """
+        request = messages.recognize_request(
+            content,
+            encoding,
+            sample_rate_hertz=sample_rate_hertz,
+            channels=channels,
+            model=model,
+            commands=commands,
+        )
+        try:
+            return messages.recognition(await self._stub.Recognize(request, timeout=self._timeout))
+        except grpc.RpcError as error:
+            raise translated(error) from error
+
+    def stream(
+        self, chunks: AsyncIterable[bytes] | Iterable[bytes], **settings: Unpack[StreamSettings]
+    ) -> AsyncIterator[StreamEvent]:
+        """The events of live audio, as they come.
+
+        `chunks` is iterated in a task of its own, no faster than the server listens; one that is not async must not
+        block. Its end half-closes the stream, and what it raises is raised here. Closing the iterator cancels the
+        stream.
+
+        Args:
+            chunks: audio, cut anywhere.
+            settings: see `StreamSettings`.
+
+        Raises:
+            ValueError: an encoding that the contract does not have.
+            ClientError: the call failed.
+        """
+        return self._events(_Sender(messages.stream_config(settings), chunks, Pace(settings)))
+
+    async def _events(self, sender: _Sender) -> AsyncIterator[StreamEvent]:
+        call = self._stub.StreamingRecognize(sender.requests())
+        try:
+            async for response in call:
+                sender.check()
+                event = messages.stream_event(response)
+                if event is not None and sender.heard(event):
+                    yield event
+            sender.check()
+        except grpc.RpcError as error:
+            raise translated(error) from error
+        finally:
+            call.cancel()
+
+
+class _Sender:
+    """The sending side of one stream; `requests` runs in a task of grpc's, which ends with the call."""
+
+    def __init__(self, config: pb.StreamingConfig, chunks: AsyncIterable[bytes] | Iterable[bytes], pace: Pace) -> None:
+        self._failure: Exception | None = None
+        self._config = config
+        self._chunks = chunks
+        self._pace = pace
+        self._news = asyncio.Event()
+
+    async def requests(self) -> AsyncIterator[pb.StreamingRecognizeRequest]:
+        yield pb.StreamingRecognizeRequest(config=self._config)
+        try:
+            async for chunk in _as_async(self._chunks):
+                for piece in self._pace.pieces(chunk):
+                    await self._wait_turn(len(piece))
+                    yield pb.StreamingRecognizeRequest(audio=pb.AudioChunk(content=piece))
+        except Exception as error:
+            # grpc would only cancel the call: half-close, and keep it for whoever reads the events.
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise what the chunks raised."""
+        if self._failure is not None:
+            raise self._failure
+
+    def heard(self, event: StreamEvent) -> bool:
+        self._news.set()
+        return self._pace.heard(event)
+
+    async def _wait_turn(self, num_bytes: int) -> None:
+        while not self._pace.may_send(num_bytes):
+            self._news.clear()
+            await self._news.wait()
+        self._pace.sent(num_bytes)
+
+
+async def _as_async(chunks: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
+    if isinstance(chunks, AsyncIterable):
+        async for chunk in chunks:
+            yield chunk
+    else:
+        for chunk in chunks:
+            yield chunk

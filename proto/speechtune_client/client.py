@@ -1,0 +1,204 @@
+"""The blocking client.
+
+with CommandClient("127.0.0.1:50551") as client:
+client.wait_ready()
+for event in client.stream(microphone_chunks(), sample_rate_hertz=16_000):
+if isinstance(event, Detection):
+print(event.label, event.confidence)
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import grpc
+
+from speechtune_client import messages
+from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS
+from speechtune_client.errors import UnavailableError, translated
+from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
+from speechtune_client.pacing import Pace
+from speechtune_client.settings import CommandRule, StreamSettings
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+
+class CommandClient:
+    """Talks to one server; may be shared by threads.
+
+    Args:
+        address: HOST:PORT.
+        timeout: seconds that a call other than `stream` may take.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = 30.0) -> None:
+        self._timeout = timeout
+        self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._stub = pb_grpc.CommandRecognitionStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what is going on and hang up."""
+        self._channel.close()
+
+    def wait_ready(self, timeout: float = 30.0) -> ServerInfo:
+        """Wait until the server takes calls.
+
+        Raises:
+            UnavailableError: it does not within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            remaining = max(deadline - time.monotonic(), READY_POLL_SECONDS)
+            try:
+                return messages.server_info(self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=remaining))
+            except grpc.RpcError as error:
+                failure = translated(error)
+                if not isinstance(failure, UnavailableError) or time.monotonic() >= deadline:
+                    raise failure from error
+            time.sleep(READY_POLL_SECONDS)
+
+    def server_info(self) -> ServerInfo:
+        """What the server takes.
+
+        Raises:
+            ClientError: the call failed.
+        """
+        try:
+            return messages.server_info(self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=self._timeout))
+        except grpc.RpcError as error:
+            raise translated(error) from error
+
+    def list_models(self) -> tuple[ModelInfo, ...]:
+        """The models that can be asked for.
+
+        Raises:
+            ClientError: the call failed.
+        """
+        try:
+            response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout)
+        except grpc.RpcError as error:
+            raise translated(error) from error
+        return tuple(messages.model_info(model) for model in response.models)
+
+    def recognize(
+        self,
+        content: bytes,
+        encoding: str = "WAV",
+        *,
+        sample_rate_hertz: int = 0,
+        channels: int = 0,
+        model: str = "",
+        commands: Iterable[str | CommandRule] = (),
+    ) -> Recognition:
+        """The commands in one whole clip; rate and channels only for raw encodings.
+
+        Raises:
+            ValueError: an encoding that the contract does not have.
+            ClientError: the call failed.
+        """
+        request = messages.recognize_request(
+            content,
+            encoding,
+            sample_rate_hertz=sample_rate_hertz,
+            channels=channels,
+            model=model,
+            commands=commands,
+        )
+        try:
+            return messages.recognition(self._stub.Recognize(request, timeout=self._timeout))
+        except grpc.RpcError as error:
+            raise translated(error) from error
+
+    def stream(self, chunks: Iterable[bytes], **settings: Unpack[StreamSettings]) -> Iterator[StreamEvent]:
+        """The events of live audio, as they come.
+
+        `chunks` is iterated in a thread of its own, no faster than the server listens; it may block, as a microphone
+        does. Its end half-closes the stream, and what it raises is raised here. Leaving the loop cancels the stream.
+
+        Args:
+            chunks: audio, cut anywhere.
+            settings: see `StreamSettings`.
+
+        Raises:
+            ValueError: an encoding that the contract does not have.
+            ClientError: the call failed.
+        """
+        return self._events(_Sender(messages.stream_config(settings), chunks, Pace(settings)))
+
+    def _events(self, sender: _Sender) -> Iterator[StreamEvent]:
+        call = self._stub.StreamingRecognize(sender.requests())
+        # The connection may break while the sender waits for its turn.
+        call.add_callback(sender.stop)
+        try:
+            for response in call:
+                sender.check()
+                event = messages.stream_event(response)
+                if event is not None and sender.heard(event):
+                    yield event
+            sender.check()
+        except grpc.RpcError as error:
+            raise translated(error) from error
+        finally:
+            sender.stop()
+            call.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it unannotated
+
+
+class _Sender:
+    """The sending side of one stream; `requests` runs in grpc's thread."""
+
+    def __init__(self, config: pb.StreamingConfig, chunks: Iterable[bytes], pace: Pace) -> None:
+        self._failure: Exception | None = None
+        self._config = config
+        self._chunks = chunks
+        self._pace = pace
+        self._stopped = False
+        self._news = threading.Condition()
+
+    def requests(self) -> Iterator[pb.StreamingRecognizeRequest]:
+        yield pb.StreamingRecognizeRequest(config=self._config)
+        try:
+            for chunk in self._chunks:
+                for piece in self._pace.pieces(chunk):
+                    if not self._wait_turn(len(piece)):
+                        return
+                    yield pb.StreamingRecognizeRequest(audio=pb.AudioChunk(content=piece))
+        except Exception as error:
+            # grpc would only log it: half-close, and keep it for the thread that reads the events.
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise what the chunks raised."""
+        if self._failure is not None:
+            raise self._failure
+
+    def heard(self, event: StreamEvent) -> bool:
+        with self._news:
+            wanted = self._pace.heard(event)
+            self._news.notify_all()
+            return wanted
+
+    def stop(self) -> None:
+        with self._news:
+            self._stopped = True
+            self._news.notify_all()
+
+    def _wait_turn(self, num_bytes: int) -> bool:
+        with self._news:
+            self._news.wait_for(lambda: self._stopped or self._pace.may_send(num_bytes))
+            self._pace.sent(num_bytes)
+            return not self._stopped

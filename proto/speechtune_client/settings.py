@@ -1,0 +1,69 @@
+"""What a call can be told: names, ranges and meaning as in `command_recognition.proto`; None: the server decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict
+
+
+@dataclass(frozen=True)
+class CommandRule:
+    """A keyword to report, with its own threshold (0 to 1) and refractory time."""
+
+    label: str
+    threshold: float | None = None
+    refractory_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """How scored windows become detections."""
+
+    hop_ms: int | None = None
+    smoothing_windows: int | None = None
+    refractory_ms: int | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Endpointing:
+    """When speech is taken to have begun and ended."""
+
+    onset_probability: float | None = None
+    offset_probability: float | None = None
+    min_speech_ms: int | None = None
+    hangover_ms: int | None = None
+    preroll_ms: int | None = None
+    max_speech_ms: int | None = None
+
+
+class StreamSettings(TypedDict, total=False):
+    """The keywords of `stream`.
+
+    Attributes:
+        encoding: "LINEAR16" (the default) or "FLOAT32", little-endian, channels interleaved.
+        sample_rate_hertz: of the audio; 16,000 unless said otherwise.
+        channels: 1 unless said otherwise; several are averaged.
+        model: "" is the server's default, "name" one by name, "name@digest" that very checkpoint.
+        commands: keywords to report, as words or rules; none: all of the model's.
+        detector, endpointing: in place of the model's own settings.
+        interims, rejections, speech_activity: whether these events are wanted.
+        heartbeat_interval_ms: a heartbeat after so much processed audio, 100 to 60,000.
+        session_id: repeated in every event; "": the server makes one.
+        resume_offset: seconds, added to every offset.
+    """
+
+    encoding: str
+    sample_rate_hertz: int
+    channels: int
+    model: str
+    commands: Iterable[str | CommandRule]
+    detector: DetectorSettings
+    endpointing: Endpointing
+    interims: bool
+    rejections: bool
+    speech_activity: bool
+    heartbeat_interval_ms: int | None
+    session_id: str
+    resume_offset: float
