@@ -1,0 +1,69 @@
+"""Which labels become keywords, negatives and silence."""
+
+import pytest
+
+from speechtune.data.clips import Clip, ClipSet
+from speechtune.data.selection import choose_labels
+from speechtune.errors import ConfigError, UnknownLabelError
+
+
+def clip_set(tmp_path, *labels):
+    return ClipSet(
+        tmp_path / "data", tuple(Clip(tmp_path / f"{number}.wav", label) for number, label in enumerate(labels))
+    )
+
+
+def test_without_keywords_every_label_that_is_not_reserved_is_one(tmp_path):
+    data = clip_set(tmp_path, "yes", "no", "_unknown_", "_silence_", "yes")
+    labels, clips = choose_labels(data)
+    assert labels.keywords == ("no", "yes")
+    assert labels.negatives == ("_unknown_",)
+    assert clips == data.clips
+
+
+def test_with_keywords_the_other_words_are_negatives_of_a_class_each(tmp_path):
+    labels, clips = choose_labels(clip_set(tmp_path, "yes", "no", "cat", "dog", "_silence_"), ["yes", "no"])
+    assert labels.keywords == ("yes", "no")
+    assert labels.negatives == ("cat", "dog")
+    assert labels.classes == ("yes", "no", "cat", "dog", "_silence_")
+    assert {clip.label for clip in clips} <= set(labels.classes)
+
+
+def test_keywords_keep_the_order_in_which_they_are_asked_for(tmp_path):
+    assert choose_labels(clip_set(tmp_path, "a", "b", "c"), ["c", "a", "b"])[0].keywords == ("c", "a", "b")
+
+
+def test_more_negatives_join_those_of_the_data(tmp_path):
+    labels, clips = choose_labels(
+        clip_set(tmp_path, "yes", "cat"), ["yes"], clip_set(tmp_path, "_unknown_", "cow", "cat")
+    )
+    assert labels.negatives == ("_unknown_", "cat", "cow")
+    assert len(clips) == 5
+
+
+def test_a_keyword_without_clips_is_refused_with_the_labels_there_are(tmp_path):
+    with pytest.raises(UnknownLabelError, match=r"no clips of maybe, perhaps; its labels are no, yes"):
+        choose_labels(clip_set(tmp_path, "yes", "no"), ["yes", "maybe", "perhaps"])
+
+
+def test_data_without_any_keyword_is_refused(tmp_path):
+    with pytest.raises(UnknownLabelError, match="holds no keyword; its labels are _silence_, _unknown_"):
+        choose_labels(clip_set(tmp_path, "_unknown_", "_silence_"))
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [(["yes", "yes"], "named twice"), (["_unknown_"], "cannot be keywords"), ([], "at least one")],
+)
+def test_impossible_keywords_are_refused(tmp_path, keywords, message):
+    with pytest.raises(ConfigError, match=message):
+        choose_labels(clip_set(tmp_path, "yes", "_unknown_"), keywords)
+
+
+def test_a_keyword_among_the_negatives_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="negatives hold clips of the keywords yes"):
+        choose_labels(clip_set(tmp_path, "yes"), ["yes"], clip_set(tmp_path, "yes", "cat"))
+
+
+def test_keywords_match_whatever_way_their_accents_are_written(tmp_path):
+    assert choose_labels(clip_set(tmp_path, "größe"), ["gro\u0308\u00dfe"])[0].keywords == ("größe",)
