@@ -1,0 +1,8 @@
+"""speechtune: a few recordings of each command become a recogniser that streams.
+
+The steps, each a package and a command: choose an encoder (`models`), prepare clips (`data`, `record`), fine-tune
+(`training`), evaluate (`evaluation`); `streaming` is the live recogniser that the evaluator and the server share.
+Importing this package imports nothing heavy; torch comes with `models`, `training` and what needs them.
+"""
+
+__version__ = "0.1.0"

@@ -77,8 +77,9 @@ class AugmentSettings(_Section):
 class HeadSettings(_Section):
     """The phase that trains the head on cached embeddings."""
 
-    weight_decay: Annotated[float, Field(gt=0.0, le=1e3)] = 1.0
-    """Strength of the L2 penalty on the standardised embedding, per training clip."""
+    l2: Annotated[float, Field(ge=0.0, le=1e3)] = 0.03
+    """Half the weight of the squared weights of the standardised embedding, against the mean loss of a row."""
+    max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 100
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""

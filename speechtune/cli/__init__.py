@@ -1,0 +1,16 @@
+"""The command line: one verb per stage, one file per verb.
+
+Owns: options, progress bars, tables, exit codes. Does not own: any work; every verb calls one function of the library.
+Imports: typer and rich at start; torch, grpc and the rest inside the verb that needs them, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line with the arguments of this process, and exit."""
+    from speechtune.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

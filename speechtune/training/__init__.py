@@ -1,0 +1,5 @@
+"""From clips to a checkpoint.
+
+Owns: the phases of fine-tuning, the cache of embeddings, cross-fitting for calibration and thresholds.
+Does not own: models, metrics, augmentation, files of checkpoints. Imports: torch and every layer below.
+"""

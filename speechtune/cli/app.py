@@ -1,0 +1,69 @@
+"""The verbs together, and how an error ends the program: one line, exit 2 for the input's fault, 1 for ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from speechtune import __version__
+from speechtune.cli import evaluate, finetune, info, inspect, recognize, serve, stream
+from speechtune.errors import SpeechTuneError
+
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, which newer typers carry under another name
+
+app = typer.Typer(
+    name="speechtune",
+    help="Fine-tune a pretrained speech encoder on a few recordings of each command, measure it, serve it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for verb in (finetune, evaluate, recognize, serve, stream, info, inspect):
+    verb.register(app)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")] = False,  # noqa: ARG001
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; return the exit code."""
+    debug = "--debug" in arguments
+    try:
+        # Options of the whole program may stand anywhere: a user who meets an error adds --debug at the end.
+        rest = [argument for argument in arguments if argument != "--debug"]
+        code = app(args=rest, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except SpeechTuneError as error:
+        return _report(str(error), error.exit_code, debug)
+    except _UsageError as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return _report(f"{message} (see: speechtune --help)", 2, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        return _report("interrupted", 130, debug)
+    except BrokenPipeError:
+        # The reader went away (`speechtune recognize … | head`): that is its right, and no error.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it on its way out
+        return 0
+    except Exception as error:
+        return _report(f"internal error: {type(error).__name__}: {error} (run again with --debug)", 1, debug)
+
+
+def _report(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"speechtune: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,79 @@
+"""`speechtune finetune DATA --out CKPT`: a few clips of each command become a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from speechtune.cli.options import DataArgument, SpeakerPatternOption, keywords_from
+from speechtune.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from speechtune.training.finetune import FinetuneResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(finetune)
+
+
+def finetune(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(metavar="CKPT", help="Folder to write the checkpoint to.")],
+    encoder: Annotated[str | None, typer.Option(help="Short name, local folder, or Hugging Face id.")] = None,
+    keywords: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Words to recognise; other folders become negatives.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option(help="Clips of each keyword to draw; otherwise all.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
+    negatives: Annotated[Path | None, typer.Option(help="Speech that holds no keyword: folder or manifest.")] = None,
+    noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
+    speaker_pattern: SpeakerPatternOption = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as augment.copies=20.")
+    ] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
+) -> None:
+    """Fine-tune on a few clips of each command and write a checkpoint."""
+    overrides = list(set_ or [])
+    if encoder is not None:
+        overrides.append(f"encoder.name={encoder}")
+    if seed is not None:
+        overrides.append(f"seed={seed}")
+    settings = load_recipe(recipe, overrides)
+    chosen = keywords_from(keywords)
+
+    from speechtune.cli.progress import progress_bars
+    from speechtune.training.finetune import TrainingData
+    from speechtune.training.finetune import finetune as run
+
+    with progress_bars() as progress:
+        result = run(TrainingData(data, chosen, shots, negatives, noise, speaker_pattern), out, settings, progress)
+    _show(result, out, profile)
+
+
+def _show(result: FinetuneResult, out: Path, profile: bool) -> None:
+    console = Console()
+    point, labels = result.operating_point, result.checkpoint.classifier.labels
+    table = Table("keyword", "clips", "threshold", box=None, pad_edge=False)
+    for keyword in labels.keywords:
+        table.add_row(keyword, str(result.num_clips.get(keyword, 0)), f"{point.thresholds[keyword]:.3f}")
+    console.print(table)
+    num_negatives = sum(result.num_clips.get(word, 0) for word in labels.negatives)
+    console.print(f"{num_negatives} negative clips of {len(labels.negatives)} words")
+    if point.detection_rate is not None and point.false_accept_rate is not None:
+        console.print(
+            f"on clips held out in turn: {point.detection_rate:.1%} of the keywords detected, "
+            f"{point.false_accept_rate:.1%} of the negatives taken for one (an estimate; see speechtune evaluate)"
+        )
+    for note in result.notes:
+        console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    if profile:
+        for stage, seconds in result.seconds.items():
+            console.print(f"{stage:<14}{seconds:8.2f} s")
+    console.print(f"checkpoint {out} ({sum(result.seconds.values()):.1f} s)", highlight=False)

@@ -1,0 +1,71 @@
+"""`speechtune recognize CKPT FILE…`: one JSON line a file, through the very session that is served."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from speechtune.cli.options import CheckpointArgument
+from speechtune.errors import SpeechTuneError
+
+if TYPE_CHECKING:
+    from speechtune.models.checkpoint import Checkpoint
+    from speechtune.streaming.activity import ActivityModel
+    from speechtune.streaming.config import Scorer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(recognize)
+
+
+def recognize(
+    checkpoint: CheckpointArgument,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files: WAV, FLAC, OGG and others.")],
+) -> None:
+    """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
+    from speechtune.models.checkpoint import load_checkpoint
+    from speechtune.models.classifier import TorchScorer
+    from speechtune.streaming.activity import SileroActivity
+
+    loaded = load_checkpoint(checkpoint)
+    scorer = TorchScorer(loaded.classifier, loaded.thresholds)
+    activity = SileroActivity()
+    failed = False
+    for path in files:
+        line: dict[str, Any] = {"file": str(path)}
+        try:
+            line |= _recognized(path, loaded, scorer, activity)
+        except SpeechTuneError as error:
+            line["error"] = str(error)
+            failed = True
+        typer.echo(json.dumps(line))
+    if failed:
+        raise typer.Exit(2)
+
+
+def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel) -> dict[str, Any]:
+    from speechtune.audio.files import read_audio
+    from speechtune.audio.placement import place_by_energy
+    from speechtune.cli.event_json import detection_json, score_json
+    from speechtune.streaming.config import SessionConfig
+    from speechtune.streaming.decision import ranked
+    from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
+    from speechtune.streaming.events import Detection
+    from speechtune.streaming.session import Session
+
+    samples = read_audio(path)
+    recipe = checkpoint.recipe
+    config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)
+    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples)
+    events = run_session(session, scorer, activity, chunks_of(samples))
+    detections = [event for event in events if isinstance(event, Detection)]
+    posteriors = scorer.score(place_by_energy(samples, scorer.window_samples)[None])[0]
+    return {
+        "detections": [detection_json(detection, checkpoint.digest) for detection in detections],
+        "scores": [score_json(score) for score in ranked(posteriors, scorer.labels)],
+        "model_digest": checkpoint.digest,
+    }

@@ -1,0 +1,136 @@
+"""Calibration where there is no clip to spare: every row is scored by a head that was not trained on it.
+
+Keyword clips are held out by speaker. Negative clips are held out by *word*: a word that the head never heard is what
+it will meet in use, and thresholds chosen on words it knows let such words through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from speechtune.data.clips import Clip
+from speechtune.data.folds import folds
+from speechtune.errors import UnsplittableError
+from speechtune.evaluation.calibration import fit_temperature
+from speechtune.evaluation.predictions import Predictions
+from speechtune.labels import LabelSet
+from speechtune.models.head import KeywordHead
+from speechtune.recipe import Recipe
+from speechtune.training.embedding_cache import EmbeddedClips
+from speechtune.training.head_phase import train_head
+from speechtune.training.stages import Progress
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What heads answered on rows that they were not trained on.
+
+    Attributes:
+        predictions: calibrated posteriors of every row; its clip ids are `clip/row`.
+        temperature: what the logits were divided by.
+        is_original: bool[N], rows that are not augmented.
+        notes: what a reader must know of these numbers, one sentence each.
+    """
+
+    predictions: Predictions
+    temperature: float
+    is_original: NDArray[np.bool_]
+    notes: tuple[str, ...]
+
+
+def cross_fit(
+    embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, recipe: Recipe, progress: Progress
+) -> OutOfFold:
+    """Train `calibration.folds` heads, each without one fold, and score that fold.
+
+    Args:
+        embedded: rows of `clips` in their order, then the silence windows.
+        clips: the clips that were embedded.
+        labels: their labels.
+        recipe: seed, head and number of folds.
+        progress: told of every fold.
+    """
+    fold_of_row, notes = _fold_of_rows(embedded, clips, labels, recipe.calibration.folds)
+    num_folds = int(fold_of_row.max()) + 1
+    logits = torch.zeros(len(embedded.targets), len(labels.classes))
+    was_trained = np.zeros(len(embedded.targets), dtype=bool)
+    for fold in range(num_folds):
+        progress("cross-fit", fold, num_folds)
+        held_out = torch.from_numpy(fold_of_row == fold)
+        head = KeywordHead(embedded.embeddings.shape[1], len(labels.classes))
+        train_head(head, embedded.embeddings[~held_out], embedded.targets[~held_out], recipe.head)
+        with torch.no_grad():
+            logits[held_out] = head(embedded.embeddings[held_out])
+        trained = np.isin(embedded.targets.numpy(), np.unique(embedded.targets[~held_out].numpy()))
+        was_trained |= trained & held_out.numpy()
+    progress("cross-fit", num_folds, num_folds)
+    # A held-out negative word has no class of its own in its fold: its target cannot be hit and says nothing here.
+    temperature = fit_temperature(logits.numpy()[was_trained], embedded.targets.numpy()[was_trained])
+    posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]
+    return OutOfFold(_predictions(posteriors, embedded, clips, labels), temperature, embedded.is_original, notes)
+
+
+def _fold_of_rows(
+    embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, num_folds: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    keyword_clips = [index for index, clip in enumerate(clips) if clip.label in labels.keywords]
+    fold_of_clip = np.arange(len(clips) + embedded.is_original.sum()) % num_folds  # silence windows are dealt in turn
+    fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
+    words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
+    if len(words) >= num_folds:
+        fold_of_word = {word: index % num_folds for index, word in enumerate(words)}
+        for index, clip in enumerate(clips):
+            if clip.label in fold_of_word:
+                fold_of_clip[index] = fold_of_word[clip.label]
+    fold_of_row = fold_of_clip[embedded.clips]
+    return fold_of_row, notes + _split_lone_keywords(fold_of_row, embedded, labels, num_folds)
+
+
+def _folds_of_people(clips: Sequence[Clip], num_folds: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    try:
+        return folds(clips, num_folds), ()
+    except UnsplittableError:
+        nameless = [replace(clip, speaker=None) for clip in clips]
+        note = "one speaker: thresholds are chosen on other takes of the same voice, and hold for it alone"
+    try:
+        return folds(nameless, num_folds), (note,)
+    except UnsplittableError:
+        return np.zeros(len(clips), dtype=np.int64), (note,)
+
+
+def _split_lone_keywords(
+    fold_of_row: NDArray[np.int64], embedded: EmbeddedClips, labels: LabelSet, num_folds: int
+) -> tuple[str, ...]:
+    """Deal the rows of a keyword that lies in one fold only, in place: else a head would never have heard it."""
+    targets = embedded.targets.numpy()
+    lone = []
+    for index, keyword in enumerate(labels.keywords):
+        rows = np.flatnonzero(targets == index)
+        if len(np.unique(fold_of_row[rows])) < 2:
+            fold_of_row[rows] = np.arange(len(rows)) % num_folds
+            lone.append(keyword)
+    if not lone:
+        return ()
+    return (
+        f"{', '.join(lone)}: one clip or one speaker; their thresholds are chosen on varied copies of clips that the "
+        "head has heard, and flatter it; record more",
+    )
+
+
+def _predictions(
+    posteriors: NDArray[np.float64], embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet
+) -> Predictions:
+    classes = labels.classes
+    targets = embedded.targets.numpy()
+    return Predictions(
+        labels=labels,
+        posteriors=np.clip(posteriors, 0.0, 1.0).astype(np.float32),
+        words=tuple(classes[target] for target in targets),
+        clip_ids=tuple(f"{clip}/{row}" for row, clip in enumerate(embedded.clips)),
+        speakers=tuple(clips[clip].speaker if clip < len(clips) else None for clip in embedded.clips),
+    )
