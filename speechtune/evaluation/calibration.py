@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +77,10 @@ def expected_calibration_error(
 def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.int64]) -> float:
     """The temperature that makes `softmax(logits / temperature)` likeliest on clips the head was not fitted on.
 
-    The negative log-likelihood is convex in the inverse temperature, so its slope changes sign once and bisection finds
-    where. Clips that are all right and far apart ask for a temperature of 0: it stays within 0.05 and 20. Logits that
-    tell nothing apart leave it at 1.
+    Of N clips that are all right, the likeliest temperature is 0, which would make every later answer certain. As Platt
+    (1999) does, a share of 1 / (N + 2) of each target is therefore spread over all classes, as if about one more clip
+    had been seen whose class is anybody's guess. The loss is convex in the inverse temperature: its slope changes sign
+    once, and bisection finds where, within 0.05 and 20. Logits that tell nothing apart leave the temperature at 1.
 
     Args:
         logits: [N, C], N ≥ 1.
@@ -93,20 +95,21 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.int64]) ->
     if not len(logits) or not np.isfinite(logits).all():
         raise ConfigError("a temperature needs at least one clip and finite logits")
     values = logits.astype(np.float64)
-    of_target = values[np.arange(len(targets)), targets].mean()
+    values -= values.max(axis=1, keepdims=True)
+    if not values.any():
+        return 1.0
+    spread = 1.0 / (len(values) + 2.0)
+    of_target = (1.0 - spread) * values[np.arange(len(targets)), targets].mean() + spread * values.mean()
 
     def slope(inverse: float) -> float:
-        scaled = inverse * (values - values.max(axis=1, keepdims=True))
-        weights = np.exp(scaled)
+        weights = np.exp(inverse * values)
         return float(((weights * values).sum(axis=1) / weights.sum(axis=1)).mean() - of_target)
 
-    if slope(0.0) == slope(1.0):
-        return 1.0
-    low, high = np.log(1.0 / MAX_TEMPERATURE), np.log(1.0 / MIN_TEMPERATURE)
-    for _ in range(60):  # halves the logarithm's range of 6 to below 1e-17
+    low, high = math.log(1.0 / MAX_TEMPERATURE), math.log(1.0 / MIN_TEMPERATURE)
+    for _ in range(60):  # halves the range of 6 to below 1e-17
         middle = (low + high) / 2.0
-        if slope(float(np.exp(middle))) < 0.0:
+        if slope(math.exp(middle)) < 0.0:
             low = middle
         else:
             high = middle
-    return float(np.exp(-(low + high) / 2.0))
+    return math.exp(-(low + high) / 2.0)

@@ -10,8 +10,8 @@ How, in two steps, both made for few clips:
    little data, so all share one logistic curve of right against false over the logit of the score, and each keyword
    moves along it by a shift that is pulled towards 0: with few clips the thresholds are nearly one.
 2. *How high they lie together.* All thresholds move by one common amount until the share of negatives that passes any
-   of them is the target, just as the session would let them through. Between two negatives it is interpolated; beyond
-   the few that are there, the tail of the scores is taken to fall exponentially.
+   of them is the target, just as the session would let them through: interpolated between two negatives so that
+   further ones pass at the target on average. Beyond the highest negative the scores are taken to fall exponentially.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ LOWEST, HIGHEST = 0.05, 0.995
 
 _FLOAT_EDGE = 1e-6  # posteriors of 0 and 1 have no logit
 _SHIFT_SPREAD = 0.5  # how far keywords' scores are expected to lie apart, in logits
-_MIN_EXCEEDING = 5  # negatives expected above the threshold, for the empirical quantile to be trusted
-_TAIL_SHARE = 0.25  # of the negatives, from which an exponential tail is fitted
+_TAIL_SHARE, _MIN_TAIL = 0.25, 5  # of the negatives, from which an exponential tail is fitted
 _NEWTON_STEPS = 50
 
 
@@ -153,16 +152,16 @@ def _tail_quantile(scores: NDArray[np.float64], share: float) -> float:
     """The level that the share `share` of scores float64[N] lies at or above, N ≥ 1."""
     num = len(scores)
     descending = np.sort(scores)[::-1]
-    if share * num >= _MIN_EXCEEDING:
-        # Weibull's plotting position: the k-th greatest of n is exceeded by k / (n + 1) of further ones on average.
-        position = share * (num + 1) - 1.0
+    # Weibull's plotting position: the k-th greatest of n is exceeded by k / (n + 1) of further ones on average.
+    position = share * (num + 1) - 1.0
+    if position >= 0.0:
         return float(np.interp(position, np.arange(num), descending))
-    size = min(num - 1, max(_MIN_EXCEEDING, math.ceil(_TAIL_SHARE * num)))
+    size = min(num - 1, max(_MIN_TAIL, math.ceil(_TAIL_SHARE * num)))
     if size < 1:
         return float(descending[0])
     start = descending[size]
     mean_excess = float((descending[:size] - start).mean())
-    return float(start + mean_excess * math.log(size / num / share)) if share < size / num else float(start)
+    return max(float(descending[0]), float(start + mean_excess * math.log(size / num / share)))
 
 
 def _logit(posteriors: NDArray[np.floating] | np.float64) -> NDArray[np.float64]:
