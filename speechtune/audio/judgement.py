@@ -37,7 +37,7 @@ class SoundLimits:
 
     silent_peak_dbfs: float = -60.0
     quiet_speech_dbfs: float = -50.0
-    noisy_snr_db: float = 5.0
+    noisy_snr_db: float = 6.0
     clipped_fraction: float = 0.002
     min_speech_ms: int = 80
     max_ms: int = 5_000

@@ -132,14 +132,16 @@ def snr_db(samples: NDArray[np.float32]) -> float | None:
 def bandwidth_hz(samples: NDArray[np.float32]) -> float | None:
     """Highest frequency of float32[N] at 16 kHz, N ≥ 1, whose mean power is within 60 dB of the strongest one's.
 
-    A recording made at 8 kHz, or through a telephone, ends at 4 kHz whatever its file says. None for digital silence.
+    A recording made at 8 kHz, or through a telephone, ends at 4 kHz whatever its file says. None where there is nothing to hear.
 
     >>> tone = np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)).astype(np.float32)
     >>> 1000 <= bandwidth_hz(tone) <= 1100
     True
     """
-    padded = np.pad(samples, (0, -len(samples) % _SPECTRUM_SAMPLES))
-    halves = padded.reshape(-1, _SPECTRUM_SAMPLES // 2)
+    half = _SPECTRUM_SAMPLES // 2
+    # The last block is left out unless it is whole: an abrupt end has every frequency.
+    num_halves = max(len(samples) // half, 2)
+    halves = np.pad(samples, (0, max(num_halves * half - len(samples), 0)))[: num_halves * half].reshape(-1, half)
     blocks = np.concatenate([halves[:-1], halves[1:]], axis=1) * np.hanning(_SPECTRUM_SAMPLES)
     power = np.mean(np.abs(np.fft.rfft(blocks, axis=1)) ** 2, axis=0)
     strongest = power.max()

@@ -24,7 +24,7 @@ def word_like(seed: int, num_samples: int = 12_000, level: float = 0.3) -> NDArr
     ]
     envelope = np.clip(np.sin(np.pi * (np.arange(num_samples) / num_samples * 1.6 - 0.3)), 0, None) ** 2
     voiced = np.sum(harmonics, axis=0) * envelope
-    samples = level * voiced / np.max(np.abs(voiced)) + 0.0005 * rng.standard_normal(num_samples)
+    samples = level * voiced / np.max(np.abs(voiced), initial=1e-9) + 0.0005 * rng.standard_normal(num_samples)
     return samples.astype(np.float32)
 
 
