@@ -35,12 +35,12 @@ def fetch_from_hub(name: str) -> Path:
 
 
 def _download(name: str) -> Path:
+    from huggingface_hub import errors as hub_errors
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, list_repo_files, snapshot_download
-    from huggingface_hub.errors import (
-        HTTPError,  # type: ignore[attr-defined]  # of whichever HTTP library the hub's client uses
-        RemoteEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
+
+    # The root of the errors of whichever HTTP library this version of the hub's client uses.
+    http_error: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined]
 
     try:
         # One question without retries and with a time limit: without a network, the answer comes at once.
@@ -53,7 +53,7 @@ def _download(name: str) -> Path:
             f"encoder {name!r}: no folder of that name is here, and the Hugging Face hub has no model of that name "
             "with a config.json that this user may read; check the name, or log in with: hf auth login"
         ) from error
-    except (OSError, HTTPError) as error:
+    except (OSError, http_error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EncoderUnavailableError(
             f"encoder {name!r}: no folder of that name is here, it is not in the cache of the Hugging Face hub, and "

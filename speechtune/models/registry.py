@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,12 +35,14 @@ def load_encoder(name: str) -> SpeechEncoder:
     """
     if name in PACKAGED_ENCODERS:
         return _load_packaged(PACKAGED_ENCODERS[name])
-    folder = Path(name)
-    if not folder.is_dir() and _HUB_ID.fullmatch(name):
+    folder: Path | None = None
+    if os.path.isdir(name):  # unlike Path.is_dir, False for whatever cannot be a path
+        folder = Path(name)
+    elif _HUB_ID.fullmatch(name):
         from speechtune.models.hub import fetch_from_hub
 
         folder = fetch_from_hub(name)
-    if folder.is_dir():
+    if folder is not None:
         from speechtune.models.pretrained import load_pretrained
 
         return load_pretrained(folder, name)
