@@ -13,8 +13,10 @@ from torch import Tensor
 
 from speechtune.labels import LabelSet
 from speechtune.models.packaged import PACKAGED_ENCODERS
+from speechtune.recipe import Recipe
 
 if TYPE_CHECKING:
+    from speechtune.models.checkpoint import Checkpoint
     from speechtune.models.classifier import KeywordClassifier
     from speechtune.models.encoder import SpeechEncoder
 
@@ -121,6 +123,15 @@ def random_classifier(family: str = "whisper", **parts: Any) -> KeywordClassifie
         classifier.head.scale.uniform_(0.5, 1.5)
     classifier.head.set_temperature(1.7)
     return classifier.eval()
+
+
+def random_checkpoint(family: str = "whisper", thresholds: dict[str, float] | None = None) -> Checkpoint:
+    """A checkpoint around `random_classifier`, not saved yet."""
+    from speechtune.models.checkpoint import Checkpoint
+
+    recipe = Recipe.model_validate({"seed": 5, "detector": {"hop_ms": 80}})
+    training = {"num_clips": 20, "speakers": ["a", "b"], "fingerprint": "0f", "seconds": 1.5}
+    return Checkpoint(random_classifier(family), thresholds or {"yes": 0.5, "no": 0.25}, recipe, training)
 
 
 def noise_windows(num_windows: int, num_samples: int = 16_000, seed: int = 3) -> Tensor:
