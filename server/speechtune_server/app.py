@@ -137,7 +137,7 @@ class RecognitionServer:
         await self._grpc.stop(grace_seconds)
         if self._servicer.engine is not None:
             await self._servicer.engine.dispatch.close()
-        self._runner.close()
+        await self._runner.close()
 
 
 async def serve(

@@ -20,6 +20,6 @@ class Runner:
         """Run `work` in the thread and give its result, or raise what it raised."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Take no more work; what is running is waited for, what waits is dropped."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)

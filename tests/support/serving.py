@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import asyncio
+import functools
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
+import numpy as np
+from google.rpc import error_details_pb2, status_pb2
+from numpy.typing import NDArray
 
 from speechtune.streaming.activity import ActivityModel
 from speechtune.streaming.config import Scorer
@@ -16,32 +23,72 @@ from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.app import RecognitionServer
 from speechtune_server.clock import Clock
-from speechtune_server.config import server_config
+from speechtune_server.config import ServerConfig, server_config
 from speechtune_server.model_store import ServedModel
-from tests.support.streaming import LoudnessActivity, PitchScorer
+from tests.support.streaming import LoudnessActivity, PitchScorer, linear16, quiet, tone
 
 DIGEST = "d1" * 32
-LINEAR16 = pb.AudioSpec(encoding=pb.LINEAR16, sample_rate_hertz=16_000, channels=1)
+LINEAR16_SPEC = pb.AudioSpec(encoding=pb.LINEAR16, sample_rate_hertz=16_000, channels=1)
+COMMANDS = np.concatenate(
+    [quiet(9_000), tone(250, 6_000), quiet(12_000), tone(1000, 5_000), quiet(9_000), tone(600, 6_000), quiet(9_000)]
+)
+"""`low`, `high`, and something else, each in quiet: float32[56000], 3.5 s."""
+COMMANDS_CONTENT = linear16(COMMANDS)
+
+
+@dataclass
+class ObedientScorer(PitchScorer):
+    """Fails or stalls when told so."""
+
+    fails: bool = False
+    may_go: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Event = field(default_factory=threading.Event)
+    batch_sizes: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.may_go.set()
+
+    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.asked.set()
+        assert self.may_go.wait(20), "nobody let the scorer go on"
+        if self.fails:
+            raise ArithmeticError("secret: the scorer was told to fail")
+        self.batch_sizes.append(len(windows))
+        return super().score(windows)
+
+
+def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test in a loop of its own, with twenty seconds to finish."""
+
+    @functools.wraps(test)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), 20))
+
+    return wrapped
+
+
+def config_of(**settings: Any) -> ServerConfig:
+    """Settings of a server that serves model "home" on a free port and stops without delay."""
+    given = {
+        "models": {"home": Path("home")},
+        "address": "127.0.0.1:0",
+        "drain_notice_seconds": 0.0,
+        "drain_deadline_seconds": 2.0,
+    }
+    return server_config(**{**given, **settings})
 
 
 @asynccontextmanager
 async def running_server(
     scorer: Scorer | None = None, activity: ActivityModel | None = None, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[RecognitionServer]:
-    """A server that serves model "home", stopped at the end without delay."""
-    given = {
-        "models": {"home": Path("home")},
-        "address": "127.0.0.1:0",
-        "drain_notice_seconds": 0.0,
-        "drain_deadline_seconds": 2.0,
-        **settings,
-    }
+    """A server, stopped at the end."""
     served = scorer or PitchScorer()
 
     def load(name: str, folder: Path) -> ServedModel:
         return ServedModel(name, DIGEST, served)
 
-    server = RecognitionServer(server_config(**given), load, lambda: activity or LoudnessActivity(), clock)
+    server = RecognitionServer(config_of(**settings), load, lambda: activity or LoudnessActivity(), clock)
     await server.start()
     try:
         yield server
@@ -49,16 +96,38 @@ async def running_server(
         await server.stop()
 
 
+@contextmanager
+def server_in_thread(scorer: Scorer | None = None, **settings: Any) -> Iterator[RecognitionServer]:
+    """A server in a thread of its own, for a test that is not async."""
+    started: list[RecognitionServer] = []
+    ready, done = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with running_server(scorer, **settings) as server:
+            started.append(server)
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert ready.wait(20), "the server did not start"
+        yield started[0]
+    finally:
+        done.set()
+        thread.join()
+
+
 @asynccontextmanager
-async def stub_of(server: RecognitionServer) -> AsyncIterator[Any]:
+async def stub_of(server: RecognitionServer, *options: tuple[str, Any]) -> AsyncIterator[Any]:
     """A generated stub on a channel of its own."""
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with grpc.aio.insecure_channel(server.address, options=options) as channel:
         yield pb_grpc.CommandRecognitionStub(channel)
 
 
 def config(**fields: Any) -> pb.StreamingRecognizeRequest:
     """A first message: LINEAR16 at 16 kHz unless told otherwise."""
-    return pb.StreamingRecognizeRequest(config=pb.StreamingConfig(**{"audio": LINEAR16, **fields}))
+    return pb.StreamingRecognizeRequest(config=pb.StreamingConfig(**{"audio": LINEAR16_SPEC, **fields}))
 
 
 def audio(content: bytes) -> pb.StreamingRecognizeRequest:
@@ -71,6 +140,44 @@ async def responses(stub: Any, requests: Iterable[pb.StreamingRecognizeRequest])
     return [response async for response in stub.StreamingRecognize(iter(requests))]
 
 
+async def refusal(call: Coroutine[Any, Any, Any] | Any) -> Refusal:
+    """What a call that must fail fails with."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return Refusal.of(error)
+    raise AssertionError("the call was not refused")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A failed call, its details read with google's own messages."""
+
+    code: grpc.StatusCode
+    message: str
+    fields: tuple[str, ...]
+    retry_seconds: float | None
+    request_id: str
+    num_details: int
+
+    @staticmethod
+    def of(error: Any) -> Refusal:
+        status = status_pb2.Status.FromString(dict(error.trailing_metadata() or ()).get("grpc-status-details-bin", b""))
+        bad, retry, info = (
+            error_details_pb2.BadRequest(),
+            error_details_pb2.RetryInfo(),
+            error_details_pb2.RequestInfo(),
+        )
+        retry_seconds = None
+        for detail in status.details:
+            detail.Unpack(bad)
+            detail.Unpack(info)
+            if detail.Unpack(retry):
+                retry_seconds = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+        fields = tuple(violation.field for violation in bad.field_violations)
+        return Refusal(error.code(), error.details(), fields, retry_seconds, info.request_id, len(status.details))
+
+
 def kinds(answers: Iterable[Any]) -> list[str]:
     """Which event each response holds."""
     return [answer.WhichOneof("event") for answer in answers]
@@ -79,3 +186,12 @@ def kinds(answers: Iterable[Any]) -> list[str]:
 def detections(answers: Iterable[Any]) -> list[Any]:
     """The detections among responses."""
     return [answer.detection for answer in answers if answer.HasField("detection")]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until `condition` holds."""
+    for _ in range(int(seconds * 200)):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come to pass in time")

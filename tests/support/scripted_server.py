@@ -1,0 +1,32 @@
+"""A real server process with scripted models: `python -m tests.support.scripted_server [HOST:PORT]`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from speechtune.errors import SpeechTuneError
+from speechtune_server.app import serve
+from speechtune_server.config import server_config
+from speechtune_server.model_store import ServedModel
+from tests.support.streaming import LoudnessActivity, PitchScorer
+
+
+def load(name: str, folder: Path) -> ServedModel:
+    return ServedModel(name, "d1" * 32, PitchScorer())
+
+
+def main() -> int:
+    address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:0"
+    config = server_config(models={"home": Path("home")}, address=address, drain_notice_seconds=0.2)
+    try:
+        asyncio.run(serve(config, lambda bound: print(bound, flush=True), load, LoudnessActivity))
+    except SpeechTuneError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
