@@ -132,7 +132,8 @@ def snr_db(samples: NDArray[np.float32]) -> float | None:
 def bandwidth_hz(samples: NDArray[np.float32]) -> float | None:
     """Highest frequency of float32[N] at 16 kHz, N ≥ 1, whose mean power is within 60 dB of the strongest one's.
 
-    A recording made at 8 kHz, or through a telephone, ends at 4 kHz whatever its file says. None where there is nothing to hear.
+    A recording made at 8 kHz, or through a telephone, ends at 4 kHz whatever its file says. None where there is
+    nothing to hear.
 
     >>> tone = np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)).astype(np.float32)
     >>> 1000 <= bandwidth_hz(tone) <= 1100

@@ -126,11 +126,15 @@ def check_clip_label(label: str, where: str) -> str:
     """Return `label`, its accents composed, if it can label clips; `where` begins the message.
 
     Raises:
-        ManifestError: it cannot name a folder (such as `../x`), or looks reserved and is not (`_silent_`).
+        ManifestError: it cannot name a folder (such as `../x`), is not Unicode text, or looks reserved and is not
+            (`_silent_`).
     """
     composed = unicodedata.normalize("NFC", label)
     try:
         check_label(composed)
+        composed.encode()
+    except UnicodeEncodeError as error:
+        raise ManifestError(f"{where}: label {label!r} is not Unicode text; rename it") from error
     except ConfigError as error:
         raise ManifestError(f"{where}: {error}") from error
     if composed.startswith("_") and composed.endswith("_") and composed not in RESERVED:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from speechtune.audio.files import SUFFIXES
 from speechtune.data.clips import Clip, ClipSet, check_clip_label
@@ -29,8 +30,9 @@ def load_folder(root: Path, speaker_pattern: str | None = None) -> ClipSet:
     _check_is_folder(root)
     clips: list[Clip] = []
     noise: tuple[Path, ...] = ()
-    ignored = [path for path in _files_in(root) if not path.name.startswith(".")]
-    label_folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    entries = _entries(root)
+    ignored = [path for path in entries if path.is_file()]
+    label_folders = [path for path in entries if path.is_dir()]
     for folder in label_folders:
         label = check_clip_label(folder.name, str(folder))
         audio, others = _audio_below(folder)
@@ -49,7 +51,7 @@ def load_folder(root: Path, speaker_pattern: str | None = None) -> ClipSet:
 
 
 def load_unlabelled(root: Path, label: str = UNKNOWN) -> ClipSet:
-    """Read every audio file in and below a folder as a clip of `label`, without speakers.
+    """Read every audio file in and below a folder as a clip of `label`; speakers only of Speech Commands names.
 
     Raises:
         ManifestError: no folder there, or no audio in it.
@@ -91,13 +93,20 @@ def _audio_below(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise ManifestError(f"{error.filename}: cannot be read ({error.strerror or error})") from error
 
 
 def _what_else(others: list[Path]) -> str:

@@ -79,7 +79,7 @@ def load_manifest(path: Path, speaker_pattern: str | None = None) -> ClipSet:
             clips.append(clip)
     if not clips:
         raise ManifestError(f"{path}: lists no clips; write one line per clip with at least its path and label")
-    filled, notes = fill_speakers(clips, speaker_pattern, lambda clip: clip.path.with_suffix("").as_posix())
+    filled, notes = fill_speakers(clips, speaker_pattern, lambda clip: _name(clip, path.parent))
     return ClipSet(path, filled, tuple(noise), notes)
 
 
@@ -123,6 +123,13 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
         raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")
     known = {name: getattr(line, name) for name in _FIELDS}
     return Clip(**(known | {"path": file, "label": label}), extra=extra)
+
+
+def _name(clip: Clip, folder: Path) -> str:
+    """A clip's path without suffix, below its label's folder if it lies in one: as in a folder without manifest."""
+    path = clip.path.with_suffix("")
+    parts = path.relative_to(folder).parts if path.is_relative_to(folder) else path.parts
+    return "/".join(parts[1:] if len(parts) > 1 and parts[0] == clip.label else parts)
 
 
 def _extra(line: ManifestLine, where: str) -> tuple[tuple[str, str], ...]:

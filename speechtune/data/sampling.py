@@ -37,4 +37,4 @@ def draw_shots(clips: Sequence[Clip], shots: int, seed: int, keywords: Collectio
 def _draw_key(clip: Clip, seed: int) -> tuple[str, str, str]:
     name = f"{seed}/{clip.label}/{clip.path.name}/{clip.stretch}"
     # Files of one name in several folders hash alike; their paths then decide, and the rest only for equal paths.
-    return hashlib.sha256(name.encode()).hexdigest(), clip.path.as_posix(), repr(astuple(clip))
+    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest(), clip.path.as_posix(), repr(astuple(clip))

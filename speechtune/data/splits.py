@@ -109,7 +109,7 @@ def _side(group: str, fractions: SplitFractions, seed: int) -> Split:
 
 def _uniform(text: str) -> float:
     """A number in [0, 1) that depends on the text alone."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big") / 2**48
+    return int.from_bytes(hashlib.sha256(text.encode(errors="backslashreplace")).digest()[:6], "big") / 2**48
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

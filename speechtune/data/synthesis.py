@@ -48,6 +48,7 @@ _POSITION_CHARACTER = 1
 _PARAMETER_RATE, _PARAMETER_VOLUME, _PARAMETER_PITCH = 1, 2, 3
 _VOLUME = 60  # of 100: the loudest variants would clip
 
+_REINSTALL = "reinstall it with: pip install --force-reinstall espeakng-loader"
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _lock = threading.Lock()
 
@@ -133,9 +134,6 @@ def _speak(text: str, voice: Voice) -> tuple[NDArray[np.int16], int]:
         _check(library.espeak_Synth(said, size, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None), f"text {text!r}")
         library.espeak_Terminate()
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.int16), rate_hz
-
-
-_REINSTALL = "reinstall it with: pip install --force-reinstall espeakng-loader"
 
 
 @contextmanager

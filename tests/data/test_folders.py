@@ -1,5 +1,7 @@
 """Folder-per-label data sets, the good and the broken."""
 
+import os
+
 import pytest
 
 from speechtune.data.clips import read_clip
@@ -119,6 +121,29 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path):
     path = write_audio(tmp_path / "1.wav", word_like(1))
     with pytest.raises(ManifestError, match=r"neither a folder nor a manifest"):
         load_clips(path)
+
+
+@pytest.mark.parametrize("forbidden", ["data", "yes"])
+def test_a_folder_that_may_not_be_read_is_an_error_and_not_an_empty_folder(tmp_path, monkeypatch, forbidden):
+    data = make_folder(tmp_path / "data", {"yes": 1})
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == forbidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "listdir", lambda path: [entry.name for entry in refuse(path)])
+    with pytest.raises(ManifestError, match=rf"{forbidden}: cannot be read \(Permission denied\)"):
+        load_folder(data)
+
+
+def test_a_folder_name_that_is_no_text_is_refused(tmp_path):
+    make_folder(tmp_path, {"yes": 1})
+    os.rename(os.fsencode(tmp_path / "yes"), os.fsencode(tmp_path) + b"/y\xff")
+    with pytest.raises(ManifestError, match="is not Unicode text"):
+        load_folder(tmp_path)
 
 
 def test_one_clip_is_a_data_set(tmp_path):

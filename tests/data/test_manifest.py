@@ -79,6 +79,14 @@ def test_speakers_may_come_from_a_pattern_where_the_manifest_has_none(folder):
     assert [clip.speaker for clip in clip_set.clips] == ["a", "bob"]
 
 
+def test_one_pattern_fits_a_folder_and_a_manifest_of_it(folder):
+    write_audio(folder / "yes" / "ann_1.wav", word_like(1, 2_000))
+    pattern = r"^([a-z]+)_\d+$"
+    assert load_manifest(jsonl(folder, {"path": "yes/ann_1.wav", "label": "yes"}), pattern).speakers == ("ann",)
+    (folder / "manifest.jsonl").unlink()
+    assert load_clips(folder, pattern).speakers == ("ann",)
+
+
 GOOD = {"path": "a.wav", "label": "yes"}
 
 
