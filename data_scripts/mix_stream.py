@@ -24,7 +24,7 @@ from speechtune.audio.levels import FLOOR_DBFS, active_range, active_speech_dbfs
 from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
 from speechtune.data.clips import read_clip
 from speechtune.data.loading import load_clips, load_negatives
-from speechtune.errors import ManifestError, SpeechTuneError
+from speechtune.errors import ConfigError, ManifestError, SpeechTuneError
 from speechtune.labels import RESERVED
 
 _FADE_MS = 5  # joints do not click
@@ -52,7 +52,7 @@ def plant_commands(
     """Lay sentences and commands one after the other, each command inside a sentence, at one level.
 
     Each command takes the next sentence (they come round again), which is cut at its quietest place near the middle;
-    the command goes there between two pauses. Sentences are at least one.
+    the command goes there between two pauses.
 
     Args:
         commands: label and float32[N] at 16 kHz, in the order in which they are planted.
@@ -65,37 +65,52 @@ def plant_commands(
 
     Returns:
         The recording, float32[N] at 16 kHz, and the truth in the order of time.
+
+    Raises:
+        ConfigError: no sentences.
     """
+    if not sentences:
+        raise ConfigError("no sentences to plant commands in; give at least one recording without commands")
     rng = np.random.default_rng(seed)
-    pieces: list[NDArray[np.float32]] = []
+    tape = _Tape(rng, pause_ms)
     truth: list[Planted] = []
-    length = 0
-
-    def lay(piece: NDArray[np.float32]) -> None:
-        nonlocal length
-        pieces.append(piece)
-        length += len(piece)
-
-    def pause() -> None:
-        lay(np.zeros(samples_from_ms(int(rng.integers(pause_ms[0], pause_ms[1] + 1))), dtype=np.float32))
-
-    pause()
+    tape.pause()
     for index, (label, command) in enumerate(commands):
         sentence = _levelled(sentences[index % len(sentences)], level_dbfs)
         cut = quietest_place(sentence)
-        lay(_faded(sentence[:cut]))
-        pause()
+        tape.lay(sentence[:cut])
+        tape.pause()
         spoken = _levelled(command, level_dbfs)
         first, last = active_range(spoken) or (0, len(spoken))
-        truth.append(Planted(label, length + first, length + last))
-        lay(_faded(spoken))
-        pause()
-        lay(_faded(sentence[cut:]))
-        pause()
-    mixed = np.concatenate(pieces)
+        truth.append(Planted(label, tape.num_samples + first, tape.num_samples + last))
+        tape.lay(spoken)
+        tape.pause()
+        tape.lay(sentence[cut:])
+        tape.pause()
+    mixed = np.concatenate(tape.pieces)
     if noise is not None:
         mixed = mixed + _laid_under(noise, len(mixed), level_dbfs - noise_snr_db, rng)
     return np.clip(mixed, -1.0, 1.0).astype(np.float32), tuple(truth)
+
+
+class _Tape:
+    """What has been laid so far, piece after piece."""
+
+    def __init__(self, rng: np.random.Generator, pause_ms: tuple[int, int]) -> None:
+        self.pieces: list[NDArray[np.float32]] = []
+        self.num_samples = 0
+        self._rng = rng
+        self._pause_ms = pause_ms
+
+    def lay(self, piece: NDArray[np.float32]) -> None:
+        """Add a piece, faded at both ends."""
+        self.pieces.append(_faded(piece))
+        self.num_samples += len(piece)
+
+    def pause(self) -> None:
+        """Add silence of a random length."""
+        shortest, longest = self._pause_ms
+        self.lay(np.zeros(samples_from_ms(int(self._rng.integers(shortest, longest + 1))), dtype=np.float32))
 
 
 def quietest_place(samples: NDArray[np.float32]) -> int:

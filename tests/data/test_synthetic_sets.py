@@ -110,6 +110,11 @@ def test_the_mix_follows_its_seed():
     assert first == second != third
 
 
+def test_without_sentences_nothing_is_planted():
+    with pytest.raises(ConfigError, match="no sentences"):
+        plant_commands(COMMANDS, [], 0)
+
+
 def test_the_quietest_place_is_the_pause():
     assert 12_000 < quietest_place(SENTENCES[0]) < 16_000
     assert quietest_place(np.ones(100, dtype=np.float32)) == 50
