@@ -22,6 +22,8 @@ Z = 1.959963984540054
 
 _MAX_WEIGHTS = 4_000_000  # resamples × clips held at once: about 100 MB with all that is computed from them
 _MIN_DEFINED = 0.5
+_NO_SPREAD = 1e-12  # resamples that differ by rounding alone
+_MIN_DEGREES = 5  # where few speakers have nearly all the errors, their skewness says no more than that
 _POISSON_STEPS = 200
 
 
@@ -90,8 +92,8 @@ def rate_interval(rate: float, resampled: NDArray[np.float64], num_groups: int, 
     """The interval of a share between 0 and 1 (an accuracy, an F1, a detection rate).
 
     The bootstrap gives the variance between speakers, that gives the number of independent clips that would tell as
-    much, and that the Wilson score interval, widened by Student's t for few speakers (Korn and Graubard 1998; Dean and
-    Pagano 2015 find this form to hold best).
+    much, and that the Wilson score interval, widened by Student's t for few or uneven speakers (Korn and Graubard 1998;
+    Dean and Pagano 2015 find this form to hold best).
 
     Args:
         rate: the figure on all clips.
@@ -107,7 +109,7 @@ def rate_interval(rate: float, resampled: NDArray[np.float64], num_groups: int, 
         return None
     spread = rate * (1.0 - rate)
     num_independent = min(spread / variance, num_clips) if variance > 0.0 else num_clips
-    num = num_independent * (Z / student_quantile(num_groups - 1)) ** 2
+    num = num_independent * (Z / student_quantile(_degrees(resampled, num_groups))) ** 2
     centre = (rate * num + Z * Z / 2.0) / (num + Z * Z)
     half = Z / (num + Z * Z) * math.sqrt(num * spread + Z * Z / 4.0)
     # A rounding error may not push the figure itself out of its interval.
@@ -125,7 +127,7 @@ def difference_interval(
     variance = _bootstrap_variance(resampled, num_groups)
     if variance is None or num_clips < 1:
         return None
-    half = student_quantile(num_groups - 1) * math.sqrt(max(variance, 2.0 / num_clips**2))
+    half = student_quantile(_degrees(resampled, num_groups)) * math.sqrt(max(variance, 2.0 / num_clips**2))
     return Interval(max(difference - half, -1.0), min(difference + half, 1.0))
 
 
@@ -137,7 +139,7 @@ def reflected_interval(value: float, resampled: NDArray[np.float64], num_groups:
     """
     if _bootstrap_variance(resampled, num_groups) is None:
         return None
-    reach = student_quantile(num_groups - 1) * math.sqrt(num_groups / (num_groups - 1))
+    reach = student_quantile(_degrees(resampled, num_groups)) * math.sqrt(num_groups / (num_groups - 1))
     tail = 0.5 * math.erfc(reach / math.sqrt(2.0))
     low, high = np.nanquantile(resampled, [tail, 1.0 - tail])
     return Interval(float(np.clip(2.0 * value - high, 0.0, 1.0)), float(np.clip(2.0 * value - low, 0.0, 1.0)))
@@ -151,8 +153,25 @@ def _bootstrap_variance(resampled: NDArray[np.float64], num_groups: int) -> floa
     return float(defined.var()) * num_groups / (num_groups - 1)
 
 
-def student_quantile(degrees: int) -> float:
-    """The 97.5 % point of Student's t distribution, to 0.2 %.
+def _degrees(resampled: NDArray[np.float64], num_groups: int) -> float:
+    """Degrees of freedom of the variance between speakers.
+
+    With G even speakers G - 1; fewer where some have most of the errors, because their variance is then known worse:
+    2 G / (kurtosis - 1) (Satterthwaite 1946), the kurtosis being that of a gamma distribution of their skewness, which
+    the resampled figures show divided by the root of G.
+    """
+    deviation = resampled[np.isfinite(resampled)]
+    deviation = deviation - deviation.mean()
+    spread = float(deviation.std())
+    if spread < _NO_SPREAD:
+        return float(num_groups - 1)
+    squared_skewness = num_groups * float(((deviation / spread) ** 3).mean()) ** 2
+    degrees = 2.0 * num_groups / (2.0 + 1.5 * squared_skewness)
+    return float(np.clip(degrees, min(_MIN_DEGREES, num_groups - 1), num_groups - 1))
+
+
+def student_quantile(degrees: float) -> float:
+    """The 97.5 % point of Student's t distribution, to 0.2 %; `degrees` is 1, 2, or 3 and above.
 
     One and two degrees are exact, further ones follow Abramowitz and Stegun 26.7.5.
 
@@ -170,7 +189,7 @@ def student_quantile(degrees: int) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384.0,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160.0,
     )
-    return z + math.fsum(term / float(degrees**power) for power, term in enumerate(terms, start=1))
+    return z + math.fsum(term / degrees**power for power, term in enumerate(terms, start=1))
 
 
 def poisson_interval(count: int, exposure: float) -> Interval:

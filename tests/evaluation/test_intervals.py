@@ -45,8 +45,8 @@ def test_many_clips_are_resampled_in_blocks_that_stay_small() -> None:
     assert max(sizes) <= 4_000_000
 
 
-@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 7, 10, 20, 50, 100, 1000, 100_000])
-def test_students_quantile_agrees_with_scipy(degrees: int) -> None:
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 6.5, 7, 10, 20, 50, 100, 1000, 100_000])
+def test_students_quantile_agrees_with_scipy(degrees: float) -> None:
     assert student_quantile(degrees) == pytest.approx(float(stats.t.ppf(0.975, degrees)), rel=2e-3)
 
 
@@ -133,3 +133,15 @@ def test_an_interval_holds_its_ends() -> None:
     assert 0.25 in Interval(0.25, 0.5)
     assert 0.5 in Interval(0.25, 0.5)
     assert 0.51 not in Interval(0.25, 0.5)
+
+
+def test_errors_that_lie_with_a_few_speakers_widen_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    even = rng.normal(0.9, 0.02, 2000)
+    skewed = 0.9 - 0.02 * (rng.gamma(4.0, 1.0, 2000) - 4.0) / 2.0  # the same mean and spread
+    widths = []
+    for resampled in (even, skewed):
+        interval = rate_interval(0.9, resampled, 30, 1000)
+        assert interval is not None
+        widths.append(interval.high - interval.low)
+    assert widths[1] > 1.1 * widths[0]

@@ -1,0 +1,148 @@
+"""How often the 95 % intervals hold the truth, on simulated models whose figures are known.
+
+    python -m benchmarks.interval_coverage [--trials 1000] [--resamples 500]
+
+A population of 6,000 speakers answers with posteriors of noisy logits; how far the truth stands out differs between
+speakers. Its figures over all of them are the truth. Each trial draws a test set of new speakers and asks whether the
+interval computed from those alone holds the truth. The share that does should be 93 to 97 %; 1,000 trials tell it to
+1.4 points. `plain` is the usual percentile bootstrap on the same resamples, for comparison. It is more
+where errors are so few that whole clips decide (99.8 % right), and less with a dozen speakers or fewer: nothing in the
+clips of six tells that one speaker in ten, who is often misheard, was not among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from speechtune.evaluation.headlines import headlines, resample_headlines
+from speechtune.evaluation.intervals import groups_of
+from speechtune.evaluation.predictions import Predictions
+from speechtune.labels import LabelSet
+
+LABELS = LabelSet(("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"))
+POPULATION = 6_000
+KEYWORD_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A kind of model and a size of test set.
+
+    Attributes:
+        num_speakers, clips_per_speaker: the test set's.
+        skill: how far the truth's logit lies above the others.
+        spread: standard deviation of the skill between speakers.
+    """
+
+    num_speakers: int
+    clips_per_speaker: int
+    skill: float
+    spread: float
+
+
+SETTINGS = (
+    Setting(115, 18, 4.0, 0.5),
+    Setting(115, 18, 4.0, 1.5),
+    Setting(115, 18, 6.0, 1.0),
+    Setting(30, 30, 4.0, 1.0),
+    Setting(30, 30, 6.0, 1.0),
+    Setting(12, 60, 4.0, 1.0),
+    Setting(6, 100, 4.0, 1.0),
+)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One headline in one setting: the truth, and the shares of trials whose interval holds it."""
+
+    setting: Setting
+    headline: str
+    truth: float
+    inside: float
+    inside_plain: float
+    mean_width: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; exit code 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1_000)
+    parser.add_argument("--resamples", type=int, default=500)
+    arguments = parser.parse_args(argv)
+    table = Table("speakers × clips")
+    for heading in ("headline", "truth", "inside", "plain", "mean width"):
+        table.add_column(heading, no_wrap=True)
+    for number, setting in enumerate(SETTINGS):
+        for row in coverage(setting, arguments.trials, arguments.resamples, seed=number):
+            size = f"{setting.num_speakers} × {setting.clips_per_speaker}"
+            shares = (f"{row.truth:.1%}", f"{row.inside:.1%}", f"{row.inside_plain:.1%}", f"{row.mean_width:.1%}")
+            table.add_row(size, row.headline, *shares)
+        table.add_section()
+    Console(width=100).print(table)
+    return 0
+
+
+def coverage(setting: Setting, num_trials: int, num_resamples: int, seed: int) -> list[Coverage]:
+    """Draw `num_trials` test sets of one setting and count the intervals that hold the truth."""
+    rng = np.random.default_rng(seed)
+    population = simulate(setting, POPULATION, rng)
+    truth = {line.name: line.value for line in headlines(population, groups_of(population.speakers))}
+    inside: Counter[str] = Counter()
+    plain: Counter[str] = Counter()
+    measured: Counter[str] = Counter()
+    width: Counter[str] = Counter()
+    for trial in range(num_trials):
+        sample = simulate(setting, setting.num_speakers, rng)
+        groups = groups_of(sample.speakers)
+        lines = headlines(sample, groups)
+        resampled = resample_headlines(lines, groups, num_resamples, trial)
+        for line in lines:
+            interval, true_value = line.interval(resampled[line.name], groups), truth[line.name]
+            if interval is None or true_value is None:
+                continue
+            low, high = np.nanquantile(resampled[line.name], [0.025, 0.975])
+            measured[line.name] += 1
+            inside[line.name] += true_value in interval
+            plain[line.name] += bool(low <= true_value <= high)
+            width[line.name] += interval.high - interval.low
+    return [
+        Coverage(setting, name, truth[name] or 0.0, inside[name] / num, plain[name] / num, width[name] / num)
+        for name, num in measured.items()
+    ]
+
+
+def simulate(setting: Setting, num_speakers: int, rng: np.random.Generator) -> Predictions:
+    """Softmax posteriors of `num_speakers` new speakers."""
+    num_clips = num_speakers * setting.clips_per_speaker
+    truth = _truth(num_clips, rng)
+    skill = np.repeat(setting.skill + setting.spread * rng.standard_normal(num_speakers), setting.clips_per_speaker)
+    logits = rng.standard_normal((num_clips, len(LABELS.labels)))
+    logits[np.arange(num_clips), truth] += skill
+    posteriors = np.exp(logits - logits.max(axis=1, keepdims=True))
+    posteriors /= posteriors.sum(axis=1, keepdims=True)
+    return Predictions(
+        labels=LABELS,
+        posteriors=posteriors.astype(np.float32),
+        words=tuple(LABELS.labels[label] for label in truth),
+        clip_ids=tuple(str(clip) for clip in range(num_clips)),
+        speakers=tuple(str(clip // setting.clips_per_speaker) for clip in range(num_clips)),
+    )
+
+
+def _truth(num_clips: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    chances = np.full(len(LABELS.labels), KEYWORD_SHARE / len(LABELS.keywords))
+    chances[-2:] = (1.0 - KEYWORD_SHARE) / 2.0
+    return rng.choice(len(LABELS.labels), size=num_clips, p=chances)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
