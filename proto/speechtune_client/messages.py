@@ -69,7 +69,15 @@ def recognize_request(
 
 
 def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
-    """The first message of a stream."""
+    """The first message of a stream.
+
+    Raises:
+        TypeError: an unknown setting.
+        ValueError: no such encoding in the contract.
+    """
+    # A typing mistake must not pass silently, and Python does not check a TypedDict.
+    if unknown := settings.keys() - StreamSettings.__annotations__.keys():
+        raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}")
     config = pb.StreamingConfig(
         audio=audio_spec(
             settings.get("encoding", "LINEAR16"), settings.get("sample_rate_hertz", 16_000), settings.get("channels", 1)
