@@ -73,24 +73,28 @@ def plant_commands(
         raise ConfigError("no sentences to plant commands in; give at least one recording without commands")
     rng = np.random.default_rng(seed)
     tape = _Tape(rng, pause_ms)
-    truth: list[Planted] = []
     tape.pause()
-    for index, (label, command) in enumerate(commands):
-        sentence = _levelled(sentences[index % len(sentences)], level_dbfs)
-        cut = quietest_place(sentence)
-        tape.lay(sentence[:cut])
-        tape.pause()
-        spoken = _levelled(command, level_dbfs)
-        first, last = active_range(spoken) or (0, len(spoken))
-        truth.append(Planted(label, tape.num_samples + first, tape.num_samples + last))
-        tape.lay(spoken)
-        tape.pause()
-        tape.lay(sentence[cut:])
-        tape.pause()
+    truth = tuple(
+        _plant(tape, label, _levelled(command, level_dbfs), _levelled(sentences[index % len(sentences)], level_dbfs))
+        for index, (label, command) in enumerate(commands)
+    )
     mixed = np.concatenate(tape.pieces)
     if noise is not None:
         mixed = mixed + _laid_under(noise, len(mixed), level_dbfs - noise_snr_db, rng)
-    return np.clip(mixed, -1.0, 1.0).astype(np.float32), tuple(truth)
+    return np.clip(mixed, -1.0, 1.0).astype(np.float32), truth
+
+
+def _plant(tape: _Tape, label: str, command: NDArray[np.float32], sentence: NDArray[np.float32]) -> Planted:
+    cut = quietest_place(sentence)
+    tape.lay(sentence[:cut])
+    tape.pause()
+    first, last = active_range(command) or (0, len(command))
+    planted = Planted(label, tape.num_samples + first, tape.num_samples + last)
+    tape.lay(command)
+    tape.pause()
+    tape.lay(sentence[cut:])
+    tape.pause()
+    return planted
 
 
 class _Tape:
