@@ -5,9 +5,9 @@
 A population of 6,000 speakers answers with posteriors of noisy logits; how far the truth stands out differs between
 speakers. Its figures over all of them are the truth. Each trial draws a test set of new speakers and asks whether the
 interval computed from those alone holds the truth. The share that does should be 93 to 97 %; 1,000 trials tell it to
-1.4 points. `plain` is the usual percentile bootstrap on the same resamples, for comparison. It is more
-where errors are so few that whole clips decide (99.8 % right), and less with a dozen speakers or fewer: nothing in the
-clips of six tells that one speaker in ten, who is often misheard, was not among them.
+1.4 points. It is larger where errors are so few that whole clips decide (99.8 % right), and smaller with a dozen
+speakers or fewer: nothing in the clips of six tells that the one in ten who is often misheard was not among them.
+`plain` is the usual percentile bootstrap on the same resamples, for comparison.
 """
 
 from __future__ import annotations
