@@ -144,6 +144,7 @@ def _clips_of_part(name: str, split: Split | None, part: Any, folder: Path, colu
                 "name the columns, or give the clips labels"
             )
     feature = part.features[columns.label]
+    texts = [key for key in _TEXT_COLUMNS if key not in (columns.audio, columns.label)]
     for number, row in enumerate(part.cast_column(columns.audio, Audio(decode=False))):
         where = f"{folder}, split {name!r}, row {number}"
         label = row[columns.label]
@@ -151,7 +152,7 @@ def _clips_of_part(name: str, split: Split | None, part: Any, folder: Path, colu
             raise ManifestError(f"{where}: has no label")
         label = check_clip_label(feature.int2str(label) if isinstance(feature, ClassLabel) else str(label), where)
         path = _audio_file(row[columns.audio], folder / label / f"{name}-{number}", where)
-        fields: dict[str, Any] = {key: str(row[key]) for key in _TEXT_COLUMNS if row.get(key) not in _EMPTY}
+        fields: dict[str, Any] = {key: str(row[key]) for key in texts if row.get(key) not in _EMPTY}
         if row.get(columns.speaker) not in _EMPTY:
             fields["speaker"] = str(row[columns.speaker])
         yield Clip(path, label, split=split, synthetic=row.get("synthetic") is True, **fields)

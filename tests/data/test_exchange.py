@@ -60,7 +60,7 @@ def test_audio_that_lies_in_the_table_is_written_out(tmp_path):
     )
     clip_set = clips_from_datasets(table, tmp_path / "out", Columns(audio="clip", label="word", speaker="who"))
     (clip,) = clip_set.clips
-    assert (clip.label, clip.speaker) == ("yes", "ann")
+    assert (clip.label, clip.speaker, clip.word) == ("yes", "ann", None)
     assert clip.path.is_relative_to(tmp_path / "out")
     assert np.array_equal(read_clip(clip), read_clip(Clip(path, "yes")))
     assert clip_set.notes == ("columns left out: age",)
