@@ -12,7 +12,7 @@ from speechtune.errors import ConfigError
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MODEL_NAME = re.compile(r"[^@/\\\x00-\x1f\x7f]{1,64}")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
 
 
@@ -56,7 +56,7 @@ class ServerConfig(BaseModel):
         for name in models:
             if not _MODEL_NAME.fullmatch(name):
                 # '@' separates a name from a digest, so it cannot be part of one.
-                raise ValueError(f"model name {name!r}: use 1 to 64 letters, digits, '.', '_' and '-'")
+                raise ValueError(f"model name {name!r}: use 1 to 64 characters, no '@', slash or control character")
         return models
 
     @field_validator("address")
