@@ -4,5 +4,6 @@ Owns: the encoder registry, the Whisper and wav2vec2 families, the packaged weig
 the head, the classifier, checkpoints.
 Does not own: training, thresholds' choice, streams, any wire. Nothing here knows how a window was cut or placed.
 Imports: torch, transformers and safetensors (all only where they are used), numpy, pydantic, `speechtune.audio`,
-`speechtune.labels`, `speechtune.recipe`, `speechtune.errors`. `checkpoint_files` never imports torch.
+`speechtune.labels`, `speechtune.recipe`, `speechtune.errors`. What only handles files (`checkpoint_files`,
+`checkpoint_writing`, `model_card`, `packaged`, `ctranslate2_reader`, `hub`, `registry`) imports no torch to do so.
 """

@@ -70,6 +70,8 @@ class CheckpointDescription(BaseModel):
             labels = self.labels
         except ConfigError as error:
             raise ValueError(str(error)) from error
+        if not all(isinstance(self.encoder.get(key), str) for key in ("family", "name")):
+            raise ValueError("encoder: has no family or no name")
         if set(self.thresholds) != set(labels.keywords):
             raise ValueError("thresholds: not exactly one per keyword")
         if set(self.sha256) != set(_HASHED_FILES):

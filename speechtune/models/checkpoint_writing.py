@@ -67,6 +67,8 @@ def writing_checkpoint(folder: Path) -> Iterator[Path]:
 
 def _flush_to_disk(path: Path) -> None:
     """After it, a loss of power does not lose what was written; a folder is flushed for the names in it."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders, and looks after the names by itself
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -21,6 +21,9 @@ HOP_SAMPLES = 160
 MIN_SAMPLES = FRAME_SAMPLES
 """Shorter audio has no whole frame; the reflection at its ends needs half of one."""
 
+_BLOCK_SAMPLES = math.gcd(FRAME_SAMPLES, HOP_SAMPLES)
+_BLOCKS_PER_FRAME = FRAME_SAMPLES // _BLOCK_SAMPLES
+_BLOCKS_PER_HOP = HOP_SAMPLES // _BLOCK_SAMPLES
 _NUM_BINS = FRAME_SAMPLES // 2 + 1
 _DYNAMIC_RANGE = 8.0  # log10 units below the loudest value of the window: 80 dB
 _POWER_FLOOR = 1e-10
@@ -53,13 +56,13 @@ class LogMel(nn.Module):
             raise UnsupportedAudioError(
                 f"{waveforms.shape[-1]} samples are too short for a spectrum; give at least {MIN_SAMPLES} (25 ms)"
             )
-        num_frames = waveforms.shape[-1] // HOP_SAMPLES
-        padded = functional.pad(waveforms.unsqueeze(1), (FRAME_SAMPLES // 2, FRAME_SAMPLES // 2), mode="reflect")
         # Whisper leaves out the last frame of the centred transform.
-        frames = padded.squeeze(1).unfold(-1, FRAME_SAMPLES, HOP_SAMPLES)[:, :num_frames]
-        spectrum = frames @ self.basis
-        power = spectrum[..., :_NUM_BINS].square() + spectrum[..., _NUM_BINS:].square()
-        decades = (power @ self.mel_filters).clamp(min=_POWER_FLOOR).log10()
+        frames = _frames(functional.pad(waveforms, (FRAME_SAMPLES // 2, FRAME_SAMPLES // 2), mode="reflect"))
+        # 80 dB of range do not fit the 8 bits of a bfloat16, so the products stay whole where others are halved.
+        with torch.autocast(waveforms.device.type, enabled=False):
+            spectrum = frames.float() @ self.basis
+            power = spectrum[..., :_NUM_BINS].square() + spectrum[..., _NUM_BINS:].square()
+            decades = (power @ self.mel_filters).clamp(min=_POWER_FLOOR).log10()
         floor = decades.amax(dim=(1, 2), keepdim=True) - _DYNAMIC_RANGE
         return ((torch.maximum(decades, floor) + 4.0) / 4.0).transpose(1, 2)
 
@@ -71,6 +74,18 @@ class NormalisedWaveform(nn.Module):
         """float32[B, N] to float32[B, N]; silence stays silence."""
         centred = waveforms - waveforms.mean(dim=-1, keepdim=True)
         return centred / (centred.square().mean(dim=-1, keepdim=True) + 1e-7).sqrt()
+
+
+def _frames(padded: Tensor) -> Tensor:
+    """float32[B, N + 400] to float32[B, N // 160, 400]: a frame is five blocks of 80 samples, the next begins two on.
+
+    Slices of blocks export as such; `unfold` would export as one slice per frame.
+    """
+    num_frames = (padded.shape[-1] - FRAME_SAMPLES) // HOP_SAMPLES
+    num_blocks = (num_frames - 1) * _BLOCKS_PER_HOP + _BLOCKS_PER_FRAME
+    blocks = padded[:, : num_blocks * _BLOCK_SAMPLES].reshape(-1, num_blocks, _BLOCK_SAMPLES)
+    last = (num_frames - 1) * _BLOCKS_PER_HOP + 1
+    return torch.cat([blocks[:, start : start + last : _BLOCKS_PER_HOP] for start in range(_BLOCKS_PER_FRAME)], dim=2)
 
 
 def _windowed_fourier_basis() -> Tensor:

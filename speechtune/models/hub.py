@@ -12,8 +12,17 @@ from speechtune.errors import EncoderUnavailableError, UnknownEncoderError
 
 _TIMEOUT_SECONDS = 5.0
 _SETTINGS = ["config.json", "preprocessor_config.json"]
-_SAFE_WEIGHTS = ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"]
-_PICKLED_WEIGHTS = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
+_SAFE_WEIGHTS = ["model.safetensors", "model-*.safetensors"]
+_PICKLED_WEIGHTS = ["pytorch_model.bin", "pytorch_model-*.bin"]
+_INDICES = ["model.safetensors.index.json", "pytorch_model.bin.index.json"]
+
+WEIGHT_PATTERNS = (*_SAFE_WEIGHTS, *_PICKLED_WEIGHTS)
+"""Names of files that hold weights in a form that is read here."""
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether `folder` holds weights in a form that is read here."""
+    return any(next(folder.glob(pattern), None) is not None for pattern in WEIGHT_PATTERNS)
 
 
 def fetch_from_hub(name: str) -> Path:
@@ -30,8 +39,7 @@ def fetch_from_hub(name: str) -> Path:
         cached = Path(snapshot_download(name, local_files_only=True, allow_patterns=_SETTINGS + _SAFE_WEIGHTS))
     except LocalEntryNotFoundError:
         return _download(name)
-    has_weights = any(next(cached.glob(pattern), None) for pattern in _SAFE_WEIGHTS[:2] + _PICKLED_WEIGHTS[:2])
-    return cached if has_weights and (cached / "config.json").is_file() else _download(name)
+    return cached if has_weights(cached) and (cached / "config.json").is_file() else _download(name)
 
 
 def _download(name: str) -> Path:
@@ -47,7 +55,8 @@ def _download(name: str) -> Path:
         get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=_TIMEOUT_SECONDS)
         files = list_repo_files(name)
         weights = _SAFE_WEIGHTS if any(file.endswith(".safetensors") for file in files) else _PICKLED_WEIGHTS
-        return Path(snapshot_download(name, etag_timeout=_TIMEOUT_SECONDS, allow_patterns=_SETTINGS + weights))
+        wanted = _SETTINGS + weights + _INDICES
+        return Path(snapshot_download(name, etag_timeout=_TIMEOUT_SECONDS, allow_patterns=wanted))
     except (RepositoryNotFoundError, RemoteEntryNotFoundError) as error:
         raise UnknownEncoderError(
             f"encoder {name!r}: no folder of that name is here, and the Hugging Face hub has no model of that name "

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError, UnknownEncoderError
 from speechtune.models import wav2vec2, whisper
 from speechtune.models.encoder import SpeechEncoder
-
-WEIGHT_PATTERNS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
+from speechtune.models.hub import WEIGHT_PATTERNS, has_weights
+from speechtune.models.registry import FAMILIES
 
 _CHECKPOINT_MARK = "checkpoint.json"
 
@@ -45,7 +45,7 @@ def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
         )
     try:
         encoder: SpeechEncoder
-        if family == whisper.FAMILY:
+        if family == "whisper":
             whisper_shape = _whisper_shape(settings, name)
             _, model_class = whisper.whisper_classes()
             # The whole model is stored; only its encoder is read.
@@ -94,21 +94,15 @@ def family_of(settings: dict[str, Any], name: str) -> str:
     Raises:
         UnknownEncoderError: there is no code for it.
     """
-    known = (whisper.FAMILY, *wav2vec2.FAMILIES)
     family = settings.get("model_type")
-    if family not in known:
+    if family not in FAMILIES:
         raise UnknownEncoderError(
-            f"encoder {name!r}: its config.json says model_type {family!r}; there is code for {', '.join(known)}"
+            f"encoder {name!r}: its config.json says model_type {family!r}; there is code for {', '.join(FAMILIES)}"
         )
     adapted = [key for key in ("add_adapter", "adapter_attn_dim") if settings.get(key)]
     if adapted:
         raise UnknownEncoderError(f"encoder {name!r}: its config.json sets {adapted[0]}, which there is no code for")
     return str(family)
-
-
-def has_weights(folder: Path) -> bool:
-    """Whether the folder holds weights in a form that is read here."""
-    return any(next(folder.glob(pattern), None) is not None for pattern in WEIGHT_PATTERNS)
 
 
 def _read_json(path: Path, name: str) -> dict[str, Any]:
@@ -129,9 +123,10 @@ def _whisper_shape(settings: dict[str, Any], name: str) -> whisper.WhisperShape:
 def _waveform_shape(settings: dict[str, Any], folder: Path, family: str, name: str) -> wav2vec2.WaveformShape:
     config_class, _ = wav2vec2.waveform_model_classes(family)
     values = _known_values(wav2vec2.WaveformShape, config_class, settings, name)
-    preprocessor = folder / "preprocessor_config.json"
+    path = folder / "preprocessor_config.json"
+    preprocessor = _read_json(path, name) if path.is_file() else {}
     # Without the file, what `transformers` takes for granted.
-    normalise = _read_json(preprocessor, name).get("do_normalize", True) if preprocessor.is_file() else True
+    normalise = preprocessor.get("do_normalize", True)
     return wav2vec2.WaveformShape(family=family, name=name, normalise=normalise, **values)
 
 

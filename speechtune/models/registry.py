@@ -38,6 +38,8 @@ def load_encoder(name: str) -> SpeechEncoder:
     folder: Path | None = None
     if os.path.isdir(name):  # unlike Path.is_dir, False for whatever cannot be a path
         folder = Path(name)
+        # So that nobody, and no model card, takes the folder for a repository of the hub.
+        name = f"./{name}" if _HUB_ID.fullmatch(name) else name
     elif _HUB_ID.fullmatch(name):
         from speechtune.models.hub import fetch_from_hub
 
@@ -79,7 +81,7 @@ def build_encoder(config: Mapping[str, Any]) -> SpeechEncoder:
 def _load_packaged(packaged: PackagedEncoder) -> SpeechEncoder:
     content = read_packaged(packaged)  # first, so that a missing package is known before torch is imported
     from speechtune.models.ctranslate2_reader import read_ctranslate2
-    from speechtune.models.whisper import whisper_from_ctranslate2
+    from speechtune.models.whisper_ctranslate2 import whisper_from_ctranslate2
 
     where = f"encoder {packaged.name!r}"
     return whisper_from_ctranslate2(read_ctranslate2(content, where), packaged.name, where)

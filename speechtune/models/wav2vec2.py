@@ -16,8 +16,6 @@ from speechtune.errors import UnsupportedAudioError
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.features import NormalisedWaveform
 
-FAMILIES = ("wav2vec2", "hubert", "wavlm")
-
 
 class WaveformShape(BaseModel):
     """The dimensions that rebuild the encoder; the names are those of `transformers`' configurations."""
@@ -143,7 +141,7 @@ class WaveformSpeechEncoder(SpeechEncoder):
 
 
 def waveform_model_classes(family: str) -> tuple[Any, Any]:
-    """Configuration class and model class of `transformers` for one of `FAMILIES`."""
+    """Configuration class and model class of `transformers` for `wav2vec2`, `hubert` or `wavlm`."""
     if family == "wav2vec2":
         from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
         from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model

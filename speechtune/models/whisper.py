@@ -9,19 +9,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
 from speechtune.audio.timebase import seconds_from_samples
-from speechtune.errors import CheckpointIncompatibleError, UnsupportedAudioError
+from speechtune.errors import UnsupportedAudioError
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.features import HOP_SAMPLES, MIN_SAMPLES, LogMel
-
-FAMILY = "whisper"
 
 
 class WhisperShape(BaseModel):
@@ -47,7 +42,7 @@ class WhisperShape(BaseModel):
 class WhisperSpeechEncoder(SpeechEncoder):
     """The `WhisperEncoder` of `transformers`, layer by layer, on as many frames as there are."""
 
-    family = FAMILY
+    family = "whisper"
 
     def __init__(self, shape: WhisperShape, model: nn.Module | None = None) -> None:
         """Build from `shape` with random weights, or around a `model` that has that shape."""
@@ -110,84 +105,3 @@ def whisper_config(shape: WhisperShape) -> Any:
     """The configuration of `transformers` for `shape`."""
     config_class, _ = whisper_classes()
     return config_class(**shape.model_dump(exclude={"family", "name"}))
-
-
-def whisper_from_ctranslate2(variables: dict[str, NDArray[np.generic]], name: str, where: str) -> WhisperSpeechEncoder:
-    """The encoder half of a CTranslate2 Whisper model, with its weights.
-
-    Args:
-        variables: as `ctranslate2_reader.read_ctranslate2` gives them.
-        name: the encoder's name.
-        where: names the file in messages.
-
-    Raises:
-        CheckpointIncompatibleError: not a Whisper model, or one of another form (quantised, for example).
-    """
-    try:
-        shape = _shape_of(variables, name)
-        state = _state_of(variables, shape)
-        with torch.device("meta"):
-            encoder = WhisperSpeechEncoder(shape)
-        encoder.model.load_state_dict(state, strict=True, assign=True)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        raise CheckpointIncompatibleError(
-            f"{where}: not an unquantised Whisper model of the known form ({error})"
-        ) from error
-    return encoder.eval()
-
-
-def _shape_of(variables: dict[str, NDArray[np.generic]], name: str) -> WhisperShape:
-    width, num_mels, _ = variables["encoder/conv1/weight"].shape
-    num_layers = len(
-        {key.split("/")[1] for key in variables if key.startswith("encoder/layer_") and key.count("/") > 2}
-    )
-    return WhisperShape(
-        name=name,
-        num_mel_bins=num_mels,
-        d_model=width,
-        encoder_layers=num_layers,
-        encoder_attention_heads=int(variables["encoder/num_heads"]),
-        encoder_ffn_dim=variables["encoder/layer_0/ffn/linear_0/weight"].shape[0],
-        max_source_positions=variables["encoder/position_encodings/encodings"].shape[0],
-    )
-
-
-def _state_of(variables: dict[str, NDArray[np.generic]], shape: WhisperShape) -> dict[str, Tensor]:
-    """The weights under the names that `transformers` gives them."""
-
-    def tensor(key: str) -> Tensor:
-        array = variables[f"encoder/{key}"]
-        if array.dtype.kind != "f":
-            raise ValueError(f"encoder/{key} holds {array.dtype} values")
-        return torch.from_numpy(array.astype(np.float32))
-
-    state = {"embed_positions.weight": tensor("position_encodings/encodings")}
-    for conv in ("conv1", "conv2"):
-        state |= {f"{conv}.weight": tensor(f"{conv}/weight"), f"{conv}.bias": tensor(f"{conv}/bias")}
-    norms = {"layer_norm": "layer_norm"}
-    linears: dict[str, str] = {}
-    for index in range(shape.encoder_layers):
-        ours, theirs = f"layers.{index}", f"layer_{index}"
-        norms |= {
-            f"{ours}.self_attn_layer_norm": f"{theirs}/self_attention/layer_norm",
-            f"{ours}.final_layer_norm": f"{theirs}/ffn/layer_norm",
-        }
-        linears |= {
-            f"{ours}.self_attn.out_proj": f"{theirs}/self_attention/linear_1",
-            f"{ours}.fc1": f"{theirs}/ffn/linear_0",
-            f"{ours}.fc2": f"{theirs}/ffn/linear_1",
-        }
-        # One matrix for queries, keys and values; the keys' bias is there too, and zero, as Whisper has none.
-        weights = tensor(f"{theirs}/self_attention/linear_0/weight").chunk(3)
-        biases = tensor(f"{theirs}/self_attention/linear_0/bias").chunk(3)
-        if biases[1].any():
-            raise ValueError(f"encoder/{theirs}: the keys have a bias, which Whisper does not")
-        for part, weight, bias in zip("qkv", weights, biases, strict=True):
-            state[f"{ours}.self_attn.{part}_proj.weight"] = weight.clone()
-            if part != "k":
-                state[f"{ours}.self_attn.{part}_proj.bias"] = bias.clone()
-    for ours, theirs in norms.items():
-        state |= {f"{ours}.weight": tensor(f"{theirs}/gamma"), f"{ours}.bias": tensor(f"{theirs}/beta")}
-    for ours, theirs in linears.items():
-        state |= {f"{ours}.weight": tensor(f"{theirs}/weight"), f"{ours}.bias": tensor(f"{theirs}/bias")}
-    return state

@@ -61,6 +61,14 @@ def test_the_preprocessor_file_decides_whether_windows_are_normalised(tmp_path: 
         assert encoder.config_dict()["normalise"] is normalise
 
 
+def test_a_folder_that_looks_like_a_hub_id_is_named_as_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_random_model("whisper", tmp_path / "models" / "mine")
+    assert load_encoder("models/mine").name == "./models/mine"
+
+
 def test_a_model_saved_for_transcription_loads_as_its_encoder(tmp_path: Path) -> None:
     from transformers.models.whisper.modeling_whisper import WhisperForConditionalGeneration
 

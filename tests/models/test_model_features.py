@@ -57,6 +57,13 @@ def test_audio_shorter_than_a_frame_is_refused_with_its_length() -> None:
         LogMel()(torch.zeros(1, 399))
 
 
+def test_half_precision_around_it_does_not_reach_the_features() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = LogMel()(noise_windows(1))
+    assert halved.dtype == torch.float32
+    assert torch.equal(halved, LogMel()(noise_windows(1)))
+
+
 def test_features_are_computed_even_inside_an_empty_model() -> None:
     with torch.device("meta"):
         log_mel = LogMel()

@@ -13,7 +13,7 @@ from speechtune.errors import CheckpointIncompatibleError, UnsupportedAudioError
 from speechtune.models.ctranslate2_reader import read_ctranslate2
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.packaged import PACKAGED_ENCODERS, read_packaged
-from speechtune.models.whisper import whisper_from_ctranslate2
+from speechtune.models.whisper_ctranslate2 import whisper_from_ctranslate2
 from tests.support.encoders import needs_packaged_weights, noise_windows, random_encoder, random_model
 
 
@@ -114,6 +114,14 @@ def test_a_model_without_one_of_its_weights_is_refused(absent: str) -> None:
     variables = read_ctranslate2(read_packaged(PACKAGED_ENCODERS["whisper-tiny.en"]), "model.bin")
     del variables[absent]
     with pytest.raises(CheckpointIncompatibleError, match=r"^model\.bin: not an unquantised Whisper model"):
+        whisper_from_ctranslate2(variables, "x", "model.bin")
+
+
+@needs_packaged_weights
+def test_a_model_with_a_weight_that_has_no_place_is_refused() -> None:
+    variables = read_ctranslate2(read_packaged(PACKAGED_ENCODERS["whisper-tiny.en"]), "model.bin")
+    variables["encoder/conv3/weight"] = np.zeros(3, dtype=np.float32)
+    with pytest.raises(CheckpointIncompatibleError, match="encoder/conv3/weight has no place in it"):
         whisper_from_ctranslate2(variables, "x", "model.bin")
 
 
