@@ -204,10 +204,14 @@ class RecognitionStream:
             if isinstance(request, ScoreRequest):
                 self.statistics.num_windows_scored += len(request.windows)
             self.session.resolve(request, await self.models.answer(request))
-            for event in self.session.take_events():
-                await self._send_event(event)
-            self._inbox.processed(self._byte_position(self.session.num_samples_processed))
-            await self._send_heartbeat()
+            await self._deliver()
+        await self._deliver()  # the end of the audio may decide something without another request
+
+    async def _deliver(self) -> None:
+        for event in self.session.take_events():
+            await self._send_event(event)
+        self._inbox.processed(self._byte_position(self.session.num_samples_processed))
+        await self._send_heartbeat()
 
     async def _send_event(self, event: Event) -> None:
         if isinstance(event, Detection):

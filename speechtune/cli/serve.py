@@ -20,6 +20,8 @@ def serve(
 ) -> None:
     """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
     from speechtune_server.app import run
-    from speechtune_server.config import ServerConfig
+    from speechtune_server.config import server_config
 
-    run(ServerConfig(address=address, models={checkpoint.resolve().name: checkpoint}))
+    name = checkpoint.resolve().name
+    config = server_config(address=address, models={name: checkpoint})
+    run(config, on_serving=lambda bound: typer.echo(f"serving {name} on {bound}", err=True))
