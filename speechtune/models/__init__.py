@@ -5,5 +5,6 @@ the head, the classifier, checkpoints.
 Does not own: training, thresholds' choice, streams, any wire. Nothing here knows how a window was cut or placed.
 Imports: torch, transformers and safetensors (all only where they are used), numpy, pydantic, `speechtune.audio`,
 `speechtune.labels`, `speechtune.recipe`, `speechtune.errors`. What only handles files (`checkpoint_files`,
-`checkpoint_writing`, `model_card`, `packaged`, `ctranslate2_reader`, `hub`, `registry`) imports no torch to do so.
+`checkpoint_writing`, `model_card`, `packaged`, `ctranslate2_reader`, `pretrained_files`, `hub`, `registry`)
+imports no torch to do so.
 """

@@ -9,42 +9,43 @@ from __future__ import annotations
 from pathlib import Path
 
 from speechtune.errors import EncoderUnavailableError, UnknownEncoderError
+from speechtune.models.pretrained_files import (
+    INDEX_FILES,
+    PICKLED_WEIGHTS,
+    PREPROCESSOR_FILE,
+    SAFE_WEIGHTS,
+    SETTINGS_FILE,
+    family_of,
+    has_weights,
+    read_settings,
+)
 
 _TIMEOUT_SECONDS = 5.0
-_SETTINGS = ["config.json", "preprocessor_config.json"]
-_SAFE_WEIGHTS = ["model.safetensors", "model-*.safetensors"]
-_PICKLED_WEIGHTS = ["pytorch_model.bin", "pytorch_model-*.bin"]
-_INDICES = ["model.safetensors.index.json", "pytorch_model.bin.index.json"]
-
-WEIGHT_PATTERNS = (*_SAFE_WEIGHTS, *_PICKLED_WEIGHTS)
-"""Names of files that hold weights in a form that is read here."""
-
-
-def has_weights(folder: Path) -> bool:
-    """Whether `folder` holds weights in a form that is read here."""
-    return any(next(folder.glob(pattern), None) is not None for pattern in WEIGHT_PATTERNS)
+_SETTINGS = [SETTINGS_FILE, PREPROCESSOR_FILE]
 
 
 def fetch_from_hub(name: str) -> Path:
     """The folder of the hub's cache that holds the repository `name`, downloaded if it is not there.
 
     Raises:
-        UnknownEncoderError: the hub has no such repository, or not for this user.
+        UnknownEncoderError: the hub has no such repository, or not for this user, or one of a family that there is no
+            code for.
+        CheckpointCorruptError: its configuration is no JSON object.
         EncoderUnavailableError: it is not in the cache, and the hub cannot be reached or broke off.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        cached = Path(snapshot_download(name, local_files_only=True, allow_patterns=_SETTINGS + _SAFE_WEIGHTS))
+        cached = Path(snapshot_download(name, local_files_only=True, allow_patterns=[*_SETTINGS, *SAFE_WEIGHTS]))
     except LocalEntryNotFoundError:
         return _download(name)
-    return cached if has_weights(cached) and (cached / "config.json").is_file() else _download(name)
+    return cached if has_weights(cached) and (cached / SETTINGS_FILE).is_file() else _download(name)
 
 
 def _download(name: str) -> Path:
     from huggingface_hub import errors as hub_errors
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url, list_repo_files, snapshot_download
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, list_repo_files, snapshot_download
     from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
     # The root of the errors of whichever HTTP library this version of the hub's client uses.
@@ -52,10 +53,13 @@ def _download(name: str) -> Path:
 
     try:
         # One question without retries and with a time limit: without a network, the answer comes at once.
-        get_hf_file_metadata(hf_hub_url(name, "config.json"), timeout=_TIMEOUT_SECONDS)
+        get_hf_file_metadata(hf_hub_url(name, SETTINGS_FILE), timeout=_TIMEOUT_SECONDS)
+        # The family next, so that gigabytes of a model that cannot be used are never fetched.
+        settings = Path(hf_hub_download(name, SETTINGS_FILE, etag_timeout=_TIMEOUT_SECONDS))
+        family_of(read_settings(settings.parent, name), name)
         files = list_repo_files(name)
-        weights = _SAFE_WEIGHTS if any(file.endswith(".safetensors") for file in files) else _PICKLED_WEIGHTS
-        wanted = _SETTINGS + weights + _INDICES
+        weights = SAFE_WEIGHTS if any(file.endswith(".safetensors") for file in files) else PICKLED_WEIGHTS
+        wanted = [*_SETTINGS, *weights, *INDEX_FILES]
         return Path(snapshot_download(name, etag_timeout=_TIMEOUT_SECONDS, allow_patterns=wanted))
     except (RepositoryNotFoundError, RemoteEntryNotFoundError) as error:
         raise UnknownEncoderError(

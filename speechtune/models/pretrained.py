@@ -1,12 +1,7 @@
-"""Encoders in the Hugging Face form: a local folder, or a repository on the hub that is fetched into its cache.
-
-The folder holds `config.json`, weights (`model.safetensors` or `pytorch_model.bin`, whole or in shards) and, for the
-families that read waveforms, `preprocessor_config.json`.
-"""
+"""Encoders out of a folder in the Hugging Face form, through `transformers`."""
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +11,19 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError, UnknownEncoderError
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError
 from speechtune.models import wav2vec2, whisper
 from speechtune.models.encoder import SpeechEncoder
-from speechtune.models.hub import WEIGHT_PATTERNS, has_weights
-from speechtune.models.registry import FAMILIES
-
-_CHECKPOINT_MARK = "checkpoint.json"
+from speechtune.models.pretrained_files import (
+    PREPROCESSOR_FILE,
+    SETTINGS_FILE,
+    WEIGHT_PATTERNS,
+    family_of,
+    has_weights,
+    read_json,
+    read_settings,
+)
 
 
 def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
@@ -62,57 +63,9 @@ def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise CheckpointIncompatibleError(
-            f"encoder {name!r}: {folder / 'config.json'}: {key}: {first['msg']}"
+            f"encoder {name!r}: {folder / SETTINGS_FILE}: {key}: {first['msg']}"
         ) from error
     return encoder.eval()
-
-
-def read_settings(folder: Path, name: str) -> dict[str, Any]:
-    """The `config.json` of a folder.
-
-    Raises:
-        UnknownEncoderError: there is none.
-        CheckpointCorruptError: it is not a JSON object.
-    """
-    path = folder / "config.json"
-    if (folder / _CHECKPOINT_MARK).is_file() and not path.is_file():
-        raise UnknownEncoderError(
-            f"encoder {name!r}: {folder} is a speechtune checkpoint, not a pretrained encoder; name the encoder that "
-            "it was made from (`speechtune info` shows it)"
-        )
-    if not path.is_file():
-        raise UnknownEncoderError(
-            f"encoder {name!r}: the folder {folder} has no config.json; give one in the Hugging Face form, with "
-            "config.json and model.safetensors"
-        )
-    return _read_json(path, name)
-
-
-def family_of(settings: dict[str, Any], name: str) -> str:
-    """The family that a `config.json` names.
-
-    Raises:
-        UnknownEncoderError: there is no code for it.
-    """
-    family = settings.get("model_type")
-    if family not in FAMILIES:
-        raise UnknownEncoderError(
-            f"encoder {name!r}: its config.json says model_type {family!r}; there is code for {', '.join(FAMILIES)}"
-        )
-    adapted = [key for key in ("add_adapter", "adapter_attn_dim") if settings.get(key)]
-    if adapted:
-        raise UnknownEncoderError(f"encoder {name!r}: its config.json sets {adapted[0]}, which there is no code for")
-    return str(family)
-
-
-def _read_json(path: Path, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointCorruptError(f"encoder {name!r}: {path} cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointCorruptError(f"encoder {name!r}: {path} is not a JSON object")
-    return content
 
 
 def _whisper_shape(settings: dict[str, Any], name: str) -> whisper.WhisperShape:
@@ -123,8 +76,13 @@ def _whisper_shape(settings: dict[str, Any], name: str) -> whisper.WhisperShape:
 def _waveform_shape(settings: dict[str, Any], folder: Path, family: str, name: str) -> wav2vec2.WaveformShape:
     config_class, _ = wav2vec2.waveform_model_classes(family)
     values = _known_values(wav2vec2.WaveformShape, config_class, settings, name)
-    path = folder / "preprocessor_config.json"
-    preprocessor = _read_json(path, name) if path.is_file() else {}
+    path = folder / PREPROCESSOR_FILE
+    preprocessor = read_json(path, name) if path.is_file() else {}
+    rate_hz = preprocessor.get("sampling_rate", SAMPLE_RATE_HZ)
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise CheckpointIncompatibleError(
+            f"encoder {name!r}: {path} says {rate_hz} Hz; encoders of {SAMPLE_RATE_HZ} Hz are used here"
+        )
     # Without the file, what `transformers` takes for granted.
     normalise = preprocessor.get("do_normalize", True)
     return wav2vec2.WaveformShape(family=family, name=name, normalise=normalise, **values)

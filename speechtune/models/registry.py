@@ -12,12 +12,10 @@ from pydantic import ValidationError
 
 from speechtune.errors import CheckpointIncompatibleError, UnknownEncoderError
 from speechtune.models.packaged import PACKAGED_ENCODERS, PackagedEncoder, read_packaged
+from speechtune.models.pretrained_files import FAMILIES
 
 if TYPE_CHECKING:
     from speechtune.models.encoder import SpeechEncoder
-
-FAMILIES = ("whisper", "wav2vec2", "hubert", "wavlm")
-"""The families that there is code for."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 

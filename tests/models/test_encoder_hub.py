@@ -128,7 +128,7 @@ def test_pickled_weights_are_fetched_where_there_are_no_others(
     hub: tuple[Path, list[str], str], tmp_path: Path
 ) -> None:
     folder, asked, address = hub
-    (folder / "config.json").write_text("{}")
+    (folder / "config.json").write_text('{"model_type": "hubert"}')
     (folder / "pytorch_model.bin").write_bytes(b"pickled")
     environment = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache")}
     fetched = run_python(_FETCH, **environment)
@@ -136,6 +136,18 @@ def test_pickled_weights_are_fetched_where_there_are_no_others(
     asked.clear()
     assert run_python(_FETCH, **environment) == fetched
     assert asked == []
+
+
+def test_a_model_of_another_family_is_refused_before_its_weights_are_fetched(
+    hub: tuple[Path, list[str], str], tmp_path: Path
+) -> None:
+    folder, asked, address = hub
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    (folder / "model.safetensors").write_bytes(b"gigabytes")
+    said = run_python(_FAIL.format(name=_REPOSITORY), HF_ENDPOINT=address, HF_HOME=str(tmp_path / "cache"))
+    assert said.startswith("UnknownEncoderError")
+    assert "model_type 'llama'; there is code for whisper" in said
+    assert not any("safetensors" in question for question in asked)
 
 
 @pytest.mark.parametrize("name", ["nobody/nothing", _REPOSITORY])

@@ -213,6 +213,12 @@ def test_a_config_with_a_senseless_value_is_refused_by_key(saved_hubert: Path) -
         load_encoder(str(saved_hubert))
 
 
+def test_an_encoder_of_another_sample_rate_is_refused(saved_hubert: Path) -> None:
+    (saved_hubert / "preprocessor_config.json").write_text(json.dumps({"sampling_rate": 8_000}))
+    with pytest.raises(CheckpointIncompatibleError, match="says 8000 Hz; encoders of 16000 Hz"):
+        load_encoder(str(saved_hubert))
+
+
 def test_a_folder_without_weights_says_what_was_looked_for(saved_hubert: Path) -> None:
     (saved_hubert / "model.safetensors").unlink()
     with pytest.raises(CheckpointCorruptError, match=r"no weights; looked for model\.safetensors"):
