@@ -34,12 +34,16 @@ def fetch_from_hub(name: str) -> Path:
         EncoderUnavailableError: it is not in the cache, and the hub cannot be reached or broke off.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         cached = Path(snapshot_download(name, local_files_only=True, allow_patterns=[*_SETTINGS, *SAFE_WEIGHTS]))
     except LocalEntryNotFoundError:
         return _download(name)
+    except HFValidationError as error:
+        raise UnknownEncoderError(
+            f"encoder {name!r}: no folder of that name is here, and it cannot be a Hugging Face id ({error})"
+        ) from error
     return cached if has_weights(cached) and (cached / SETTINGS_FILE).is_file() else _download(name)
 
 

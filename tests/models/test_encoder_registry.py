@@ -114,6 +114,12 @@ def test_a_name_that_is_nothing_lists_what_there_is(name: str) -> None:
     assert repr(name) in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["someone/a--b", "someone/a..b", "someone/" + "a" * 200])
+def test_a_name_that_the_hub_does_not_allow_is_unknown(name: str) -> None:
+    with pytest.raises(UnknownEncoderError, match="cannot be a Hugging Face id"):
+        load_encoder(name)
+
+
 @pytest.mark.parametrize("name", packaged.PACKAGED_ENCODERS)
 def test_a_missing_package_names_what_where_and_the_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packaged, "find_spec", lambda _: None)
