@@ -3,5 +3,5 @@
 Owns: the listening socket, admission, batching across streams, what goes over the wire and with which status.
 Does not own: what is detected (`speechtune.streaming`), the models (`speechtune.models`), the contract (`proto/`).
 Imports: grpc.aio, pydantic, `speechtune`, `speechtune_client.v1` (generated). torch only in `runner` and `model_store`,
-generated code only in `wire`, `recognition`, `errors`, `health` and `app`.
+our generated code only in `wire`, `replies`, `recognition` and `app`.
 """

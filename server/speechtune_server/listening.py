@@ -39,23 +39,28 @@ def bind(server: grpc.aio.Server, address: str) -> str:
         AddressInUseError: it is taken.
         ConfigError: it cannot be listened on.
     """
+    _check_free(address)
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise _why(address) from error
+        raise AddressInUseError(f"{address}: was taken a moment ago; try again") from error
     return f"{address.rpartition(':')[0]}:{port}"
 
 
-def _why(address: str) -> AddressInUseError | ConfigError:
-    """Ask the system why; grpc says only that it failed."""
+def _check_free(address: str) -> None:
+    """Take the port for a moment: unlike grpc, which only says that it failed, the system says why."""
     host, port = host_and_port(address)
     try:
         family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
+            # As grpc does: connections of a server that has just stopped do not keep the port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(target)
             probe.listen()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return AddressInUseError(f"{address}: already in use; stop what listens there or choose another port")
-        return ConfigError(f"{address}: cannot be listened on ({error.strerror or error}); choose another address")
-    return AddressInUseError(f"{address}: was in use a moment ago; try again")
+            raise AddressInUseError(
+                f"{address}: already in use; stop what listens there or choose another port"
+            ) from error
+        reason = error.strerror or error
+        raise ConfigError(f"{address}: cannot be listened on ({reason}); choose another address") from error

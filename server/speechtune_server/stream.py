@@ -188,6 +188,7 @@ class RecognitionStream:
         await self._finish(self._inbox.end_reason or EndReason.CLIENT_FINISHED)
 
     async def _finish(self, reason: EndReason) -> None:
+        await self._send_warning()  # a drain without notice is warned of too
         incomplete: SpeechTuneError | None = None
         try:
             self.session.end()

@@ -1,6 +1,7 @@
-"""Protobuf to our own types and back. What cannot be done as asked is refused here, by the name of its field.
+"""Requests as protobuf to our own types; `replies` is the way back.
 
-Every refusal is an `InvalidRequestError`; field paths start at the request's root.
+What cannot be done as asked is refused here, by the name of its field: every refusal is an `InvalidRequestError`, and
+field paths start at the request's root.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import pytest
 
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.admission import ServiceState
+from tests.support.clock import ScriptedClock
 from tests.support.serving import (
     COMMANDS_CONTENT,
     ObedientScorer,
@@ -194,7 +195,8 @@ async def test_a_drain_warns_answers_what_was_received_and_ends_the_stream():
 
 @asynchronous
 async def test_a_drain_takes_audio_until_the_notice_is_over_and_lets_nobody_in():
-    async with running_server(drain_notice_seconds=0.5) as server, stub_of(server) as stub:
+    clock = ScriptedClock()
+    async with running_server(clock=clock, max_wait_ms=0, drain_notice_seconds=60) as server, stub_of(server) as stub:
         call = stub.StreamingRecognize()
         await call.write(config())
         await call.read()
@@ -203,10 +205,22 @@ async def test_a_drain_takes_audio_until_the_notice_is_over_and_lets_nobody_in()
         refused = await refusal(responses(stub, [config()]))
         assert (refused.code, refused.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, 1.0)
         await call.write(audio(COMMANDS_CONTENT))
-        answers = await reading(call)
-        assert kinds(answers) == ["detection", "detection", "ended"]
+        assert kinds([await call.read(), await call.read()]) == ["detection", "detection"]
+        clock.time = 60.0
+        assert kinds(await reading(call)) == ["ended"]
         await stopping
         assert server.admission.num_calls == 0
+
+
+@asynchronous
+async def test_a_drain_without_notice_still_warns_first():
+    async with running_server(drain_notice_seconds=0) as server, stub_of(server) as stub:
+        call = stub.StreamingRecognize()
+        await call.write(config())
+        await call.read()
+        stopping = asyncio.create_task(server.stop())
+        assert kinds(await reading(call)) == ["heartbeat", "ended"]
+        await stopping
 
 
 @asynchronous
