@@ -28,16 +28,19 @@ def map_batches(function: Callable[[Tensor], Tensor], batches: Iterable[Tensor])
         with torch.inference_mode():
             return function(batch)
 
-    with ThreadPoolExecutor(num_workers, initializer=_use_one_core) as workers:
-        pending: deque[Future[Tensor]] = deque()
-        for batch in batches:
-            pending.append(workers.submit(run, batch))
-            if len(pending) > _AHEAD_PER_WORKER * num_workers:
+    # While it lasts the caller's own thread uses one core too: what prepares the batches would fight for the others.
+    _use_one_core()
+    try:
+        with ThreadPoolExecutor(num_workers, initializer=_use_one_core) as workers:
+            pending: deque[Future[Tensor]] = deque()
+            for batch in batches:
+                pending.append(workers.submit(run, batch))
+                if len(pending) > _AHEAD_PER_WORKER * num_workers:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    # The limit is partly the process's own (that of MKL): put back what was there.
-    torch.set_num_threads(num_workers)
+    finally:
+        torch.set_num_threads(num_workers)
 
 
 def _use_one_core() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,12 @@ from torch import Tensor
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.augment import augmented_window, silence_window
 from speechtune.models.classifier import KeywordClassifier
+from speechtune.models.parallel import map_batches
+from speechtune.models.precision import half_precision
 from speechtune.recipe import Recipe
 from speechtune.training.stages import Progress
 
-_BATCH = 32  # larger batches are not faster on a CPU
+_BATCH = 16  # larger batches do not fit a core's cache
 _SILENCE_STREAM = 1  # keeps the random numbers of silence apart from those of clips
 
 
@@ -61,14 +64,15 @@ def embed_clips(
     num_rows = len(samples) * (1 + copies) + num_silence
     embeddings = torch.empty(num_rows, classifier.embedding_size)
     windows = _windows(classifier.window_samples, samples, recordings, recipe)
+    sizes = [min(_BATCH, num_rows - start) for start in range(0, num_rows, _BATCH)]
+    batches = (torch.from_numpy(np.stack(list(itertools.islice(windows, size)))) for size in sizes)
     classifier.eval()
-    progress("embed", 0, num_rows)
-    with torch.inference_mode():
-        for start in range(0, num_rows, _BATCH):
-            batch = np.stack([next(windows) for _ in range(min(_BATCH, num_rows - start))])
-            rows = classifier.embed(torch.from_numpy(batch).to(classifier.device))
-            embeddings[start : start + len(batch)] = rows.float().cpu()
-            progress("embed", start + len(batch), num_rows)
+    done = 0
+    progress("embed", done, num_rows)
+    for rows in map_batches(lambda batch: _embed(classifier, batch), batches):
+        embeddings[done : done + len(rows)] = rows
+        done += len(rows)
+        progress("embed", done, num_rows)
     silence = len(classifier.labels.classes) - 1
     clip_of_row = np.repeat(np.arange(len(samples)), 1 + copies)
     is_original = np.tile(np.arange(1 + copies) == 0, len(samples))
@@ -78,6 +82,11 @@ def embed_clips(
         np.append(clip_of_row, len(samples) + np.arange(num_silence)),
         np.append(is_original, np.ones(num_silence, dtype=bool)),
     )
+
+
+def _embed(classifier: KeywordClassifier, batch: Tensor) -> Tensor:
+    with half_precision(classifier.device):
+        return classifier.embed(batch.to(classifier.device)).float().cpu()
 
 
 def _windows(

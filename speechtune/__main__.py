@@ -1,0 +1,5 @@
+"""`python -m speechtune`: the command line."""
+
+from speechtune.cli import main
+
+main()
