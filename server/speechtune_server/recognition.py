@@ -141,6 +141,7 @@ async def _first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -
     async for request in requests:
         kind = request.WhichOneof("payload")
         if kind == "config":
+            wire.refuse_unknown_fields(request, "")
             return request.config
         raise SessionGrammarError(f"the first message must hold config, this one holds {kind or 'nothing known'}")
     raise SessionGrammarError("the stream ended before its first message, which must hold config")

@@ -62,7 +62,6 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel) -> StreamRequ
     Raises:
         InvalidRequestError: it cannot be done as asked.
     """
-    refuse_unknown_fields(config, "config")
     if not config.HasField("audio"):
         raise InvalidRequestError("config.audio", "not set; say the encoding and the sample rate")
     events = config.events
@@ -157,7 +156,9 @@ def refuse_unknown_fields(message: Message, where: str) -> None:
     """
     unknown = UnknownFieldSet(message)
     if len(unknown):
-        raise InvalidRequestError(where, f"field number {unknown[0].field_number} is not known to this server")
+        raise InvalidRequestError(
+            where or "request", f"field number {unknown[0].field_number} is not known to this server"
+        )
     for descriptor, value in message.ListFields():
         if descriptor.message_type is None:
             continue

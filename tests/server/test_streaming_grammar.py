@@ -132,6 +132,11 @@ async def test_a_field_of_a_newer_contract_is_refused_not_ignored():
         refused = await refusal(responses(stub, [newer]))
         assert (refused.code, refused.fields) == (INVALID, ("config.audio",))
         assert "field number 100" in refused.message
+        for place in (0, 1):
+            requests = [config(), audio(b"")]
+            requests[place].MergeFromString(b"\xa0\x06\x01")
+            refused = await refusal(responses(stub, requests))
+            assert (refused.code, refused.fields) == (INVALID, ("request",))
 
 
 @pytest.mark.parametrize("op", ["flush", "update_commands", "reset"])
