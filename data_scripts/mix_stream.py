@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from speechtune.data.clips import read_clip
 from speechtune.data.loading import load_clips, load_negatives
 from speechtune.errors import ConfigError, ManifestError, SpeechTuneError
 from speechtune.labels import RESERVED
+from speechtune.whole_files import write_whole
 
 _FADE_MS = 5  # joints do not click
 
@@ -137,9 +137,7 @@ def write_truth(path: Path, truth: Sequence[Planted]) -> None:
         ]
     else:
         lines = [json.dumps(asdict(planted), ensure_ascii=False) + "\n" for planted in truth]
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_text("".join(lines), encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, "".join(lines))
 
 
 def read_truth(path: Path) -> tuple[Planted, ...]:

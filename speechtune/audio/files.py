@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
+from speechtune.whole_files import writing_whole
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
 """File name endings taken as audio when a folder is searched."""
@@ -46,15 +46,8 @@ def decode_audio(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECOND
 
 def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write float32[N] as 16-bit FLAC; values beyond ±1 are clipped. The file appears whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            soundfile.write(file, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with writing_whole(path) as file:
+        soundfile.write(file, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
 
 
 def _decode(file: BinaryIO, name: str, max_seconds: float) -> NDArray[np.float32]:

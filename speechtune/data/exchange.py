@@ -7,7 +7,6 @@ soundfile reads them. Nothing here reaches for the network.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ConfigError, ManifestError
+from speechtune.whole_files import write_whole
 
 _SPLIT_OF_NAME: dict[str, Split] = {"train": "train", "validation": "valid", "valid": "valid", "test": "test"}
 _NAME_OF_SPLIT: dict[Split, str] = {"train": "train", "valid": "validation", "test": "test"}
@@ -167,9 +167,7 @@ def _audio_file(audio: Mapping[str, Any] | None, target: Path, where: str) -> Pa
         return Path(audio["path"])
     path = target.with_name(target.name + (Path(audio["path"] or "").suffix or ".wav"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    beside.write_bytes(content)
-    beside.replace(path)
+    write_whole(path, content)
     return path
 
 

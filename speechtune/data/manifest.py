@@ -6,6 +6,7 @@ A line's fields are those of `ManifestLine`; columns of one's own begin with `x_
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE
+from speechtune.whole_files import writing_whole
 
 SUFFIXES = frozenset({".jsonl", ".csv"})
 MANIFEST_NAME = "manifest.jsonl"
@@ -94,20 +96,14 @@ def write_manifest(path: Path, clip_set: ClipSet) -> None:
         raise ManifestError(f"{path}: a manifest's name ends in .jsonl or .csv")
     noise = [Clip(path=file, label=BACKGROUND_NOISE) for file in clip_set.noise]
     rows = [_row(clip, path.parent) for clip in [*clip_set.clips, *noise]]
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with writing_whole(path) as file:
             if suffix == ".csv":
-                _write_csv(file, rows)
+                file.write(_csv_text(rows).encode())
             else:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+                file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in rows)
     except OSError as error:
         raise ManifestError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
@@ -215,12 +211,14 @@ def _row(clip: Clip, folder: Path) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None} | dict(clip.extra)
 
 
-def _write_csv(file: Any, rows: Iterable[dict[str, Any]]) -> None:
+def _csv_text(rows: Iterable[dict[str, Any]]) -> str:
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
 
 
 def _cell(value: object) -> object:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from speechtune.errors import ConfigError
+from speechtune.whole_files import write_whole
 
 
 def write_text(path: Path, text: str) -> None:
@@ -14,12 +14,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ConfigError: the folder cannot be made or written to; nothing is left behind.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text)
     except OSError as error:
-        if beside.parent.is_dir():
-            beside.unlink(missing_ok=True)
         raise ConfigError(f"{path}: cannot be written ({error}); choose another folder with --out") from error

@@ -67,3 +67,32 @@ def test_a_keyword_among_the_negatives_is_refused(tmp_path):
 
 def test_keywords_match_whatever_way_their_accents_are_written(tmp_path):
     assert choose_labels(clip_set(tmp_path, "größe"), ["gro\u0308\u00dfe"])[0].keywords == ("größe",)
+
+
+def unknown(tmp_path, *words):
+    clips = (Clip(tmp_path / f"u{number}.wav", "_unknown_", word=word) for number, word in enumerate(words))
+    return ClipSet(tmp_path / "negatives", tuple(clips))
+
+
+def test_each_known_word_of_unknown_clips_is_a_class_of_its_own(tmp_path):
+    labels, clips = choose_labels(clip_set(tmp_path, "yes"), None, unknown(tmp_path, "cat", "dog", "cat", None))
+    assert labels.keywords == ("yes",)
+    assert labels.negatives == ("_unknown_", "cat", "dog")
+    assert [clip.label for clip in clips] == ["yes", "cat", "dog", "cat", "_unknown_"]
+
+
+def test_what_cannot_name_a_class_stays_unknown(tmp_path):
+    texts = ("well, then", "x" * 65, "_silence_", "_background_noise_")
+    labels, clips = choose_labels(clip_set(tmp_path, "yes"), None, unknown(tmp_path, *texts))
+    assert labels.negatives == ("_unknown_",)
+    assert {clip.label for clip in clips} == {"yes", "_unknown_"}
+
+
+def test_a_word_known_under_its_own_label_and_as_unknown_is_one_class(tmp_path):
+    labels, _ = choose_labels(clip_set(tmp_path, "yes", "cat"), ["yes"], unknown(tmp_path, "cat"))
+    assert labels.negatives == ("cat",)
+
+
+def test_an_unknown_clip_that_says_a_keyword_is_refused_by_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"u1\.wav: an _unknown_ clip that says the keyword 'yes'"):
+        choose_labels(clip_set(tmp_path, "yes"), None, unknown(tmp_path, "cat", "yes"))

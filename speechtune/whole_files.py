@@ -1,0 +1,44 @@
+"""A file is there whole or not at all: it is written beside its place, then renamed.
+
+Whoever reads the place at any moment, also after a crash or a loss of power, finds the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def writing_whole(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write bytes to; when the block ends well, it takes the place of `path`.
+
+    When the block fails nothing is left behind, and an older file stays. The folder must be there.
+
+    Raises:
+        OSError: the place cannot be written to; callers say what it was for and what to do.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        if beside.parent.is_dir():
+            beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write bytes, or text as UTF-8, in one go.
+
+    Raises:
+        OSError: as for `writing_whole`.
+    """
+    with writing_whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

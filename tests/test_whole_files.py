@@ -1,0 +1,66 @@
+"""Files that are there whole or not at all."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from speechtune.whole_files import write_whole, writing_whole
+
+
+def test_text_and_bytes_arrive(tmp_path):
+    write_whole(tmp_path / "a", "größe\n")
+    write_whole(tmp_path / "b", b"\x00\xff")
+    assert (tmp_path / "a").read_bytes() == "größe\n".encode()
+    assert (tmp_path / "b").read_bytes() == b"\x00\xff"
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+
+
+def test_a_failure_in_the_middle_leaves_the_older_file_and_nothing_else(tmp_path):
+    write_whole(tmp_path / "a", "old")
+
+    def fail():
+        with writing_whole(tmp_path / "a") as file:
+            file.write(b"new")
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert (tmp_path / "a").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_missing_folder_is_the_callers_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "no" / "a", "text")
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from speechtune.whole_files import write_whole
+number = 0
+while True:
+    number += 1
+    write_whole(Path(sys.argv[1]), f"{number} " * 20_000 + "end")
+"""
+
+
+def test_killed_at_any_moment_the_file_is_whole(tmp_path):
+    path = tmp_path / "a"
+    for round_number in range(5):
+        process = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], env=os.environ | {"PYTHONPATH": "."})
+        try:
+            while not path.exists():
+                time.sleep(0.01)
+            time.sleep(0.05 + 0.013 * round_number)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        words = path.read_text().split()
+        assert words[-1] == "end"
+        assert len(words) == 20_001
+        assert len(set(words[:-1])) == 1
