@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 
 MIN_RATE_HZ = 8_000
-MAX_RATE_HZ = 48_000
+MAX_RATE_HZ = 96_000
 MAX_CHANNELS = 8
 
 
@@ -22,11 +22,36 @@ class PcmEncoding(Enum):
     """int16, full scale ±32768."""
     FLOAT32 = "float32"
     """IEEE float32, full scale ±1.0."""
+    MULAW = "mulaw"
+    """G.711 µ-law, one byte."""
+    ALAW = "alaw"
+    """G.711 A-law, one byte."""
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Numpy type of one value."""
-        return np.dtype("<i2") if self is PcmEncoding.LINEAR16 else np.dtype("<f4")
+        """Numpy type of one value as it is written."""
+        if self is PcmEncoding.LINEAR16:
+            return np.dtype("<i2")
+        return np.dtype("<f4") if self is PcmEncoding.FLOAT32 else np.dtype(np.uint8)
+
+
+def _mulaw_table() -> NDArray[np.float32]:
+    """float32[256]: the amplitude of every µ-law byte (G.711: sign, exponent, mantissa, all bits inverted)."""
+    code = ~np.arange(256, dtype=np.int32) & 0xFF
+    magnitude = (((code & 0x0F) << 3) + 0x84 << ((code & 0x70) >> 4)) - 0x84
+    return (np.where(code & 0x80, -magnitude, magnitude) / 32768.0).astype(np.float32)
+
+
+def _alaw_table() -> NDArray[np.float32]:
+    """float32[256]: the amplitude of every A-law byte (G.711: even bits inverted, a set sign bit is positive)."""
+    code = np.arange(256, dtype=np.int32) ^ 0x55
+    exponent = (code & 0x70) >> 4
+    mantissa = ((code & 0x0F) << 4) + 8
+    magnitude = np.where(exponent == 0, mantissa, (mantissa + 0x100) << np.maximum(exponent - 1, 0))
+    return (np.where(code & 0x80, magnitude, -magnitude) / 32768.0).astype(np.float32)
+
+
+_COMPANDED = {PcmEncoding.MULAW: _mulaw_table(), PcmEncoding.ALAW: _alaw_table()}
 
 
 @dataclass(frozen=True)
@@ -34,12 +59,16 @@ class PcmFormat:
     """Form of a raw PCM stream.
 
     Raises:
-        UnsupportedAudioError: a rate outside 8 to 48 kHz, or a number of channels outside 1 to 8.
+        UnsupportedAudioError: a rate outside 8 to 96 kHz, a number of channels outside 1 to 8, or a channel beyond it.
+
+    Attributes:
+        channel: the one that is listened to, counted from 1; None: all, averaged.
     """
 
     encoding: PcmEncoding
     rate_hz: int
     channels: int = 1
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
@@ -48,6 +77,8 @@ class PcmFormat:
             )
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise UnsupportedAudioError(f"{self.channels} channels: 1 to {MAX_CHANNELS} are taken")
+        if self.channel is not None and not 1 <= self.channel <= self.channels:
+            raise UnsupportedAudioError(f"channel {self.channel}: the audio has channels 1 to {self.channels}")
 
     @property
     def bytes_per_frame(self) -> int:
@@ -63,7 +94,7 @@ class PcmDecoder:
         self._rest = b""
 
     def decode(self, content: bytes) -> NDArray[np.float32]:
-        """Samples that are complete with `content`: float32[N], channels averaged, nominal range -1 to 1.
+        """Samples that are complete with `content`: float32[N], one channel or their mean, nominal range -1 to 1.
 
         Raises:
             UnreadableAudioError: a FLOAT32 value is NaN or infinite.
@@ -72,14 +103,25 @@ class PcmDecoder:
         num_bytes = len(data) - len(data) % self._format.bytes_per_frame
         self._rest = data[num_bytes:]
         values = np.frombuffer(data[:num_bytes], dtype=self._format.encoding.dtype)
+        samples = self._amplitudes(values)
+        if self._format.channels == 1:
+            return samples
+        frames = samples.reshape(-1, self._format.channels)
+        if self._format.channel is not None:
+            return np.ascontiguousarray(frames[:, self._format.channel - 1])
+        mono: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
+        return mono
+
+    def _amplitudes(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        encoding = self._format.encoding
+        if encoding in _COMPANDED:
+            return _COMPANDED[encoding][values]
         samples = values.astype(np.float32)
-        if self._format.encoding is PcmEncoding.LINEAR16:
+        if encoding is PcmEncoding.LINEAR16:
             samples /= 32768.0
         elif not np.isfinite(samples).all():
             raise UnreadableAudioError("FLOAT32 audio holds NaN or infinite values; send amplitudes in -1 to 1")
-        frames = samples.reshape(-1, self._format.channels)
-        mono: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
-        return mono
+        return samples
 
     @property
     def num_pending_bytes(self) -> int:

@@ -41,6 +41,12 @@ class Decision:
         self._detected_in_utterance = False
         self._held: set[str] = set()
 
+    def update_rules(self, rules: dict[str, EffectiveRule]) -> None:
+        """Report these keywords from the next window on; refractory times that run go on."""
+        self._rules = rules
+        self._columns = [self._labels.index(label) for label in rules]
+        self._held &= rules.keys()
+
     def begin_utterance(self) -> None:
         """A new stretch of speech: nothing of the last one is averaged into it."""
         self._recent.clear()

@@ -38,20 +38,20 @@ class Ended:
 
 
 class Endpointer:
-    """Feed it one probability per frame, in order."""
+    """Feed it one probability per frame, in order; the first frame begins at the stream position `start`."""
 
-    def __init__(self, settings: EndpointingSettings) -> None:
+    def __init__(self, settings: EndpointingSettings, start: int = 0) -> None:
         self._settings = settings
         self._min_speech = samples_from_ms(settings.min_speech_ms)
         self._hangover = samples_from_ms(settings.hangover_ms)
         self._preroll = samples_from_ms(settings.preroll_ms)
         self._max_speech = samples_from_ms(settings.max_speech_ms)
         self._state = SpeechState.QUIET
-        self._position = 0
+        self._position = start
         self._onset = 0
         self._start = 0
         self._end = 0
-        self._earliest_start = 0
+        self._earliest_start = start
 
     @property
     def state(self) -> SpeechState:

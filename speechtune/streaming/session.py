@@ -13,7 +13,7 @@ plain one. Nothing depends on how the bytes were cut, nor on when the driver get
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmDecoder
 from speechtune.audio.resample import StreamResampler
-from speechtune.audio.timebase import samples_from_ms
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.errors import SessionGrammarError, UnreadableAudioError
 from speechtune.labels import LabelSet
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
-from speechtune.streaming.config import SessionConfig
+from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Decision, ranked
 from speechtune.streaming.endpointer import Ended, Endpointer, Started
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded, SpeechStarted
@@ -79,6 +79,9 @@ class Session:
         self._buffer = SampleBuffer()
         self._endpointer = Endpointer(config.endpointing)
         self._decision = Decision(labels, self.rules, config.detector.smoothing_windows)
+        self._thresholds = thresholds
+        self._num_decoded = 0
+        self._is_flushing = False
         self._activity: ActivityState | None = None
         self._judged = 0
         self._processed = 0
@@ -114,7 +117,11 @@ class Session:
         """
         if self._is_ended:
             raise SessionGrammarError("audio after the end of the audio: open a new session")
-        self._buffer.append(self._resampler.process(self._decoder.decode(content)))
+        if self._is_flushing:
+            raise SessionGrammarError("audio before the flush is done: do the work that waits first")
+        decoded = self._decoder.decode(content)
+        self._num_decoded += len(decoded)
+        self._buffer.append(self._resampler.process(decoded))
 
     def end(self) -> None:
         """The audio has ended: what is pending will be endpointed, scored and decided.
@@ -125,6 +132,8 @@ class Session:
         """
         if self._is_ended:
             raise SessionGrammarError("the audio has ended already")
+        if self._is_flushing:
+            raise SessionGrammarError("the end before the flush is done: do the work that waits first")
         self._is_ended = True
         self._buffer.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
         if self._decoder.num_pending_bytes:
@@ -132,6 +141,39 @@ class Session:
                 f"the audio ends inside a value: {self._decoder.num_pending_bytes} bytes are left over; "
                 "check the encoding and the number of channels"
             )
+
+    def flush(self) -> None:
+        """Decide on all audio received so far as if it ended here, then go on as if a stream began here.
+
+        Offsets and refractory times go on. The work is done when `next_request` gives None again.
+
+        Raises:
+            SessionGrammarError: the audio has ended, or work waits that comes first.
+        """
+        self._check_idle("flush")
+        self._buffer.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
+        self._is_flushing = True
+
+    def reset(self) -> None:
+        """Forget all audio received so far: speech that goes on is not decided. Offsets go on.
+
+        Raises:
+            SessionGrammarError: the audio has ended, or work waits that comes first.
+        """
+        self._check_idle("reset")
+        self._decision = Decision(self._labels, self.rules, self._config.detector.smoothing_windows)
+        self._restart()
+
+    def update_commands(self, commands: tuple[CommandRule, ...]) -> None:
+        """Report these keywords from here on; none: all of the model's. Speech that goes on is decided by them.
+
+        Raises:
+            UnknownLabelError, ConfigError: as for `SessionConfig.effective_rules`; nothing has changed then.
+            SessionGrammarError: the audio has ended, or work waits that comes first.
+        """
+        self._check_idle("update of the commands")
+        self.rules = replace(self._config, commands=commands).effective_rules(self._labels, self._thresholds)
+        self._decision.update_rules(self.rules)
 
     def next_request(self) -> Request | None:
         """The next piece of work, or None when there is none before more audio comes (or ever, once ended).
@@ -143,7 +185,7 @@ class Session:
             raise SessionGrammarError("the last request is not resolved yet")
         if not self._plan:
             self._outstanding = self._activity_request()
-            if self._outstanding is None and self._is_ended and not self._is_flushed:
+            if self._outstanding is None and self._is_closing and not self._is_flushed:
                 self._flush()
                 self._settle()
         if self._plan:
@@ -182,7 +224,7 @@ class Session:
     def _activity_request(self) -> ActivityRequest | None:
         num_samples = self._buffer.end - self._judged
         # Once the audio has ended, its last incomplete frame is filled up with zeros.
-        num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_ended else num_samples // FRAME_SAMPLES
+        num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_closing else num_samples // FRAME_SAMPLES
         num_frames = min(num_frames, _MAX_FRAMES_PER_REQUEST)
         if num_frames <= 0:
             return None
@@ -226,6 +268,32 @@ class Session:
         if ended is not None:
             self._close(ended, self._buffer.end)
 
+    def _restart(self) -> None:
+        """Go on at this place as a stream that begins here."""
+        # Counted from what came in: what the resampler rounds does not add up over many restarts.
+        here = round(self._num_decoded * SAMPLE_RATE_HZ / self._config.audio.rate_hz)
+        self._resampler = StreamResampler(self._config.audio.rate_hz)
+        self._buffer = SampleBuffer(here)
+        self._endpointer = Endpointer(self._config.endpointing, here)
+        self._activity = None
+        self._judged = self._processed = here
+        self._is_open = self._is_flushing = self._is_flushed = False
+
+    @property
+    def _is_closing(self) -> bool:
+        """Whether what is received is to be decided without waiting for more."""
+        return self._is_ended or self._is_flushing
+
+    def _check_idle(self, order: str) -> None:
+        if self._is_ended:
+            raise SessionGrammarError(f"{order} after the end of the audio: open a new session")
+        if self._outstanding is not None or self._plan or self._is_flushing or self._has_whole_frame:
+            raise SessionGrammarError(f"{order}: do the work that waits first")
+
+    @property
+    def _has_whole_frame(self) -> bool:
+        return self._buffer.end - self._judged >= FRAME_SAMPLES
+
     def _settle(self) -> None:
         """Follow a plan that holds no window at once."""
         if not any(isinstance(step, Window) for step in self._plan):
@@ -244,6 +312,8 @@ class Session:
                     self._decision.begin_utterance()
                 self._events.append(step)
         self._processed = self._judged
+        if self._is_flushing and self._is_flushed:
+            self._restart()
 
     def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
         if self._config.interims:

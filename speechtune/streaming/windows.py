@@ -42,12 +42,12 @@ class Window:
 
 
 class SampleBuffer:
-    """The recent samples of a stream, addressed by stream position."""
+    """The recent samples of a stream, addressed by stream position; the first one has the position `first`."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
         self._store: NDArray[np.float32] = np.zeros(_SMALLEST_STORE, dtype=np.float32)
         self._size = 0
-        self._first = 0
+        self._first = first
 
     @property
     def end(self) -> int:
