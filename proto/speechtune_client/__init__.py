@@ -20,7 +20,7 @@ from speechtune_client.events import (
     StreamEvent,
     as_json,
 )
-from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing
+from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing, Flush, Reset, UpdateCommands
 
 __all__ = [
     "AsyncCommandClient",
@@ -31,12 +31,15 @@ __all__ = [
     "DetectorSettings",
     "Ended",
     "Endpointing",
+    "Flush",
     "Heartbeat",
     "Interim",
     "Recognition",
     "Rejected",
+    "Reset",
     "SpeechActivity",
     "Started",
     "StreamEvent",
+    "UpdateCommands",
     "as_json",
 ]

@@ -22,7 +22,7 @@ from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY
 from speechtune_client.errors import UnavailableError, translated
 from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
 from speechtune_client.pacing import Pace
-from speechtune_client.settings import CommandRule, StreamSettings
+from speechtune_client.settings import CommandRule, Order, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 
@@ -127,7 +127,7 @@ class AsyncCommandClient:
             raise translated(error) from error
 
     def stream(
-        self, chunks: AsyncIterable[bytes] | Iterable[bytes], **settings: Unpack[StreamSettings]
+        self, chunks: AsyncIterable[bytes | Order] | Iterable[bytes | Order], **settings: Unpack[StreamSettings]
     ) -> AsyncIterator[StreamEvent]:
         """The events of live audio, as they come.
 
@@ -136,7 +136,7 @@ class AsyncCommandClient:
         stream.
 
         Args:
-            chunks: audio, cut anywhere.
+            chunks: audio, cut anywhere, and orders (`Flush`, `Reset`, `UpdateCommands`) between it.
             settings: see `StreamSettings`.
 
         Raises:
@@ -163,7 +163,9 @@ class AsyncCommandClient:
 class _Sender:
     """The sending side of one stream; `requests` runs in a task of grpc's, which ends with the call."""
 
-    def __init__(self, config: pb.StreamingConfig, chunks: AsyncIterable[bytes] | Iterable[bytes], pace: Pace) -> None:
+    def __init__(
+        self, config: pb.StreamingConfig, chunks: AsyncIterable[bytes | Order] | Iterable[bytes | Order], pace: Pace
+    ) -> None:
         self._failure: Exception | None = None
         self._config = config
         self._chunks = chunks
@@ -174,6 +176,9 @@ class _Sender:
         yield pb.StreamingRecognizeRequest(config=self._config)
         try:
             async for chunk in _as_async(self._chunks):
+                if not isinstance(chunk, bytes):
+                    yield messages.order_request(chunk)
+                    continue
                 for piece in self._pace.pieces(chunk):
                     await self._wait_turn(len(piece))
                     yield pb.StreamingRecognizeRequest(audio=pb.AudioChunk(content=piece))
@@ -197,7 +202,7 @@ class _Sender:
         self._pace.sent(num_bytes)
 
 
-async def _as_async(chunks: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
+async def _as_async(chunks: AsyncIterable[bytes | Order] | Iterable[bytes | Order]) -> AsyncIterator[bytes | Order]:
     if isinstance(chunks, AsyncIterable):
         async for chunk in chunks:
             yield chunk

@@ -22,7 +22,7 @@ from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY
 from speechtune_client.errors import UnavailableError, translated
 from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
 from speechtune_client.pacing import Pace
-from speechtune_client.settings import CommandRule, StreamSettings
+from speechtune_client.settings import CommandRule, Order, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 
@@ -124,14 +124,14 @@ class CommandClient:
         except grpc.RpcError as error:
             raise translated(error) from error
 
-    def stream(self, chunks: Iterable[bytes], **settings: Unpack[StreamSettings]) -> Iterator[StreamEvent]:
+    def stream(self, chunks: Iterable[bytes | Order], **settings: Unpack[StreamSettings]) -> Iterator[StreamEvent]:
         """The events of live audio, as they come.
 
         `chunks` is iterated in a thread of its own, no faster than the server listens; it may block, as a microphone
         does. Its end half-closes the stream, and what it raises is raised here. Leaving the loop cancels the stream.
 
         Args:
-            chunks: audio, cut anywhere.
+            chunks: audio, cut anywhere, and orders (`Flush`, `Reset`, `UpdateCommands`) between it.
             settings: see `StreamSettings`.
 
         Raises:
@@ -161,7 +161,7 @@ class CommandClient:
 class _Sender:
     """The sending side of one stream; `requests` runs in grpc's thread."""
 
-    def __init__(self, config: pb.StreamingConfig, chunks: Iterable[bytes], pace: Pace) -> None:
+    def __init__(self, config: pb.StreamingConfig, chunks: Iterable[bytes | Order], pace: Pace) -> None:
         self._failure: Exception | None = None
         self._config = config
         self._chunks = chunks
@@ -173,6 +173,9 @@ class _Sender:
         yield pb.StreamingRecognizeRequest(config=self._config)
         try:
             for chunk in self._chunks:
+                if not isinstance(chunk, bytes):
+                    yield messages.order_request(chunk)
+                    continue
                 for piece in self._pace.pieces(chunk):
                     if not self._wait_turn(len(piece)):
                         return

@@ -9,17 +9,25 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from speechtune_client import events
-from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing, StreamSettings
+from speechtune_client.settings import (
+    CommandRule,
+    DetectorSettings,
+    Endpointing,
+    Flush,
+    Order,
+    Reset,
+    StreamSettings,
+)
 from speechtune_client.v1 import command_recognition_pb2 as pb
 
 PACING_INTERVAL_MS = 250
 """Heartbeats are always asked for this often at least: they tell how far the server is."""
 
-_BYTES_PER_VALUE = {"LINEAR16": 2, "FLOAT32": 4}
+_BYTES_PER_VALUE = {"LINEAR16": 2, "FLOAT32": 4, "MULAW": 1, "ALAW": 1}
 _NS_PER_SECOND = 1_000_000_000
 
 
-def audio_spec(encoding: str, sample_rate_hertz: int, channels: int) -> pb.AudioSpec:
+def audio_spec(encoding: str, sample_rate_hertz: int, channels: int, channel: int = 0) -> pb.AudioSpec:
     """The form of the audio.
 
     Raises:
@@ -29,7 +37,7 @@ def audio_spec(encoding: str, sample_rate_hertz: int, channels: int) -> pb.Audio
     name = encoding.upper()
     if name not in names:
         raise ValueError(f"encoding {encoding!r}: use one of {', '.join(names)}")
-    return pb.AudioSpec(encoding=name, sample_rate_hertz=sample_rate_hertz, channels=channels)
+    return pb.AudioSpec(encoding=name, sample_rate_hertz=sample_rate_hertz, channels=channels, channel=channel)
 
 
 def bytes_per_second(settings: StreamSettings) -> int:
@@ -80,7 +88,10 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
         raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}")
     config = pb.StreamingConfig(
         audio=audio_spec(
-            settings.get("encoding", "LINEAR16"), settings.get("sample_rate_hertz", 16_000), settings.get("channels", 1)
+            settings.get("encoding", "LINEAR16"),
+            settings.get("sample_rate_hertz", 16_000),
+            settings.get("channels", 1),
+            settings.get("channel", 0),
         ),
         model=settings.get("model", ""),
         commands=command_rules(settings.get("commands", ())),
@@ -97,6 +108,17 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
     seconds, nanos = divmod(round(settings.get("resume_offset", 0.0) * _NS_PER_SECOND), _NS_PER_SECOND)
     config.resume_offset.CopyFrom(Duration(seconds=seconds, nanos=nanos))
     return config
+
+
+def order_request(order: Order) -> pb.StreamingRecognizeRequest:
+    """An order inside a stream."""
+    if isinstance(order, Flush):
+        control = pb.Control(flush=pb.Flush())
+    elif isinstance(order, Reset):
+        control = pb.Control(reset=pb.Reset())
+    else:
+        control = pb.Control(update_commands=pb.UpdateCommands(commands=command_rules(order.commands)))
+    return pb.StreamingRecognizeRequest(control=control)
 
 
 def stream_event(response: pb.StreamingRecognizeResponse) -> events.StreamEvent | None:

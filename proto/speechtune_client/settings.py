@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,34 @@ class Endpointing:
     max_speech_ms: int | None = None
 
 
+@dataclass(frozen=True)
+class Flush:
+    """An order among the audio: decide now on all before it, as if it ended there, then go on."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """An order among the audio: forget what was heard before it."""
+
+
+@dataclass(frozen=True)
+class UpdateCommands:
+    """An order among the audio: from here on report these keywords, as words or rules; none: all of the model's."""
+
+    commands: tuple[str | CommandRule, ...] = ()
+
+
+Order: TypeAlias = Flush | Reset | UpdateCommands
+
+
 class StreamSettings(TypedDict, total=False):
     """The keywords of `stream`.
 
     Attributes:
-        encoding: "LINEAR16" (the default) or "FLOAT32", little-endian, channels interleaved.
+        encoding: "LINEAR16" (the default), "FLOAT32" (both little-endian), "MULAW" or "ALAW"; channels interleaved.
         sample_rate_hertz: of the audio; 16,000 unless said otherwise.
-        channels: 1 unless said otherwise; several are averaged.
+        channels: 1 unless said otherwise.
+        channel: the one to listen to, from 1; unset: their mean.
         model: "" is the server's default, "name" one by name, "name@digest" that very checkpoint.
         commands: keywords to report, as words or rules; none: all of the model's.
         detector, endpointing: in place of the model's own settings.
@@ -57,6 +78,7 @@ class StreamSettings(TypedDict, total=False):
     encoding: str
     sample_rate_hertz: int
     channels: int
+    channel: int
     model: str
     commands: Iterable[str | CommandRule]
     detector: DetectorSettings

@@ -81,7 +81,8 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float) -> Cli
         SessionTooLongError: it is longer than `max_seconds`.
     """
     if not _is_form(content, form):
-        raise InvalidRequestError("content", f"is not a {form} file; set audio.encoding to what it is")
+        article = "an" if form.startswith("O") else "a"
+        raise InvalidRequestError("content", f"is not {article} {form} file; set audio.encoding to what it is")
     seconds = _declared_seconds(content)
     if seconds > max_seconds:
         raise _too_long(seconds, max_seconds)
@@ -131,6 +132,8 @@ def _samples_of(content: bytes, audio: PcmFormat) -> NDArray[np.float32]:
 def _is_form(content: bytes, form: str) -> bool:
     if form == "WAV":
         return content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE"
+    if form == "OGG_OPUS":
+        return content[:4] == b"OggS" and b"OpusHead" in content[:64]
     return content[:4] == b"fLaC"
 
 

@@ -22,7 +22,7 @@ from speechtune_server.clock import Clock
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
 from speechtune_server.model_store import ModelStore, ServedModel
-from speechtune_server.stream import Models, Outgoing, RecognitionStream, StreamLimits
+from speechtune_server.stream import Models, Order, Outgoing, RecognitionStream, StreamLimits
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             )
             await context.write(writer.started(session, self.config))
             with self.admission.reachable(stream):
-                await stream.run(_audio(request_iterator))
+                await stream.run(_audio(request_iterator, request.model))
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """The models that can be asked for."""
@@ -147,7 +147,9 @@ async def _first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -
     raise SessionGrammarError("the stream ended before its first message, which must hold config")
 
 
-async def _audio(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> AsyncIterator[bytes]:
+async def _audio(
+    requests: AsyncIterator[pb.StreamingRecognizeRequest], model: ServedModel
+) -> AsyncIterator[bytes | Order]:
     async for request in requests:
         kind = request.WhichOneof("payload")
         if kind == "audio":
@@ -156,7 +158,7 @@ async def _audio(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> Async
         elif kind == "config":
             raise SessionGrammarError("config may come once, as the first message; open another stream for another one")
         elif kind == "control":
-            name = request.control.WhichOneof("op") or "an empty order"
-            raise InvalidRequestError(f"control.{name}", "not supported by this server")
+            wire.refuse_unknown_fields(request, "")
+            yield wire.order(request.control, model)
         else:
-            raise SessionGrammarError("a message must hold audio, this one holds nothing known")
+            raise SessionGrammarError("a message must hold audio or control, this one holds nothing known")

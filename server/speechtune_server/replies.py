@@ -65,6 +65,7 @@ class Replies:
                 encoding=encodings[settings.audio.encoding],
                 sample_rate_hertz=settings.audio.rate_hz,
                 channels=settings.audio.channels,
+                channel=settings.audio.channel or 0,
             ),
             model_sample_rate_hertz=SAMPLE_RATE_HZ,
             model=model.name,

@@ -19,6 +19,7 @@ from speechtune.audio.pcm import PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import SpeechTuneError
 from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
+from speechtune.streaming.config import CommandRule
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded
 from speechtune.streaming.session import Request, ScoreRequest, Session
 from speechtune_server.clock import Clock
@@ -67,6 +68,26 @@ class Outgoing:
     event: Event | Heartbeat | StreamEnded
     samples_processed: int
     latency_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Flush:
+    """Decide now on the audio before this."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Forget the audio before this."""
+
+
+@dataclass(frozen=True)
+class UpdateCommands:
+    """Report these keywords in the audio after this; none: all."""
+
+    commands: tuple[CommandRule, ...]
+
+
+Order: TypeAlias = Flush | Reset | UpdateCommands
 
 
 @dataclass(frozen=True)
@@ -135,7 +156,7 @@ class RecognitionStream:
 
     def __post_init__(self) -> None:
         self._bytes_per_second = self.audio.rate_hz * self.audio.bytes_per_frame
-        self._inbox = Inbox(self._whole_frames(self.limits.max_in_flight_seconds), self._bytes_per_second)
+        self._inbox: Inbox[Order] = Inbox(self._whole_frames(self.limits.max_in_flight_seconds), self._bytes_per_second)
         self._warning: Heartbeat | None = None
         self._last_beat = 0
         self._num_taken = 0
@@ -150,8 +171,8 @@ class RecognitionStream:
         """Take no more audio; finish what was received, then end."""
         self._inbox.end(EndReason.DRAINING)
 
-    async def run(self, chunks: AsyncIterator[bytes]) -> None:
-        """Recognise `chunks` until they end, or the stream is drained or has its longest length.
+    async def run(self, chunks: AsyncIterator[bytes | Order]) -> None:
+        """Recognise `chunks`, and follow the orders among them, until they end, or the stream is drained or has its longest length.
 
         Raises:
             UnreadableAudioError: the bytes are not audio of the given form.
@@ -171,9 +192,12 @@ class RecognitionStream:
             working.cancel()
             await asyncio.gather(reading, working, return_exceptions=True)
 
-    async def _read(self, chunks: AsyncIterator[bytes]) -> None:
+    async def _read(self, chunks: AsyncIterator[bytes | Order]) -> None:
         async for chunk in chunks:
-            self._inbox.put(chunk, self.clock.now())
+            if isinstance(chunk, bytes):
+                self._inbox.put(chunk, self.clock.now())
+            else:
+                self._inbox.put_order(chunk)
         self._inbox.end(EndReason.CLIENT_FINISHED)
 
     async def _work(self) -> None:
@@ -185,7 +209,18 @@ class RecognitionStream:
                 self.session.receive(content)
                 await self._advance()
                 self._watch_length()
+            while (order := self._inbox.take_order()) is not None:
+                await self._follow(order)
         await self._finish(self._inbox.end_reason or EndReason.CLIENT_FINISHED)
+
+    async def _follow(self, order: Order) -> None:
+        if isinstance(order, Flush):
+            self.session.flush()
+            await self._advance()
+        elif isinstance(order, Reset):
+            self.session.reset()
+        else:
+            self.session.update_commands(order.commands)
 
     async def _finish(self, reason: EndReason) -> None:
         await self._send_warning()  # a drain without notice is warned of too

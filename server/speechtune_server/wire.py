@@ -21,12 +21,18 @@ from speechtune.errors import InvalidRequestError, SpeechTuneError
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.model_store import ServedModel
+from speechtune_server.stream import Flush, Order, Reset, UpdateCommands
 
 NS_PER_SAMPLE = 1_000_000 // SAMPLES_PER_MS
 """Exact: 62,500 ns at 16 kHz."""
 
-RAW_ENCODINGS = {pb.LINEAR16: PcmEncoding.LINEAR16, pb.FLOAT32: PcmEncoding.FLOAT32}
-FILE_ENCODINGS = {pb.WAV: "WAV", pb.FLAC: "FLAC"}
+RAW_ENCODINGS = {
+    pb.LINEAR16: PcmEncoding.LINEAR16,
+    pb.FLOAT32: PcmEncoding.FLOAT32,
+    pb.MULAW: PcmEncoding.MULAW,
+    pb.ALAW: PcmEncoding.ALAW,
+}
+FILE_ENCODINGS = {pb.WAV: "WAV", pb.FLAC: "FLAC", pb.OGG_OPUS: "OGG_OPUS"}
 
 _MAX_SESSION_ID = 64
 _MAX_RESUME_SECONDS = 10 * 365 * 86_400
@@ -101,7 +107,12 @@ def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
         )
     if not 0 <= audio.channels <= MAX_CHANNELS:
         raise InvalidRequestError(f"{where}.channels", f"{audio.channels} are not taken; 1 to {MAX_CHANNELS} are")
-    return PcmFormat(encoding, audio.sample_rate_hertz, audio.channels or 1)
+    channels = audio.channels or 1
+    if not 0 <= audio.channel <= channels:
+        raise InvalidRequestError(
+            f"{where}.channel", f"{audio.channel} is not there; 1 to {channels} are, 0: their mean"
+        )
+    return PcmFormat(encoding, audio.sample_rate_hertz, channels, audio.channel or None)
 
 
 def is_file(audio: pb.AudioSpec, where: str) -> bool:
@@ -116,6 +127,8 @@ def is_file(audio: pb.AudioSpec, where: str) -> bool:
                 raise InvalidRequestError(
                     f"{where}.{name}", f"{_encoding_name(audio)} carries its own; leave this unset"
                 )
+        if audio.channel:
+            raise InvalidRequestError(f"{where}.channel", "of a file the mean is taken; leave this unset")
         return True
     if audio.encoding not in RAW_ENCODINGS:
         taken = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, *FILE_ENCODINGS])
@@ -146,6 +159,23 @@ def command_rules(rules: Iterable[pb.CommandRule], model: ServedModel, where: st
         except SpeechTuneError as error:
             raise InvalidRequestError(here, str(error)) from error
     return tuple(taken)
+
+
+def order(control: pb.Control, model: ServedModel) -> Order:
+    """An order inside a stream of `model`.
+
+    Raises:
+        InvalidRequestError: it holds none, or commands that cannot be reported.
+    """
+    kind = control.WhichOneof("op")
+    if kind == "flush":
+        return Flush()
+    if kind == "reset":
+        return Reset()
+    if kind == "update_commands":
+        where = "control.update_commands.commands"
+        return UpdateCommands(command_rules(control.update_commands.commands, model, where))
+    raise InvalidRequestError("control", "holds no order known to this server; flush, update_commands and reset are")
 
 
 def refuse_unknown_fields(message: Message, where: str) -> None:

@@ -92,8 +92,9 @@ async def test_a_clip_may_ask_for_some_commands_only():
     [
         ({}, "audio", "not set"),
         ({"audio": pb.AudioSpec()}, "audio.encoding", "WAV, FLAC"),
-        ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS), "content": b"OggS"}, "audio.encoding", "OGG_OPUS"),
-        ({"audio": pb.AudioSpec(encoding=pb.ALAW, sample_rate_hertz=8_000)}, "audio.encoding", "ALAW"),
+        ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS), "content": b"OggS"}, "content", "not an OGG_OPUS file"),
+        ({"audio": pb.AudioSpec(encoding=98, sample_rate_hertz=8_000)}, "audio.encoding", "98"),
+        ({"audio": pb.AudioSpec(encoding=pb.WAV, channel=1)}, "audio.channel", "mean"),
         ({"audio": pb.AudioSpec(encoding=pb.WAV, sample_rate_hertz=8_000)}, "audio.sample_rate_hertz", "its own"),
         ({"audio": pb.AudioSpec(encoding=pb.FLAC, channels=1)}, "audio.channels", "its own"),
         ({"audio": LINEAR16_SPEC}, "content", "no samples"),

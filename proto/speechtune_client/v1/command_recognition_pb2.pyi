@@ -30,14 +30,16 @@ OGG_OPUS: AudioEncoding
 WAV: AudioEncoding
 
 class AudioSpec(_message.Message):
-    __slots__ = ("encoding", "sample_rate_hertz", "channels")
+    __slots__ = ("encoding", "sample_rate_hertz", "channels", "channel")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
     encoding: AudioEncoding
     sample_rate_hertz: int
     channels: int
-    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
+    channel: int
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., channels: _Optional[int] = ..., channel: _Optional[int] = ...) -> None: ...
 
 class CommandRule(_message.Message):
     __slots__ = ("label", "threshold", "refractory_ms")
