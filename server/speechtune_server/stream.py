@@ -172,7 +172,7 @@ class RecognitionStream:
         self._inbox.end(EndReason.DRAINING)
 
     async def run(self, chunks: AsyncIterator[bytes | Order]) -> None:
-        """Recognise `chunks`, and follow the orders among them, until they end, or the stream is drained or has its longest length.
+        """Recognise `chunks` and follow the orders among them, until they end, a drain, or the longest length.
 
         Raises:
             UnreadableAudioError: the bytes are not audio of the given form.

@@ -115,7 +115,8 @@ class PcmDecoder:
     def _amplitudes(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         encoding = self._format.encoding
         if encoding in _COMPANDED:
-            return _COMPANDED[encoding][values]
+            companded: NDArray[np.float32] = _COMPANDED[encoding][values]
+            return companded
         samples = values.astype(np.float32)
         if encoding is PcmEncoding.LINEAR16:
             samples /= 32768.0
