@@ -34,8 +34,11 @@ class EncoderSettings(_Section):
 
     name: str = "whisper-tiny.en"
     """A short name, a local folder, or a Hugging Face id."""
-    layers: tuple[int, ...] = (-1,)
-    """Which layers' frames are pooled, counted from 1; -1 is the last one, after the final norm."""
+    layers: tuple[int, ...] | None = None
+    """Which layers' frames are pooled, counted from 1; -1 is the last one, after the final norm. None: the middle one,
+    which still hears sounds, and the last one, which hears words."""
+    decoder: bool | None = None
+    """Also ask Whisper's decoder what it is about to say first; none: where there is one."""
     num_segments: Annotated[int, Field(ge=1, le=16)] = 3
     """Mean frames of this many equal parts of the window, which keep the order of the sounds (1: the mean alone)."""
 
@@ -48,20 +51,36 @@ class ClipSettings(_Section):
 
 
 class AugmentSettings(_Section):
-    """How each training clip is varied. Ranges are uniform unless they say otherwise."""
+    """How each training clip is varied. Ranges are uniform unless they say otherwise.
 
-    copies: Annotated[int, Field(ge=0, le=200)] = 10
+    What changes the spectrum is done on the log-mel spectrogram where the encoder hears one; `speed` takes its place
+    for encoders that hear waveforms.
+    """
+
+    copies: Annotated[int, Field(ge=0, le=200)] = 8
     """Augmented copies per clip, beside the clip itself."""
-    speed: tuple[float, float] = (0.85, 1.15)
-    """Factor of playing speed; tempo and pitch change together."""
     shift_ms: Annotated[int, Field(ge=0, le=500)] = 100
     """Largest move of the word in its window, either way; nothing wraps round."""
-    gain_db: tuple[float, float] = (-6.0, 6.0)
-    """Change of level."""
+    reverb_probability: Probability = 0.15
+    """Share of the copies that sound in a small room."""
     noise_probability: Probability = 0.8
     """Share of the copies that get noise."""
-    snr_db: tuple[float, float] = (5.0, 30.0)
+    snr_db: tuple[float, float] = (0.0, 30.0)
     """Level of the speech over the noise."""
+    gain_db: tuple[float, float] = (-12.0, 6.0)
+    """Change of level."""
+    speed: tuple[float, float] = (0.85, 1.15)
+    """Factor of playing speed, tempo and pitch together; for encoders that hear waveforms."""
+    tempo: Annotated[float, Field(ge=0.0, le=0.5)] = 0.2
+    """Largest change of tempo, either way, as a share; the pitch stays."""
+    vocal_tract: Annotated[float, Field(ge=0.0, le=0.3)] = 0.12
+    """Largest stretch of the frequency axis, either way, as a share: shorter and longer vocal tracts."""
+    equaliser_db: Annotated[float, Field(ge=0.0, le=20.0)] = 3.0
+    """Standard deviation of a smooth random frequency response: other microphones."""
+    mask_probability: Probability = 0.4
+    """Share of the copies with a band of mel bins masked, and of those with a stretch of frames masked."""
+    mask_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.1
+    """Largest mask, as a share of the bins or the frames."""
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> AugmentSettings:
@@ -77,9 +96,13 @@ class AugmentSettings(_Section):
 class HeadSettings(_Section):
     """The phase that trains the head on cached embeddings."""
 
-    l2: Annotated[float, Field(ge=0.0, le=1e3)] = 0.03
+    l2: Annotated[float, Field(ge=0.0, le=1e3)] = 0.1
     """Half the weight of the squared weights of the standardised embedding, against the mean loss of a row."""
-    max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 40
+    decoder_weight: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
+    """How much the decoder's answer counts against that of one layer."""
+    class_balance: Probability = 0.5
+    """Weight of a class with n clips: n to the power of minus this; 0 counts clips alike, 1 counts classes alike."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.placement import place_by_energy
-from speechtune.audio.timebase import samples_from_ms
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.recipe import AugmentSettings
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _BLOCK_SAMPLES = 160
 _LOUDEST_BLOCKS = 40  # 400 ms: about the length of a short word
 _SPEED_STEPS = 100  # speeds are rounded to a hundredth, so that few resampling filters are built
 _SYNTHETIC_NOISE_SHARE = 0.3
+_DECAY_PER_RT60 = np.log(1e3)  # 60 dB in amplitude
 _SILENCE_LEVEL_DB = (-70.0, -15.0)
 
 
@@ -104,14 +105,31 @@ def noise_crop(
     return recording[start : start + num_samples]
 
 
+def small_room(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """float32[N] as heard in a small room: an exponentially decaying tail of noise behind the direct sound.
+
+    The reverberation time is 0.1 to 0.4 s, the tail's amplitude 0.1 to 0.4 of the direct sound's.
+    """
+    seconds = rng.uniform(0.1, 0.4)
+    length = int(min(seconds, 0.3) * SAMPLE_RATE_HZ)
+    tail = rng.standard_normal(length) * np.exp(-_DECAY_PER_RT60 * np.arange(length) / (seconds * SAMPLE_RATE_HZ))
+    tail *= rng.uniform(0.1, 0.4) / np.sqrt(np.square(tail).sum())
+    tail[0] = 1.0
+    size = len(samples) + length
+    heard = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
+    return heard.astype(np.float32)
+
+
 def augmented_window(
     samples: NDArray[np.float32],
     window_samples: int,
     settings: AugmentSettings,
     recordings: Sequence[NDArray[np.float32]],
     rng: np.random.Generator,
+    *,
+    changes_speed: bool,
 ) -> NDArray[np.float32]:
-    """One varied copy of a clip in its window: speed, place, noise, level, in this order.
+    """One varied copy of a clip in its window: speed, room, place, noise, level, in this order.
 
     Args:
         samples: float32[N], the clip.
@@ -119,10 +137,13 @@ def augmented_window(
         settings: the ranges.
         recordings: background noises, each float32[any].
         rng: decides; the same state gives the same copy.
+        changes_speed: whether `settings.speed` applies.
     """
-    faster = change_speed(samples, rng.uniform(*settings.speed))
+    varied = change_speed(samples, rng.uniform(*settings.speed)) if changes_speed else samples
+    if rng.random() < settings.reverb_probability:
+        varied = small_room(varied, rng)
     shift = samples_from_ms(settings.shift_ms)
-    window = place_by_energy(faster, window_samples, int(rng.integers(-shift, shift + 1)))
+    window = place_by_energy(varied, window_samples, int(rng.integers(-shift, shift + 1)))
     if rng.random() < settings.noise_probability:
         window = add_noise(window, noise_crop(recordings, window_samples, rng), rng.uniform(*settings.snr_db))
     return change_gain(window, rng.uniform(*settings.gain_db))

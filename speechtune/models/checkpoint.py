@@ -82,6 +82,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
             window_samples=classifier.window_samples,
             layers=classifier.layers,
             num_segments=classifier.pooling.num_segments,
+            uses_decoder=classifier.uses_decoder,
             thresholds=dict(checkpoint.thresholds),
             training=dict(checkpoint.training),
             versions=_versions(),
@@ -139,6 +140,7 @@ def _empty_classifier(summary: CheckpointSummary) -> KeywordClassifier:
                 description.window_samples,
                 layers=description.layers,
                 num_segments=description.num_segments,
+                uses_decoder=description.uses_decoder,
             )
     except UnknownEncoderError as error:
         raise CheckpointIncompatibleError(f"checkpoint {summary.folder}: {error}; upgrade speechtune") from error

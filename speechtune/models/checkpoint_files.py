@@ -55,6 +55,8 @@ class CheckpointDescription(BaseModel):
     layers: tuple[PositiveInt, ...]
     """Layers of the encoder that are pooled, counted from 1."""
     num_segments: PositiveInt
+    uses_decoder: bool = False
+    """Whether the decoder's state is pooled besides."""
     thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
     """Lowest confidence that is reported, per keyword."""
     training: dict[str, JsonValue]

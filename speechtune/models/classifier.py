@@ -13,16 +13,18 @@ from speechtune.errors import ConfigError, UnsupportedAudioError
 from speechtune.labels import LabelSet
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.head import KeywordHead
+from speechtune.models.parallel import map_on_cores
 from speechtune.models.pooling import SegmentStatsPooling
 
-_LARGEST_BATCH = 64  # larger ones gain no speed and cost memory
+_BATCH = 16  # larger ones gain no speed on a core and cost memory
 
 
 class KeywordClassifier(nn.Module):
     """Encoder, pooling and head, with the labels inside.
 
     Attributes:
-        layers: numbers (1 to L, as asked for) of the encoder's layers that are pooled; their embeddings are joined.
+        layers: numbers (1 to L, as asked for) of the encoder's layers that are pooled, each a block of the embedding.
+        uses_decoder: the last block is the encoder's own `state` of the window.
         labels: what the classes and the posteriors mean.
         window_samples: length of the windows it is for.
     """
@@ -37,16 +39,29 @@ class KeywordClassifier(nn.Module):
         *,
         layers: tuple[int, ...] = (-1,),
         num_segments: int = 1,
-        head: KeywordHead | None = None,
+        uses_decoder: bool = False,
+        decoder_weight: float = 1.0,
     ) -> None:
-        """Put the parts together; without a `head`, an untrained one of the right size is made.
+        """Put the parts together, with an untrained head of the right size.
+
+        Args:
+            encoder: gives the frames.
+            labels: the classes.
+            window_samples: length of the windows.
+            layers: which layers are pooled; negative numbers count from the last.
+            num_segments: see `SegmentStatsPooling`.
+            uses_decoder: add the encoder's state as a block.
+            decoder_weight: how much that block counts against one of a layer.
 
         Raises:
-            ConfigError: a layer that the encoder does not have, more segments than frames, or a head of another size.
+            ConfigError: a layer or a decoder that the encoder does not have, or more segments than frames.
             UnsupportedAudioError: a window that the encoder cannot take.
         """
         super().__init__()
         self.layers = encoder.resolve_layers(layers)
+        if uses_decoder and not encoder.has_state:
+            raise ConfigError(f"encoder.decoder: encoder {encoder.name!r} has no decoder; set it to false")
+        self.uses_decoder = uses_decoder
         self.labels = labels
         self.window_samples = window_samples
         self.encoder = encoder
@@ -54,14 +69,13 @@ class KeywordClassifier(nn.Module):
         num_frames = encoder.num_frames(window_samples)
         if num_frames < num_segments:
             raise ConfigError(f"encoder.num_segments: {num_segments} is more than the window's {num_frames} frames")
-        self.embedding_size = encoder.hidden_size * self.pooling.num_statistics * len(self.layers)
-        self.head = head if head is not None else KeywordHead(self.embedding_size, len(labels.classes))
-        if self.head.linear.weight.shape != (len(labels.classes), self.embedding_size):
-            num_classes, embedding_size = self.head.linear.weight.shape
-            raise ConfigError(
-                f"the head takes {embedding_size} values to {num_classes} classes; "
-                f"this model needs {self.embedding_size} to {len(labels.classes)}"
-            )
+        sizes = [encoder.hidden_size * self.pooling.num_statistics] * len(self.layers)
+        weights = [1.0] * len(self.layers)
+        if uses_decoder:
+            sizes.append(encoder.hidden_size)
+            weights.append(decoder_weight)
+        self.embedding_size = sum(sizes)
+        self.head = KeywordHead(sizes, len(labels.classes), weights)
         # Built on the CPU even where the weights are left empty; follows from the labels, so it is never saved.
         label_of_class = torch.zeros(len(labels.classes), len(labels.labels), device="cpu")
         for index, label in enumerate(labels.label_of_class.tolist()):
@@ -70,8 +84,15 @@ class KeywordClassifier(nn.Module):
 
     def embed(self, waveforms: Tensor) -> Tensor:
         """float32[B, N] at 16 kHz to embeddings float32[B, E]; layers above the highest one needed do not run."""
-        frames = self.encoder(waveforms, num_layers=max(self.layers))
-        return torch.cat([self.pooling(frames[layer - 1]) for layer in self.layers], dim=1)
+        return self.embed_features(self.encoder.extract(waveforms))
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """The encoder's features of B windows to embeddings float32[B, E]."""
+        frames = self.encoder.encode(features, None if self.uses_decoder else max(self.layers))
+        blocks = [self.pooling(frames[layer - 1]) for layer in self.layers]
+        if self.uses_decoder:
+            blocks.append(self.encoder.state(frames[-1]))
+        return torch.cat(blocks, dim=1)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """float32[B, N] at 16 kHz to logits float32[B, C], one per class, before the temperature."""
@@ -137,11 +158,15 @@ class TorchScorer:
             )
         if self._classifier.training:
             self._classifier.eval()
-        posteriors = np.empty((len(windows), len(self.labels.labels)), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(windows), _LARGEST_BATCH):
-                # A copy: torch wants writable memory, and the caller's may be a view of something shared.
-                batch = torch.tensor(windows[start : start + _LARGEST_BATCH], dtype=torch.float32)
-                scored = self._classifier.posteriors(batch.to(self._classifier.device))
-                posteriors[start : start + len(batch)] = scored.cpu().numpy()
+        batches = [windows[start : start + _BATCH] for start in range(0, len(windows), _BATCH)]
+        if not batches:
+            return np.empty((0, len(self.labels.labels)), dtype=np.float32)
+        scored = map_on_cores(self._score_batch, batches) if len(batches) > 1 else map(self._score_batch, batches)
+        return np.concatenate(list(scored))
+
+    @torch.inference_mode()
+    def _score_batch(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A copy: torch wants writable memory, and the caller's may be a view of something shared.
+        batch = torch.tensor(windows, dtype=torch.float32, device=self._classifier.device)
+        posteriors: NDArray[np.float32] = self._classifier.posteriors(batch).cpu().numpy()
         return posteriors

@@ -18,14 +18,17 @@ class SpeechEncoder(nn.Module, ABC):
         name: as it was asked for: short name, folder or hub id.
         num_layers: L, the number of transformer layers.
         hidden_size: D, the width of a frame.
+        hears_log_mel: its features are log-mel spectrograms; else waveforms.
+        has_state: it can also give one vector for a whole window, see `state`.
     """
 
     family: str
     name: str
     num_layers: int
     hidden_size: int
+    hears_log_mel = False
+    has_state = False
 
-    @abstractmethod
     def forward(self, waveforms: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
         """Frames of the first `num_layers` layers (none: all).
 
@@ -39,6 +42,24 @@ class SpeechEncoder(nn.Module, ABC):
         Raises:
             UnsupportedAudioError: N is too short or too long for the family.
         """
+        self.num_frames(waveforms.shape[-1])
+        return self.encode(self.extract(waveforms), num_layers)
+
+    @abstractmethod
+    def extract(self, waveforms: Tensor) -> Tensor:
+        """The features of waveforms float32[B, N]: a log-mel spectrogram float32[B, M, N / 160], or waveforms."""
+
+    @abstractmethod
+    def encode(self, features: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
+        """Frames of features, as `forward` gives them for waveforms."""
+
+    def state(self, last_frames: Tensor) -> Tensor:  # noqa: ARG002
+        """One vector per window, float32[B, D], of layer L's frames float32[B, T, D].
+
+        Raises:
+            ConfigError: this encoder has none.
+        """
+        raise ConfigError(f"encoder.decoder: encoder {self.name!r} has no decoder; set it to false")
 
     @abstractmethod
     def num_frames(self, num_samples: int) -> int:

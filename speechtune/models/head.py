@@ -1,6 +1,8 @@
-"""Embedding to logits: standardise, one linear layer, and the temperature that makes confidences honest."""
+"""Embedding to logits: standardise, one linear layer per block, and the temperature that makes confidences honest."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,26 +13,49 @@ _SMALLEST_SCALE = 1e-5
 
 
 class KeywordHead(nn.Module):
-    """Linear classifier on standardised embeddings.
+    """Linear classifiers on the standardised blocks of an embedding, whose answers are multiplied.
 
-    Everything it learnt is in its state: weights, standardisation (`mean`, `scale`) and `temperature`.
+    A block is what one layer of the encoder (or its decoder) says of the window. One classifier on all blocks together
+    would lean on whichever fits the few training clips best; apart, they err apart, and their product is surer. Each
+    log-probability is weighted, summed, and made a distribution again by the softmax after it.
+
+    Everything it learnt is in its state: weights, standardisation (`mean`, `scale`), `block_weights`, `temperature`.
     """
 
     mean: Tensor
     scale: Tensor
+    block_weights: Tensor
     temperature: Tensor
 
-    def __init__(self, embedding_size: int, num_classes: int) -> None:
+    def __init__(
+        self, block_sizes: Sequence[int], num_classes: int, block_weights: Sequence[float] | None = None
+    ) -> None:
+        """Take blocks of `block_sizes`, one after the other in an embedding; without weights all count alike.
+
+        Raises:
+            ConfigError: no blocks, or weights that are not one positive number per block.
+        """
         super().__init__()
-        self.linear = nn.Linear(embedding_size, num_classes)
+        weights = [1.0] * len(block_sizes) if block_weights is None else list(block_weights)
+        if not block_sizes or len(weights) != len(block_sizes) or not all(0.0 < w < float("inf") for w in weights):
+            raise ConfigError(f"a head of blocks {tuple(block_sizes)} with weights {tuple(weights)}: one positive each")
+        self.block_sizes = tuple(block_sizes)
+        self.linears = nn.ModuleList(nn.Linear(size, num_classes) for size in block_sizes)
+        embedding_size = sum(block_sizes)
         self.register_buffer("mean", torch.zeros(embedding_size))
         self.register_buffer("scale", torch.ones(embedding_size))
+        self.register_buffer("block_weights", torch.tensor(weights))
         self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """float32[B, E] to logits float32[B, C], before the temperature."""
-        logits: Tensor = self.linear(self.standardise(embeddings))
-        return logits
+        answers = [torch.log_softmax(logits, dim=1) for logits in self.block_logits(embeddings)]
+        return torch.einsum("kbc,k->bc", torch.stack(answers), self.block_weights)
+
+    def block_logits(self, embeddings: Tensor) -> list[Tensor]:
+        """float32[B, E] to the logits float32[B, C] of every block."""
+        parts = torch.split(self.standardise(embeddings), list(self.block_sizes), dim=1)
+        return [linear(part) for linear, part in zip(self.linears, parts, strict=True)]
 
     def standardise(self, embeddings: Tensor) -> Tensor:
         """float32[B, E] to float32[B, E] of zero mean and unit variance on the clips that it was fitted to."""

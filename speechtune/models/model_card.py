@@ -71,6 +71,7 @@ def _parts(description: CheckpointDescription, encoder_name: str) -> list[tuple[
         ("encoder", f"{shown} ({description.encoder['family']})"),
         ("layers pooled", layers),
         ("segments", str(description.num_segments)),
+        ("decoder's state", "used" if description.uses_decoder else "not used"),
         ("window", f"{ms_from_samples(description.window_samples):g} ms"),
         ("libraries", versions),
     ]

@@ -1,4 +1,4 @@
-"""Batches on all cores: one thread of torch per batch in place of all threads on one.
+"""Work on all cores: one thread of torch per piece of work in place of all threads on one piece.
 
 A window is too little work to be shared out by torch itself: its threads wait for each other at every layer, and on a
 machine that does something else besides they wait long. Whole batches need no waiting.
@@ -9,32 +9,31 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 _AHEAD_PER_WORKER = 2
 
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
-def map_batches(function: Callable[[Tensor], Tensor], batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    """`function` of every batch, in order, computed without gradients on as many cores as torch may use.
 
-    A few batches are taken ahead of the one that is given out; memory does not grow with their number. The result of a
-    batch does not depend on the number of cores.
+def map_on_cores(function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
+    """`function` of every piece, in order, computed on as many cores as torch may use.
+
+    A few pieces are taken ahead of the one whose result is given out; memory does not grow with their number. A result
+    does not depend on the number of cores. Modes of torch that belong to a thread, such as `inference_mode`, are the
+    function's own affair.
     """
     num_workers = torch.get_num_threads()
-
-    def run(batch: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return function(batch)
-
-    # While it lasts the caller's own thread uses one core too: what prepares the batches would fight for the others.
+    # While it lasts the caller's own thread uses one core too: what prepares the pieces would fight for the others.
     _use_one_core()
     try:
         with ThreadPoolExecutor(num_workers, initializer=_use_one_core) as workers:
-            pending: deque[Future[Tensor]] = deque()
-            for batch in batches:
-                pending.append(workers.submit(run, batch))
+            pending: deque[Future[Result]] = deque()
+            for piece in pieces:
+                pending.append(workers.submit(function, piece))
                 if len(pending) > _AHEAD_PER_WORKER * num_workers:
                     yield pending.popleft().result()
             while pending:

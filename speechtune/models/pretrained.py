@@ -24,6 +24,7 @@ from speechtune.models.pretrained_files import (
     read_json,
     read_settings,
 )
+from speechtune.models.whisper_decoder import PROMPTS, DecoderShape, FirstWordState
 
 
 def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
@@ -53,7 +54,7 @@ def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
             model = _read_model(
                 model_class, folder, name, whisper.whisper_config(whisper_shape), {r"^(model\.)?encoder\.": ""}
             )
-            encoder = whisper.WhisperSpeechEncoder(whisper_shape, model)
+            encoder = _with_decoder(whisper_shape, model, settings, folder, name)
         else:
             shape = _waveform_shape(settings, folder, family, name)
             _, model_class = wav2vec2.waveform_model_classes(family)
@@ -71,6 +72,33 @@ def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
 def _whisper_shape(settings: dict[str, Any], name: str) -> whisper.WhisperShape:
     config_class, _ = whisper.whisper_classes()
     return whisper.WhisperShape(name=name, **_known_values(whisper.WhisperShape, config_class, settings, name))
+
+
+def _with_decoder(
+    shape: whisper.WhisperShape, model: torch.nn.Module, settings: dict[str, Any], folder: Path, name: str
+) -> whisper.WhisperSpeechEncoder:
+    """The encoder and, where the vocabulary is one of Whisper's own, its decoder on the prompt."""
+    if settings.get("vocab_size") not in PROMPTS:
+        return whisper.WhisperSpeechEncoder(shape, model)
+    from transformers.models.whisper.modeling_whisper import WhisperDecoder
+
+    config_class, _ = whisper.whisper_classes()
+    decoder: Any = _read_model(
+        WhisperDecoder, folder, name, config_class.from_dict(settings), {r"^(model\.)?decoder\.": ""}
+    )
+    tokens = PROMPTS[settings["vocab_size"]]
+    part = DecoderShape(
+        layers=decoder.config.decoder_layers,
+        attention_heads=decoder.config.decoder_attention_heads,
+        ffn_dim=decoder.config.decoder_ffn_dim,
+        prompt_length=len(tokens),
+    )
+    first_word = FirstWordState(shape.d_model, part, decoder.layers)
+    first_word.layer_norm = decoder.layer_norm
+    with torch.no_grad():
+        words, positions = decoder.embed_tokens.weight[list(tokens)], decoder.embed_positions.weight[: len(tokens)]
+        first_word.prompt.copy_(words + positions)
+    return whisper.WhisperSpeechEncoder(shape.model_copy(update={"decoder": part}), model, first_word)
 
 
 def _waveform_shape(settings: dict[str, Any], folder: Path, family: str, name: str) -> wav2vec2.WaveformShape:
@@ -96,7 +124,7 @@ def _known_values(shape_class: Any, config_class: Any, settings: dict[str, Any],
         config = config_class.from_dict(settings)
     except (StrictDataclassError, TypeError, ValueError) as error:
         raise CheckpointIncompatibleError(f"encoder {name!r}: config.json: {error}") from error
-    fields = set(shape_class.model_fields) - {"family", "name", "normalise"}
+    fields = set(shape_class.model_fields) - {"family", "name", "normalise", "decoder"}
     return {field: getattr(config, field) for field in fields if hasattr(config, field)}
 
 

@@ -72,16 +72,16 @@ class WaveformSpeechEncoder(SpeechEncoder):
             model = model_class(waveform_config(shape))
         self.model = model
 
-    def forward(self, waveforms: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
-        """Frames of the first layers; see `SpeechEncoder.forward`. T = (N - 80) / 320 for the published models.
+    def extract(self, waveforms: Tensor) -> Tensor:
+        """See `SpeechEncoder.extract`."""
+        features: Tensor = self.features(waveforms)
+        return features
 
-        Raises:
-            UnsupportedAudioError: N is shorter than one frame.
-        """
-        self.num_frames(waveforms.shape[-1])
+    def encode(self, features: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
+        """Frames of the first layers; see `SpeechEncoder.encode`. T = (N - 80) / 320 for the published models."""
         wanted = self.num_layers if num_layers is None else num_layers
         model: Any = self.model
-        hidden = self._project(self.features(waveforms))
+        hidden = self._project(features)
         hidden = hidden + model.encoder.pos_conv_embed(hidden)
         if not self.shape.do_stable_layer_norm:
             hidden = model.encoder.layer_norm(hidden)

@@ -17,6 +17,7 @@ from speechtune.audio.timebase import seconds_from_samples
 from speechtune.errors import UnsupportedAudioError
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.features import HOP_SAMPLES, MIN_SAMPLES, LogMel
+from speechtune.models.whisper_decoder import DecoderShape, FirstWordState, empty_decoder
 
 
 class WhisperShape(BaseModel):
@@ -37,15 +38,20 @@ class WhisperShape(BaseModel):
     dropout: float = 0.0
     attention_dropout: float = 0.0
     activation_dropout: float = 0.0
+    decoder: DecoderShape | None = None
+    """Of the decoder that tells the first word's state; none: the encoder alone is there."""
 
 
 class WhisperSpeechEncoder(SpeechEncoder):
     """The `WhisperEncoder` of `transformers`, layer by layer, on as many frames as there are."""
 
     family = "whisper"
+    hears_log_mel = True
 
-    def __init__(self, shape: WhisperShape, model: nn.Module | None = None) -> None:
-        """Build from `shape` with random weights, or around a `model` that has that shape."""
+    def __init__(
+        self, shape: WhisperShape, model: nn.Module | None = None, first_word: FirstWordState | None = None
+    ) -> None:
+        """Build from `shape` with random weights, or around a `model` and a `first_word` that have that shape."""
         super().__init__()
         self.shape = shape
         self.name = shape.name
@@ -56,19 +62,23 @@ class WhisperSpeechEncoder(SpeechEncoder):
             _, model_class = whisper_classes()
             model = model_class(whisper_config(shape))
         self.model = model
+        if first_word is None and shape.decoder is not None:
+            first_word = empty_decoder(shape.d_model, shape.decoder, activation_function=shape.activation_function)
+        self.first_word = first_word
+        self.has_state = first_word is not None
 
-    def forward(self, waveforms: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
-        """Frames of the first layers; see `SpeechEncoder.forward`. T = N / 320, rounded up. N: 25 ms to 30 s.
+    def extract(self, waveforms: Tensor) -> Tensor:
+        """See `SpeechEncoder.extract`."""
+        features: Tensor = self.features(waveforms)
+        return features
 
-        Raises:
-            UnsupportedAudioError: N is shorter or longer.
-        """
-        num_frames = self.num_frames(waveforms.shape[-1])
+    def encode(self, features: Tensor, num_layers: int | None = None) -> tuple[Tensor, ...]:
+        """Frames of the first layers; see `SpeechEncoder.encode`. T is half the features' frames, rounded up."""
         wanted = self.num_layers if num_layers is None else num_layers
         model: Any = self.model
-        hidden = functional.gelu(model.conv1(self.features(waveforms)))
+        hidden = functional.gelu(model.conv1(features))
         hidden = functional.gelu(model.conv2(hidden)).transpose(1, 2)
-        hidden = hidden + model.embed_positions.weight[:num_frames]
+        hidden = hidden + model.embed_positions.weight[: hidden.shape[1]]
         frames = []
         for layer in model.layers[:wanted]:
             hidden = layer(hidden, None)
@@ -76,6 +86,13 @@ class WhisperSpeechEncoder(SpeechEncoder):
         if wanted == self.num_layers:
             frames[-1] = model.layer_norm(hidden)
         return tuple(frames)
+
+    def state(self, last_frames: Tensor) -> Tensor:
+        """What the decoder is about to say first; see `SpeechEncoder.state`."""
+        if self.first_word is None:
+            return super().state(last_frames)
+        state: Tensor = self.first_word(last_frames)
+        return state
 
     def num_frames(self, num_samples: int) -> int:
         """T for windows of `num_samples`; see `SpeechEncoder.num_frames`."""
@@ -104,4 +121,4 @@ def whisper_classes() -> tuple[Any, Any]:
 def whisper_config(shape: WhisperShape) -> Any:
     """The configuration of `transformers` for `shape`."""
     config_class, _ = whisper_classes()
-    return config_class(**shape.model_dump(exclude={"family", "name"}))
+    return config_class(**shape.model_dump(exclude={"family", "name", "decoder"}))

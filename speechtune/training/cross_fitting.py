@@ -6,12 +6,14 @@ it will meet in use, and thresholds chosen on words it knows let such words thro
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from speechtune.data.clips import Clip
 from speechtune.data.folds import folds
@@ -20,6 +22,7 @@ from speechtune.evaluation.calibration import fit_temperature
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import LabelSet
 from speechtune.models.head import KeywordHead
+from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.head_phase import train_head
@@ -44,11 +47,17 @@ class OutOfFold:
 
 
 def cross_fit(
-    embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, recipe: Recipe, progress: Progress
+    template: KeywordHead,
+    embedded: EmbeddedClips,
+    clips: Sequence[Clip],
+    labels: LabelSet,
+    recipe: Recipe,
+    progress: Progress,
 ) -> OutOfFold:
     """Train `calibration.folds` heads, each without one fold, and score that fold.
 
     Args:
+        template: a head of the right shape; it stays as it is.
         embedded: rows of `clips` in their order, then the silence windows.
         clips: the clips that were embedded.
         labels: their labels.
@@ -59,16 +68,21 @@ def cross_fit(
     num_folds = int(fold_of_row.max()) + 1
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
     was_trained = np.zeros(len(embedded.targets), dtype=bool)
-    for fold in range(num_folds):
-        progress("cross-fit", fold, num_folds)
-        held_out = torch.from_numpy(fold_of_row == fold)
-        head = KeywordHead(embedded.embeddings.shape[1], len(labels.classes))
+
+    def answers(held_out: Tensor) -> Tensor:
+        head = copy.deepcopy(template)
         train_head(head, embedded.embeddings[~held_out], embedded.targets[~held_out], recipe.head)
         with torch.no_grad():
-            logits[held_out] = head(embedded.embeddings[held_out])
-        trained = np.isin(embedded.targets.numpy(), np.unique(embedded.targets[~held_out].numpy()))
-        was_trained |= trained & held_out.numpy()
-    progress("cross-fit", num_folds, num_folds)
+            scored: Tensor = head(embedded.embeddings[held_out])
+        return scored
+
+    progress("cross-fit", 0, num_folds)
+    masks = [torch.from_numpy(fold_of_row == fold) for fold in range(num_folds)]
+    for fold, scored in enumerate(map_on_cores(answers, masks)):
+        logits[masks[fold]] = scored
+        trained = np.isin(embedded.targets.numpy(), np.unique(embedded.targets[~masks[fold]].numpy()))
+        was_trained |= trained & masks[fold].numpy()
+        progress("cross-fit", fold + 1, num_folds)
     # A held-out negative word has no class of its own in its fold: its target cannot be hit and says nothing here.
     temperature = fit_temperature(logits.numpy()[was_trained], embedded.targets.numpy()[was_trained])
     posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]

@@ -14,13 +14,13 @@ from torch import Tensor
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.augment import augmented_window, silence_window
 from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.parallel import map_batches
+from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
-from speechtune.recipe import Recipe
+from speechtune.recipe import AugmentSettings, Recipe
+from speechtune.training.spectral_augment import vary_log_mel
 from speechtune.training.stages import Progress
 
 _BATCH = 16  # larger batches do not fit a core's cache
-_SILENCE_STREAM = 1  # keeps the random numbers of silence apart from those of clips
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,15 @@ def embed_clips(
     copies, num_silence = recipe.augment.copies, recipe.head.silence_clips
     num_rows = len(samples) * (1 + copies) + num_silence
     embeddings = torch.empty(num_rows, classifier.embedding_size)
-    windows = _windows(classifier.window_samples, samples, recordings, recipe)
+    rows = _rows(classifier, samples, recordings, recipe)
     sizes = [min(_BATCH, num_rows - start) for start in range(0, num_rows, _BATCH)]
-    batches = (torch.from_numpy(np.stack(list(itertools.islice(windows, size)))) for size in sizes)
+    batches = (list(itertools.islice(rows, size)) for size in sizes)
     classifier.eval()
     done = 0
     progress("embed", done, num_rows)
-    for rows in map_batches(lambda batch: _embed(classifier, batch), batches):
-        embeddings[done : done + len(rows)] = rows
-        done += len(rows)
+    for embedded in map_on_cores(lambda batch: _embed(classifier, batch, recipe.augment), batches):
+        embeddings[done : done + len(embedded)] = embedded
+        done += len(embedded)
         progress("embed", done, num_rows)
     silence = len(classifier.labels.classes) - 1
     clip_of_row = np.repeat(np.arange(len(samples)), 1 + copies)
@@ -84,23 +84,42 @@ def embed_clips(
     )
 
 
-def _embed(classifier: KeywordClassifier, batch: Tensor) -> Tensor:
-    with half_precision(classifier.device):
-        return classifier.embed(batch.to(classifier.device)).float().cpu()
+@dataclass(frozen=True)
+class _Row:
+    """A window to embed, and what varies its spectrogram (none: it stays as it is)."""
+
+    window: NDArray[np.float32]
+    spectral_rng: np.random.Generator | None = None
 
 
-def _windows(
-    window_samples: int,
+@torch.inference_mode()
+def _embed(classifier: KeywordClassifier, batch: list[_Row], settings: AugmentSettings) -> Tensor:
+    device = classifier.device
+    features = classifier.encoder.extract(torch.from_numpy(np.stack([row.window for row in batch])).to(device))
+    varied = [index for index, row in enumerate(batch) if row.spectral_rng is not None]
+    if varied:
+        generators = [row.spectral_rng for row in batch if row.spectral_rng is not None]
+        features[varied] = vary_log_mel(features[varied].cpu(), settings, generators).to(device)
+    with half_precision(device):
+        return classifier.embed_features(features).float().cpu()
+
+
+def _rows(
+    classifier: KeywordClassifier,
     samples: Sequence[NDArray[np.float32]],
     recordings: Sequence[NDArray[np.float32]],
     recipe: Recipe,
-) -> Iterator[NDArray[np.float32]]:
+) -> Iterator[_Row]:
+    window_samples, hears_log_mel = classifier.window_samples, classifier.encoder.hears_log_mel
     for position, clip in enumerate(samples):
-        yield place_by_energy(clip, window_samples)
-        rng = np.random.default_rng((recipe.seed, position))
-        for _ in range(recipe.augment.copies):
-            yield augmented_window(clip, window_samples, recipe.augment, recordings, rng)
-    rng = np.random.default_rng((recipe.seed, len(samples), _SILENCE_STREAM))
-    yield np.zeros(window_samples, dtype=np.float32)
+        yield _Row(place_by_energy(clip, window_samples))
+        for copy in range(recipe.augment.copies):
+            rng = np.random.default_rng((recipe.seed, position, copy))
+            window = augmented_window(
+                clip, window_samples, recipe.augment, recordings, rng, changes_speed=not hears_log_mel
+            )
+            yield _Row(window, rng if hears_log_mel else None)
+    rng = np.random.default_rng((recipe.seed, len(samples)))
+    yield _Row(np.zeros(window_samples, dtype=np.float32))
     while True:
-        yield silence_window(window_samples, recordings, rng)
+        yield _Row(silence_window(window_samples, recordings, rng))

@@ -109,7 +109,7 @@ def finetune(data: TrainingData, out: Path, recipe: Recipe, progress: Progress =
         targets = [classes.index(clip.label) for clip in read.clips]
         embedded = embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress)
     with clock.stage("cross-fit"):
-        held_out = cross_fit(embedded, read.clips, read.labels, recipe, progress)
+        held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress)
         point = choose_thresholds(held_out.predictions, recipe.calibration.false_accept_rate)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, progress)
@@ -166,13 +166,20 @@ def _build(recipe: Recipe, read: _Read) -> KeywordClassifier:
     window_samples = choose_window_samples(keyword_clips) if window_ms is None else samples_from_ms(window_ms)
     torch.manual_seed(recipe.seed)
     encoder = load_encoder(recipe.encoder.name)
+    settings = recipe.encoder
     return KeywordClassifier(
         encoder,
         read.labels,
         window_samples,
-        layers=recipe.encoder.layers,
-        num_segments=recipe.encoder.num_segments,
+        layers=_default_layers(encoder.num_layers) if settings.layers is None else settings.layers,
+        num_segments=settings.num_segments,
+        uses_decoder=encoder.has_state if settings.decoder is None else settings.decoder,
+        decoder_weight=recipe.head.decoder_weight,
     )
+
+
+def _default_layers(num_layers: int) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((max(1, num_layers // 2), num_layers)))
 
 
 def _train(classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, progress: Progress) -> None:

@@ -23,6 +23,7 @@ from tests.support.encoders import (
     noise_windows,
     random_checkpoint,
     random_classifier,
+    random_encoder,
     save_random_model,
 )
 from tests.support.processes import run_python
@@ -62,10 +63,20 @@ def test_several_layers_and_another_window_come_back(tmp_path: Path) -> None:
         assert torch.equal(after.posteriors(windows), classifier.posteriors(windows))
 
 
+def test_a_decoder_comes_back_and_needs_no_vocabulary(tmp_path: Path) -> None:
+    encoder = random_encoder("whisper", decoder=True)
+    classifier = KeywordClassifier(encoder, LabelSet(("yes", "no")), 16_000, uses_decoder=True).eval()
+    save_checkpoint(Checkpoint(classifier, {"yes": 0.1, "no": 0.9}, Recipe(), {}), tmp_path / "model")
+    after = load_checkpoint(tmp_path / "model").classifier
+    windows = noise_windows(2)
+    with torch.inference_mode():
+        assert torch.equal(after.posteriors(windows), classifier.posteriors(windows))
+
+
 def test_a_loaded_checkpoint_can_be_trained_and_saved_again(saved: Path, tmp_path: Path) -> None:
     loaded = load_checkpoint(saved)
     loaded.classifier.train()(noise_windows(2)).sum().backward()
-    assert loaded.classifier.head.linear.weight.grad is not None
+    assert loaded.classifier.head.linears[0].weight.grad is not None
     assert save_checkpoint(loaded, tmp_path / "again").digest == loaded.digest
 
 

@@ -127,13 +127,13 @@ def test_weights_that_are_not_safetensors_are_corrupt(saved: Path) -> None:
 def test_missing_extra_and_misshapen_tensors_are_corrupt_by_name(saved: Path) -> None:
     path = saved / "weights.safetensors"
     tensors = load_file(path)
-    weight = tensors["head.linear.weight"]
-    without = {name: value for name, value in tensors.items() if name != "head.linear.weight"}
+    weight = tensors["head.linears.0.weight"]
+    without = {name: value for name, value in tensors.items() if name != "head.linears.0.weight"}
     for changed, message in (
-        (without, r"lacks 1 tensors, head\.linear\.weight"),
+        (without, r"lacks 1 tensors, head\.linears\.0\.weight"),
         (tensors | {"head.other": torch.zeros(1)}, r"1 tensors too many, head\.other"),
-        (tensors | {"head.linear.weight": weight[1:].clone()}, r"head\.linear\.weight is .* of shape"),
-        (tensors | {"head.linear.weight": weight.double()}, r"head\.linear\.weight is torch\.float64"),
+        (tensors | {"head.linears.0.weight": weight[1:].clone()}, r"head\.linears\.0\.weight is .* of shape"),
+        (tensors | {"head.linears.0.weight": weight.double()}, r"head\.linears\.0\.weight is torch\.float64"),
     ):
         save_file(changed, path)
         _describe(saved)

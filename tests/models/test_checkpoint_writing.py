@@ -48,8 +48,8 @@ def test_an_empty_folder_may_become_a_checkpoint(tmp_path: Path) -> None:
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     checkpoint = random_checkpoint()
     with torch.no_grad():
-        checkpoint.classifier.head.linear.weight[0, 0] = float("nan")
-    with pytest.raises(TrainingDivergedError, match=r"head\.linear\.weight are not finite"):
+        checkpoint.classifier.head.linears[0].weight[0, 0] = float("nan")
+    with pytest.raises(TrainingDivergedError, match=r"head\.linears\.0\.weight are not finite"):
         save_checkpoint(checkpoint, tmp_path / "model")
     assert os.listdir(tmp_path) == []
 

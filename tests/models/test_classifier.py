@@ -10,7 +10,6 @@ from speechtune.errors import ConfigError, UnsupportedAudioError
 from speechtune.labels import LabelSet
 from speechtune.models.classifier import KeywordClassifier, TorchScorer
 from speechtune.models.encoder import SpeechEncoder
-from speechtune.models.head import KeywordHead
 from speechtune.streaming.config import Scorer
 from tests.support.encoders import FAMILIES, needs_packaged_weights, noise_windows, random_classifier, random_encoder
 
@@ -86,9 +85,20 @@ def test_layers_the_encoder_does_not_have_are_refused(layers: tuple[int, ...]) -
         KeywordClassifier(random_encoder("whisper"), LabelSet(("yes",)), 16_000, layers=layers)
 
 
-def test_a_head_of_another_size_is_refused() -> None:
-    with pytest.raises(ConfigError, match="the head takes 10 values to 2 classes; this model needs 64 to 2"):
-        KeywordClassifier(random_encoder("whisper"), LabelSet(("yes",)), 16_000, head=KeywordHead(10, 2))
+def test_the_decoders_state_is_the_last_block() -> None:
+    encoder = random_encoder("whisper", decoder=True)
+    windows = noise_windows(2)
+    classifier = KeywordClassifier(encoder, LabelSet(("yes",)), 16_000, uses_decoder=True, decoder_weight=2.0)
+    pooled = KeywordClassifier(encoder, LabelSet(("yes",)), 16_000).embed(windows)
+    assert torch.equal(classifier.embed(windows), torch.cat([pooled, encoder.state(encoder(windows)[-1])], dim=1))
+    assert classifier.head.block_weights.tolist() == [1.0, 2.0]
+
+
+def test_a_decoder_the_encoder_does_not_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"encoder\.decoder"):
+        KeywordClassifier(random_encoder("wav2vec2"), LabelSet(("yes",)), 16_000, uses_decoder=True)
+    with pytest.raises(ConfigError, match=r"encoder\.decoder"):
+        random_encoder("wav2vec2").state(torch.zeros(1, 2, 32))
 
 
 def test_more_segments_than_frames_are_refused() -> None:
@@ -107,7 +117,7 @@ def test_gradients_reach_every_trainable_parameter(family: str) -> None:
     loss = torch.nn.functional.cross_entropy(classifier(noise_windows(4)), torch.tensor([0, 1, 2, 4]))
     loss.backward()
     trainable = {name: value for name, value in classifier.named_parameters() if value.requires_grad}
-    assert "head.linear.weight" in trainable
+    assert "head.linears.0.weight" in trainable
     assert len(trainable) > 30
     for name, parameter in trainable.items():
         assert parameter.grad is not None, name

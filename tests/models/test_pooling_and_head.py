@@ -59,16 +59,16 @@ def test_no_segment_is_refused() -> None:
 
 def test_the_head_standardises_by_what_it_was_fitted_to() -> None:
     embeddings = 5.0 + 3.0 * torch.randn(200, 6)
-    head = KeywordHead(6, 3)
+    head = KeywordHead((6,), 3)
     head.fit_standardisation(embeddings)
     standardised = head.standardise(embeddings)
     assert torch.allclose(standardised.mean(dim=0), torch.zeros(6), atol=1e-5)
     assert torch.allclose(standardised.std(dim=0, correction=0), torch.ones(6), atol=1e-5)
-    assert torch.allclose(head(embeddings), head.linear(standardised))
+    assert torch.allclose(head(embeddings), torch.log_softmax(head.linears[0](standardised), dim=1))
 
 
 def test_a_feature_that_never_varies_is_only_centred() -> None:
-    head = KeywordHead(2, 2)
+    head = KeywordHead((2,), 2)
     head.fit_standardisation(torch.tensor([[1.0, 7.0], [3.0, 7.0]]))
     assert head.standardise(torch.tensor([[2.0, 7.0]])).tolist() == [[0.0, 0.0]]
 
@@ -76,14 +76,34 @@ def test_a_feature_that_never_varies_is_only_centred() -> None:
 @pytest.mark.parametrize("embeddings", [torch.zeros(0, 2), torch.tensor([[1.0, float("nan")]])])
 def test_standardisation_without_finite_embeddings_is_refused(embeddings: torch.Tensor) -> None:
     with pytest.raises(ConfigError, match="finite"):
-        KeywordHead(2, 2).fit_standardisation(embeddings)
+        KeywordHead((2,), 2).fit_standardisation(embeddings)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_no_positive_number_is_refused(temperature: float) -> None:
     with pytest.raises(ConfigError, match="temperature"):
-        KeywordHead(2, 2).set_temperature(temperature)
+        KeywordHead((2,), 2).set_temperature(temperature)
 
 
 def test_everything_the_head_learnt_is_in_its_state() -> None:
-    assert set(KeywordHead(2, 2).state_dict()) == {"linear.weight", "linear.bias", "mean", "scale", "temperature"}
+    of_whole = {"mean", "scale", "block_weights", "temperature"}
+    of_blocks = {f"linears.{block}.{part}" for block in (0, 1) for part in ("weight", "bias")}
+    assert set(KeywordHead((2, 3), 2).state_dict()) == of_whole | of_blocks
+
+
+def test_blocks_answer_apart_and_their_weighted_answers_are_multiplied() -> None:
+    head = KeywordHead((2, 3), 4, (1.0, 2.0))
+    embeddings = torch.randn(5, 5)
+    first = torch.softmax(head.linears[0](embeddings[:, :2]), dim=1)
+    second = torch.softmax(head.linears[1](embeddings[:, 2:]), dim=1)
+    product = first * second**2
+    expected = product / product.sum(dim=1, keepdim=True)
+    assert torch.allclose(torch.softmax(head(embeddings), dim=1), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("sizes", "weights"), [((), None), ((2,), (1.0, 1.0)), ((2,), (0.0,)), ((2,), (-1.0,))])
+def test_blocks_without_a_positive_weight_each_are_refused(
+    sizes: tuple[int, ...], weights: tuple[float, ...] | None
+) -> None:
+    with pytest.raises(ConfigError, match="one positive each"):
+        KeywordHead(sizes, 2, weights)

@@ -93,8 +93,8 @@ def save_random_model(family: str, folder: Path, normalise: bool | None = None, 
     return model
 
 
-def random_encoder(family: str, **settings: Any) -> SpeechEncoder:
-    """Our adapter of the family with small random weights, the same at every call."""
+def random_encoder(family: str, decoder: bool = False, **settings: Any) -> SpeechEncoder:
+    """Our adapter of the family with small random weights, the same at every call; Whisper's with or without decoder."""
     from speechtune.models import wav2vec2, whisper
     from speechtune.models.registry import build_encoder
 
@@ -103,6 +103,8 @@ def random_encoder(family: str, **settings: Any) -> SpeechEncoder:
     fields = set(shape_class.model_fields) - {"family", "name", "normalise"}
     config: dict[str, Any] = {key: getattr(model.config, key) for key in fields if hasattr(model.config, key)}
     config |= {"family": family, "name": f"random-{family}"}
+    if decoder:
+        config["decoder"] = {"layers": 1, "attention_heads": 4, "ffn_dim": 48, "prompt_length": 2}
     encoder = build_encoder(config if family == "whisper" else config | {"normalise": True})
     part = model.encoder if family == "whisper" else model
     # The mask embedding belongs to pretraining; our adapters have none.
