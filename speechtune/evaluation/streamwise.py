@@ -1,7 +1,8 @@
 """Events of streams against what was said in them: misses, false accepts an hour, latency.
 
-Hours are those of the negative audio, without the words, while a detection on a wrong word is a false accept too
-(`num_confused`, `num_repeated`): neither number flatters.
+A false accept is *alone* where no keyword was said: those make the rate per hour of negative audio, which is what a
+user of other speech hears. Detections of a wrong keyword (*confused*) and second ones (*repeated*) come with the words,
+not with the hours; they are counted beside it, and all of them together too.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class KeywordEvents:
         num_confused: those of them on a stretch where another keyword was said.
         num_repeated: those of them on a word that was heard already.
         false_reject_rate: share of the words that were not heard; None if it was never said.
-        false_accepts_per_hour: per hour of negative audio; None if there is none.
+        false_accepts_per_hour: all of them per hour of negative audio; None if there is none.
         false_accepts_interval: its 95 % interval; with none seen it is below 3 / hours.
+        alone_per_hour, alone_interval: the same of those alone, where no keyword was said.
     """
 
     num_spoken: int
@@ -43,6 +45,13 @@ class KeywordEvents:
     false_reject_rate: float | None
     false_accepts_per_hour: float | None
     false_accepts_interval: Interval | None
+    alone_per_hour: float | None
+    alone_interval: Interval | None
+
+    @property
+    def num_alone(self) -> int:
+        """False accepts where no keyword was said."""
+        return self.num_false_accepts - self.num_confused - self.num_repeated
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,8 @@ def _counted(
         false_reject_rate=ratio(num_spoken - num_heard, num_spoken),
         false_accepts_per_hour=ratio(len(wrong), hours),
         false_accepts_interval=poisson_interval(len(wrong), hours) if hours > 0 else None,
+        alone_per_hour=ratio(wrong.count("alone"), hours),
+        alone_interval=poisson_interval(wrong.count("alone"), hours) if hours > 0 else None,
     )
 
 

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.labels import LabelSet
+from speechtune.recipe import DetectorSettings
 from speechtune.streaming.config import EffectiveRule
 from speechtune.streaming.events import Detection, Rejected, Score
-from speechtune.streaming.windows import Span, Window
+from speechtune.streaming.windows import Span
 
 _NUM_ALTERNATIVES = 3
+
+
+@dataclass(frozen=True)
+class UtteranceBegan:
+    """A new stretch of speech."""
+
+
+@dataclass(frozen=True)
+class WindowScored:
+    """A window was scored: posteriors float32[K]; `whole_utterance` as in `windows.Window`."""
+
+    span: Span
+    whole_utterance: bool
+    posteriors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LongUtteranceEnded:
+    """Speech of many windows ended; the span is all of it."""
+
+    span: Span
+
+
+Step: TypeAlias = UtteranceBegan | WindowScored | LongUtteranceEnded
+"""What a decision is made of. None of it depends on a threshold."""
 
 
 def ranked(posteriors: NDArray[np.float32], labels: LabelSet) -> tuple[Score, ...]:
@@ -22,8 +51,19 @@ def ranked(posteriors: NDArray[np.float32], labels: LabelSet) -> tuple[Score, ..
     return tuple(Score(labels.labels[i], float(posteriors[i])) for i in order)
 
 
+def decided(
+    steps: Iterable[Step], labels: LabelSet, rules: dict[str, EffectiveRule], detector: DetectorSettings
+) -> Iterator[Detection | Rejected]:
+    """What a stream of these steps reports under `rules`: the same that its session would."""
+    decision = Decision(labels, rules, detector.smoothing_windows)
+    for step in steps:
+        event = decision.follow(step)
+        if event is not None:
+            yield event
+
+
 class Decision:
-    """Decides for one stream; feed it every scored window in order.
+    """Decides for one stream; let it follow every step in order.
 
     Args:
         labels: the labels, in the order of the posteriors.
@@ -47,23 +87,32 @@ class Decision:
         self._columns = [self._labels.index(label) for label in rules]
         self._held &= rules.keys()
 
-    def begin_utterance(self) -> None:
+    def follow(self, step: Step) -> Detection | Rejected | None:
+        """Take the next step of the stream."""
+        if isinstance(step, WindowScored):
+            return self._judge(step.span, step.whole_utterance, step.posteriors)
+        if isinstance(step, LongUtteranceEnded):
+            return self._end_utterance(step.span)
+        self._begin_utterance()
+        return None
+
+    def _begin_utterance(self) -> None:
         """A new stretch of speech: nothing of the last one is averaged into it."""
         self._recent.clear()
         self._nearest_passing = None
         self._detected_in_utterance = False
         self._held.clear()
 
-    def judge(self, window: Window, posteriors: NDArray[np.float32]) -> Detection | Rejected | None:
+    def _judge(self, span: Span, whole_utterance: bool, posteriors: NDArray[np.float32]) -> Detection | Rejected | None:
         """Judge one scored window, posteriors float32[K].
 
         A whole utterance is detected or rejected. A passing window is detected once the average of the last
         `smoothing_windows` posteriors reaches a threshold, else nothing is said before the speech ends.
         """
-        if window.whole_utterance:
+        if whole_utterance:
             if self._detected_in_utterance:
                 return None
-            return self._detection(window.span, posteriors) or self._rejection(window.span, posteriors)
+            return self._detection(span, posteriors) or self._rejection(span, posteriors)
         self._recent.append(posteriors)
         if len(self._recent) < (self._recent.maxlen or 1):
             return None
@@ -72,13 +121,12 @@ class Decision:
             self._nearest_passing = smoothed
         # A word stays in several windows: it must leave them before it can be heard again.
         self._held = {label for label in self._held if self._passes(label, smoothed)}
-        return self._detection(window.span, smoothed)
+        return self._detection(span, smoothed)
 
-    def end_utterance(self, start_sample: int, end_sample: int, decision_sample: int) -> Detection | Rejected | None:
+    def _end_utterance(self, whole: Span) -> Detection | Rejected | None:
         """Long speech ended; if nothing was detected in it, say what came nearest."""
         if self._detected_in_utterance or not self._recent:
             return None
-        whole = Span(start_sample, end_sample, decision_sample)
         if self._nearest_passing is not None:
             return self._rejection(whole, self._nearest_passing)
         # Too short for a full row of windows: decide on those there are.

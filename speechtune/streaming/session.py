@@ -26,10 +26,10 @@ from speechtune.errors import SessionGrammarError, UnreadableAudioError
 from speechtune.labels import LabelSet
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
 from speechtune.streaming.config import CommandRule, SessionConfig
-from speechtune.streaming.decision import Decision, ranked
+from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
 from speechtune.streaming.endpointer import Ended, Endpointer, Started
-from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded, SpeechStarted
-from speechtune.streaming.windows import SampleBuffer, Window, passing_window, utterance_window
+from speechtune.streaming.events import Event, Interim, SpeechEnded, SpeechStarted
+from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
 
 _MAX_FRAMES_PER_REQUEST = 256  # 8 s of audio: bounds the memory of one request when a file is fed at once
 
@@ -41,17 +41,8 @@ class ScoreRequest:
     windows: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class _LongUtteranceEnded:
-    """An utterance of many windows ended at this point of the plan: the decision closes it."""
-
-    start_sample: int
-    end_sample: int
-    decision_sample: int
-
-
 Request: TypeAlias = ActivityRequest | ScoreRequest
-_Step: TypeAlias = Event | Window | _LongUtteranceEnded
+_Planned: TypeAlias = Event | Window | LongUtteranceEnded
 
 
 class Session:
@@ -62,13 +53,20 @@ class Session:
         labels: the model's labels, in the order of its posteriors.
         thresholds: the model's calibrated threshold of every keyword.
         window_samples: length of the windows the model takes.
+        journal: every step of the decision is appended to it, for those who want to decide again at other thresholds.
 
     Raises:
         UnknownLabelError, ConfigError: as for `SessionConfig.effective_rules`.
     """
 
     def __init__(
-        self, config: SessionConfig, labels: LabelSet, thresholds: dict[str, float], window_samples: int
+        self,
+        config: SessionConfig,
+        labels: LabelSet,
+        thresholds: dict[str, float],
+        window_samples: int,
+        *,
+        journal: list[Step] | None = None,
     ) -> None:
         self.rules = config.effective_rules(labels, thresholds)
         self._config = config
@@ -82,6 +80,7 @@ class Session:
         self._thresholds = thresholds
         self._num_decoded = 0
         self._is_flushing = False
+        self._journal = journal
         self._activity: ActivityState | None = None
         self._judged = 0
         self._processed = 0
@@ -90,7 +89,7 @@ class Session:
         self._is_ended = False
         self._is_flushed = False
         self._outstanding: Request | None = None
-        self._plan: list[_Step] = []
+        self._plan: list[_Planned] = []
         self._events: list[Event] = []
 
     @property
@@ -260,7 +259,7 @@ class Session:
         if end - start <= self._longest_utterance:
             self._plan.append(utterance_window(self._buffer, start, end, now, self._window_samples))
         else:
-            self._plan.append(_LongUtteranceEnded(start, end, now))
+            self._plan.append(LongUtteranceEnded(Span(start, end, now)))
 
     def _flush(self) -> None:
         self._is_flushed = True
@@ -305,11 +304,11 @@ class Session:
         for step in plan:
             if isinstance(step, Window):
                 self._judge(step, next(answers))
-            elif isinstance(step, _LongUtteranceEnded):
-                self._keep(self._decision.end_utterance(step.start_sample, step.end_sample, step.decision_sample))
+            elif isinstance(step, LongUtteranceEnded):
+                self._decide(step)
             else:
                 if isinstance(step, SpeechStarted):
-                    self._decision.begin_utterance()
+                    self._decide(UtteranceBegan())
                 self._events.append(step)
         self._processed = self._judged
         if self._is_flushing and self._is_flushed:
@@ -318,9 +317,12 @@ class Session:
     def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
         if self._config.interims:
             self._events.append(Interim(window.span.decision_sample, ranked(posteriors, self._labels)))
-        self._keep(self._decision.judge(window, posteriors))
+        self._decide(WindowScored(window.span, window.whole_utterance, posteriors))
 
-    def _keep(self, event: Detection | Rejected | None) -> None:
+    def _decide(self, step: Step) -> None:
+        if self._journal is not None:
+            self._journal.append(step)
+        event = self._decision.follow(step)
         if event is not None:
             self._events.append(event)
 

@@ -1,0 +1,106 @@
+"""Long recordings to listen to: which files, what is said in them, and their audio block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from speechtune.audio.files import SUFFIXES
+from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
+from speechtune.evaluation.event_matching import SpokenWord
+from speechtune.evaluation.stream_truth import read_truth
+
+BLOCK_SECONDS = 8
+"""Audio read at once, whatever the length of the recording."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An audio file and the keywords said in it; `has_truth` is false where no label track tells: then it has none."""
+
+    path: Path
+    name: str
+    spoken: tuple[SpokenWord, ...]
+    has_truth: bool
+
+
+def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording, ...]:
+    """One file, or every audio file in and below a folder, sorted.
+
+    The label track of `a.flac` is `a.txt` beside it, or where `truth` says: a label track for one file, a folder of
+    them (`a.txt`) for a folder.
+
+    Raises:
+        ManifestError: nothing there, no audio in the folder, or a label track that cannot be read.
+        ConfigError: `truth` is a folder for one file, a file for a folder, or lacks the label track of a recording.
+    """
+    if source.is_file():
+        if truth is not None and not truth.is_file():
+            raise ConfigError(f"--truth {truth}: no such file; name the label track of {source}")
+        return (_recording(source, source.name, truth or source.with_suffix(".txt")),)
+    if not source.is_dir():
+        raise ManifestError(f"{source}: no such file or folder")
+    if truth is not None and not truth.is_dir():
+        raise ConfigError(f"--truth {truth}: no such folder; name a folder with a label track for each recording")
+    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise ManifestError(f"{source}: holds no audio ({', '.join(sorted(SUFFIXES))})")
+    found = []
+    for path in paths:
+        inside = path.relative_to(source)
+        track = (truth or source) / inside.with_suffix(".txt")
+        if truth is not None and not track.is_file():
+            raise ConfigError(f"--truth {truth}: {track.name} is not there; an empty file says that no keyword occurs")
+        found.append(_recording(path, inside.as_posix(), track))
+    return tuple(found)
+
+
+def _recording(path: Path, name: str, track: Path) -> Recording:
+    has_truth = track.is_file()
+    return Recording(path, name, read_truth(track) if has_truth else (), has_truth)
+
+
+@dataclass(frozen=True)
+class AudioBlocks:
+    """A file's rate and its audio in blocks of `BLOCK_SECONDS`, float32[N], channels averaged, at that rate.
+
+    The blocks can be taken once.
+    """
+
+    rate_hz: int
+    blocks: Iterator[NDArray[np.float32]]
+
+
+def audio_blocks(path: Path) -> AudioBlocks:
+    """Open an audio file of any length.
+
+    Raises:
+        UnreadableAudioError: missing, not audio; while blocks are taken: damaged, or shorter than its header says.
+    """
+    try:
+        sound = soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    return AudioBlocks(sound.samplerate, _blocks(sound, path))
+
+
+def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
+    with sound:
+        expected, taken = sound.frames, 0
+        while True:
+            try:
+                frames = sound.read(BLOCK_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise UnreadableAudioError(f"{path}: damaged after {taken} samples ({error}); copy it again") from error
+            if len(frames) == 0:
+                break
+            taken += len(frames)
+            block: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
+            yield block
+    if taken < expected:
+        raise UnreadableAudioError(f"{path}: truncated, {taken} of {expected} samples are there; copy it again")

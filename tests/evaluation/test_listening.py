@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
+from speechtune.evaluation.event_matching import SpokenWord
+from speechtune.evaluation.listening import decision_compute_ms, listen
+from speechtune.evaluation.recordings import audio_blocks, find_recordings
+from speechtune.evaluation.stream_measurement import measure_streams
+from speechtune.evaluation.stream_metrics import load_stream_metrics, stream_metrics_schema, write_stream_metrics
+from speechtune.evaluation.stream_truth import write_truth
+from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
+from speechtune.streaming.events import Detection
+from speechtune.streaming.session import Session
+from tests.support.streaming import LoudnessActivity, PitchScorer, quiet, tone
+
+LOW_HIGH = np.concatenate(
+    [quiet(9_000), tone(250, 6_000), quiet(12_000), tone(1000, 5_000), quiet(10_000), tone(600, 30_000), quiet(9_000)]
+)
+LONG = np.concatenate([quiet(8_000), tone(600, 20_000), tone(250, 20_000), tone(600, 9_000), quiet(8_000)])
+WORDS = (SpokenWord("low", 9_000, 15_000), SpokenWord("high", 27_000, 32_000))
+
+
+def write(path: Path, samples: np.ndarray, rate_hz: int = 16_000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate_hz, subtype="FLOAT" if path.suffix == ".wav" else None)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "a.wav", LOW_HIGH)
+    write_truth(tmp_path / "a.txt", WORDS)
+    write(tmp_path / "deep" / "b.wav", LONG)
+    write(tmp_path / "c.wav", np.concatenate([LOW_HIGH] * 9))
+    return tmp_path
+
+
+def of_session(samples: np.ndarray, thresholds: dict[str, float] | None = None) -> tuple[Detection, ...]:
+    scorer = PitchScorer()
+    rules = tuple(CommandRule(label, level) for label, level in (thresholds or {}).items())
+    session = Session(SessionConfig(SAMPLES_FORMAT, rules), scorer.labels, scorer.thresholds, scorer.window_samples)
+    events = run_session(session, scorer, LoudnessActivity(), chunks_of(samples.astype(np.float32)))
+    return tuple(event for event in events if isinstance(event, Detection))
+
+
+def test_recordings_heard_together_are_heard_as_each_alone(folder):
+    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    assert [one.recording.name for one in listening.heard] == ["a.wav", "c.wav", "deep/b.wav"]
+    expected = [of_session(samples) for samples in (LOW_HIGH, np.concatenate([LOW_HIGH] * 9), LONG)]
+    assert [one.detections for one in listening.heard] == expected
+    assert len(expected[1]) == 18
+    assert listening.audio_seconds == pytest.approx((10 * len(LOW_HIGH) + len(LONG)) / 16_000)
+
+
+@pytest.mark.parametrize("levels", [{"low": 0.0, "high": 0.9}, {"low": 0.97, "high": 0.2}, {"high": 0.3}])
+def test_deciding_again_at_other_thresholds_is_what_sessions_set_to_them_report(folder, levels):
+    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    again = [stream.detections for stream in listening.streams_at(levels)]
+    assert again == [of_session(samples, levels) for samples in (LOW_HIGH, np.concatenate([LOW_HIGH] * 9), LONG)]
+
+
+def test_a_recording_at_another_rate_is_resampled_by_the_session(tmp_path):
+    words = np.concatenate([quiet(24_000), tone(250 / 3, 18_000), quiet(24_000)])  # 250 Hz at 48 kHz
+    write(tmp_path / "a.wav", words, 48_000)
+    (heard,) = listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)).heard
+    assert heard.num_samples == 22_000
+    assert [event.label for event in heard.detections] == ["low"]
+
+
+def test_blocks_of_a_file_are_the_file_with_its_channels_averaged(tmp_path):
+    both = np.stack([tone(250, 200_001), quiet(200_001)], axis=1)
+    path = write(tmp_path / "a.wav", both)
+    audio = audio_blocks(path)
+    blocks = list(audio.blocks)
+    assert audio.rate_hz == 16_000
+    assert max(len(block) for block in blocks) == 8 * 16_000
+    np.testing.assert_array_equal(np.concatenate(blocks), both.mean(axis=1))
+
+
+def test_a_damaged_recording_is_refused_by_name(tmp_path):
+    path = write(tmp_path / "a.flac", LONG)
+    path.write_bytes(path.read_bytes()[:3_000])
+    with pytest.raises(UnreadableAudioError, match=r"a\.flac"):
+        listen(PitchScorer(), LoudnessActivity(), find_recordings(path))
+    (tmp_path / "b.wav").write_bytes(b"no audio")
+    with pytest.raises(UnreadableAudioError, match=r"b\.wav"):
+        listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path / "b.wav"))
+
+
+def test_a_model_that_answers_nan_is_refused(folder):
+    class Broken(PitchScorer):
+        def score(self, windows):
+            return np.full_like(super().score(windows), np.nan)
+
+    with pytest.raises(TrainingDivergedError, match=r"a\.wav"):
+        listen(Broken(), LoudnessActivity(), find_recordings(folder / "a.wav"))
+
+
+def test_label_tracks_lie_beside_the_recordings_or_where_one_says(folder, tmp_path):
+    assert [one.has_truth for one in find_recordings(folder)] == [True, False, False]
+    assert find_recordings(folder / "c.wav", folder / "a.txt")[0].spoken == WORDS
+    tracks = tmp_path / "tracks"
+    tracks.mkdir()
+    write_truth(tracks / "a.txt", WORDS)
+    with pytest.raises(ConfigError, match=r"c\.txt is not there"):
+        find_recordings(folder, tracks)
+    with pytest.raises(ConfigError, match="no such folder"):
+        find_recordings(folder, folder / "a.txt")
+    with pytest.raises(ConfigError, match="no such file"):
+        find_recordings(folder / "a.wav", tracks)
+    with pytest.raises(ManifestError, match="holds no audio"):
+        find_recordings(tracks)
+    with pytest.raises(ManifestError, match="no such file or folder"):
+        find_recordings(tmp_path / "nothing")
+
+
+def test_the_figures_of_recordings_count_match_and_read_back(folder):
+    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    metrics = measure_streams(listening, compute_ms=[3.0, 4.0, 5.0], encoder="pitch")
+    assert (metrics.num_recordings, metrics.num_without_truth) == (3, 2)
+    assert metrics.per_recording.keys() == {"a.wav"}
+    assert (metrics.total.num_spoken, metrics.total.num_heard, metrics.total.num_alone) == (2, 2, 19)
+    assert metrics.latency is not None
+    assert metrics.latency.audio_ms == [pytest.approx(ms, abs=32) for ms in (192, 192)]
+    assert metrics.latency.compute_median_ms == 4.0
+    strict = metrics.det[-1]
+    assert strict.threshold == 0.995
+    assert strict.false_reject_rate == 1.0
+    assert {error.kind for error in metrics.errors} == {"alone"}
+    assert any("2 recordings have no label track" in finding for finding in metrics.findings)
+    path = write_stream_metrics(metrics, folder)
+    assert load_stream_metrics(path) == metrics
+    assert set(stream_metrics_schema()["required"]) == set(metrics.model_dump())
+
+
+def test_what_recordings_cannot_show_is_null_and_says_why(tmp_path):
+    write(tmp_path / "a.wav", quiet(32_000))
+    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    assert metrics.total.false_reject_rate is None
+    assert metrics.latency is None
+    assert metrics.not_measured.keys() == {"total.false_reject_rate", "latency"}
+    assert metrics.total.alone_interval is not None
+    assert any("below" in finding for finding in metrics.findings)
+
+
+def test_a_word_that_is_no_keyword_is_refused(folder):
+    write_truth(folder / "c.txt", [SpokenWord("middle", 10, 20)])
+    with pytest.raises(DataError, match="middle"):
+        measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(folder)))
+
+
+def test_the_time_to_compute_is_measured_on_one_window_alone():
+    scorer = PitchScorer()
+    taken = decision_compute_ms(scorer, LoudnessActivity())
+    assert len(taken) == 20
+    assert min(taken) > 0.0
+    assert scorer.num_windows == 21
