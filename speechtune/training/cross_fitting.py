@@ -31,18 +31,16 @@ from speechtune.training.stages import Progress
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """What heads answered on rows that they were not trained on.
+    """What heads answered on clips that they were not trained on.
 
     Attributes:
-        predictions: calibrated posteriors of every row; its clip ids are `clip/row`.
-        temperature: what the logits were divided by.
-        is_original: bool[N], rows that are not augmented.
+        predictions: calibrated posteriors of every clip as it was recorded, not of its varied copies.
+        temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
     """
 
     predictions: Predictions
     temperature: float
-    is_original: NDArray[np.bool_]
     notes: tuple[str, ...]
 
 
@@ -86,7 +84,15 @@ def cross_fit(
     # A held-out negative word has no class of its own in its fold: its target cannot be hit and says nothing here.
     temperature = fit_temperature(logits.numpy()[was_trained], embedded.targets.numpy()[was_trained])
     posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]
-    return OutOfFold(_predictions(posteriors, embedded, clips, labels), temperature, embedded.is_original, notes)
+    recorded = embedded.is_original & (embedded.clips < len(clips))
+    predictions = Predictions(
+        labels=labels,
+        posteriors=np.clip(posteriors[recorded], 0.0, 1.0).astype(np.float32),
+        words=tuple(labels.classes[target] for target in embedded.targets.numpy()[recorded]),
+        clip_ids=tuple(str(clip) for clip in embedded.clips[recorded]),
+        speakers=tuple(clips[clip].speaker for clip in embedded.clips[recorded]),
+    )
+    return OutOfFold(predictions, temperature, notes)
 
 
 def _fold_of_rows(
@@ -133,18 +139,4 @@ def _split_lone_keywords(
     return (
         f"{', '.join(lone)}: one clip or one speaker; their thresholds are chosen on varied copies of clips that the "
         "head has heard, and flatter it; record more",
-    )
-
-
-def _predictions(
-    posteriors: NDArray[np.float64], embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet
-) -> Predictions:
-    classes = labels.classes
-    targets = embedded.targets.numpy()
-    return Predictions(
-        labels=labels,
-        posteriors=np.clip(posteriors, 0.0, 1.0).astype(np.float32),
-        words=tuple(classes[target] for target in targets),
-        clip_ids=tuple(f"{clip}/{row}" for row, clip in enumerate(embedded.clips)),
-        speakers=tuple(clips[clip].speaker if clip < len(clips) else None for clip in embedded.clips),
     )

@@ -94,7 +94,7 @@ def save_random_model(family: str, folder: Path, normalise: bool | None = None, 
 
 
 def random_encoder(family: str, decoder: bool = False, **settings: Any) -> SpeechEncoder:
-    """Our adapter of the family with small random weights, the same at every call; Whisper's with or without decoder."""
+    """Our adapter of the family with small random weights, the same at every call; Whisper's with a decoder or not."""
     from speechtune.models import wav2vec2, whisper
     from speechtune.models.registry import build_encoder
 
