@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,6 +47,7 @@ SENTENCES = (
 _SHOTS = 10
 _TOLERANCE_SECONDS = 0.5
 _SERVER_START_SECONDS = 60
+_SERVER_STOP_SECONDS = 30
 _NUM_PLANTED = 12
 _TEST_SHARE = 3
 
@@ -166,20 +168,23 @@ class _Server:
 
     def __enter__(self) -> str:
         start = time.monotonic()
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if found := re.search(r"127\.0\.0\.1:\d+", line):
-                print(f"listening on {found[0]} after {time.monotonic() - start:.1f} s")
-                return found[0]
-            if time.monotonic() - start > _SERVER_START_SECONDS:
-                break
+        # Killed, the process ends its output, and with it the loop below.
+        overdue = threading.Timer(_SERVER_START_SECONDS, self._process.kill)
+        overdue.start()
+        try:
+            for line in self._process.stderr or ():
+                if found := re.search(r"127\.0\.0\.1:\d+", line):
+                    print(f"listening on {found[0]} after {time.monotonic() - start:.1f} s")
+                    return found[0]
+        finally:
+            overdue.cancel()
         self._process.kill()
         raise ModelUnavailableError("the server did not start; run speechtune serve by hand to see why")
 
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=30)
-        print(f"server stopped on SIGTERM with exit code {code}")
+        self._process.communicate(timeout=_SERVER_STOP_SECONDS)
+        print(f"server stopped on SIGTERM with exit code {self._process.returncode}")
 
 
 def _stream(recording: Path, address: str) -> list[tuple[str, float, float]]:
