@@ -20,13 +20,14 @@ from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.admission import Admission, ServiceState
+from speechtune_server.backends import loader_for
 from speechtune_server.clock import Clock, MonotonicClock
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
 from speechtune_server.health import HEALTH_SERVICE, Health
 from speechtune_server.interceptors import CallInterceptor
 from speechtune_server.listening import bind, server_options
-from speechtune_server.model_store import LoadModel, ModelStore, load_served_model
+from speechtune_server.model_store import LoadModel, ModelStore
 from speechtune_server.recognition import CommandRecognition, Engine
 from speechtune_server.runner import Runner
 
@@ -43,7 +44,7 @@ class RecognitionServer:
 
     Args:
         config: the settings.
-        load_model: turns a name and a folder into a model; runs in the models' thread.
+        load_model: turns a name and a place into a model, in the models' thread; None: as the settings say.
         load_activity: makes the voice activity model; runs there too.
         clock: tells the time.
     """
@@ -51,7 +52,7 @@ class RecognitionServer:
     def __init__(
         self,
         config: ServerConfig,
-        load_model: LoadModel = load_served_model,
+        load_model: LoadModel | None = None,
         load_activity: Callable[[], ActivityModel] = SileroActivity,
         clock: Clock | None = None,
     ) -> None:
@@ -59,7 +60,7 @@ class RecognitionServer:
         """HOST:PORT it listens on, once started."""
         self.admission = Admission(config.max_streams, config.max_clips)
         self._config = config
-        self._load_model = load_model
+        self._load_model = load_model or loader_for(config.backend, config.export_folder, config.num_threads)
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
         self._runner = Runner()
@@ -143,7 +144,7 @@ class RecognitionServer:
 async def serve(
     config: ServerConfig,
     on_serving: Callable[[str], None] | None = None,
-    load_model: LoadModel = load_served_model,
+    load_model: LoadModel | None = None,
     load_activity: Callable[[], ActivityModel] = SileroActivity,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return; a second signal cuts the draining short.

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from speechtune.errors import ConfigError
+from speechtune_server.backends import Backend
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PATH_KEYS = frozenset({"models", "export_folder"})
 _MODEL_NAME = re.compile(r"[^@/\\\x00-\x1f\x7f]{1,64}")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
 
@@ -25,6 +34,12 @@ class ServerConfig(BaseModel):
     """Name to checkpoint folder."""
     default_model: str = ""
     """Name that an empty model name stands for; "": the first of `models`."""
+    backend: Backend = Backend.AUTO
+    """What runs the models."""
+    export_folder: Path | None = None
+    """Where checkpoints exported to ONNX are kept; none: `speechtune/onnx` in the user's cache."""
+    num_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Cores that one window may use; streams gain more from windows side by side."""
     address: str = DEFAULT_ADDRESS
     """HOST:PORT; port 0 takes a free one, which is logged."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
@@ -89,6 +104,30 @@ def server_config(**settings: Any) -> ServerConfig:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "server"
         raise ConfigError(f"server settings: {key}: {first['msg']} (got {first['input']!r})") from error
+
+
+def load_server_config(path: Path | None, overrides: Mapping[str, Any]) -> ServerConfig:
+    """Read the settings from a TOML file (none: the defaults); `overrides` go before what stands there.
+
+    Paths in the file count from the file's folder.
+
+    Raises:
+        ConfigError: the file cannot be read, or as for `server_config`.
+    """
+    settings: dict[str, Any] = {}
+    if path is not None:
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"server settings {path}: cannot be read ({error})") from error
+        settings = {key: _beside(path, key, value) for key, value in settings.items()}
+    return server_config(**{**settings, **overrides})
+
+
+def _beside(path: Path, key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _beside(path, "models" if key == "models" else name, one) for name, one in value.items()}
+    return str(path.parent / value) if key in _PATH_KEYS and isinstance(value, str) else value
 
 
 def host_and_port(address: str) -> tuple[str, int]:

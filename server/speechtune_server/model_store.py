@@ -22,6 +22,7 @@ class ServedModel:
         digest: SHA-256 of the checkpoint, hex.
         scorer: turns windows into posteriors; only the runner's thread may call it.
         detector, endpointing: the recipe's settings, which a stream's own replace.
+        precision: of its arithmetic.
     """
 
     name: str
@@ -29,22 +30,31 @@ class ServedModel:
     scorer: Scorer
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
+    precision: str = "fp32"
 
 
 LoadModel = Callable[[str, Path], ServedModel]
 """Name and checkpoint folder to a model; may take seconds."""
 
 
-def load_served_model(name: str, folder: Path) -> ServedModel:
-    """Load a checkpoint and score once, so that the first client does not wait for what the first call sets up.
+def load_served_model(name: str, folder: Path, num_threads: int | None = None) -> ServedModel:
+    """Load a checkpoint into torch, onto a GPU where there is one.
+
+    It scores once, so that the first client does not wait for what the first call sets up.
 
     Raises:
         CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `load_checkpoint`.
     """
+    import torch
+
     from speechtune.models.checkpoint import load_checkpoint
     from speechtune.models.classifier import TorchScorer
 
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
     checkpoint = load_checkpoint(folder)
+    if torch.cuda.is_available():
+        checkpoint.classifier.to("cuda")
     scorer = TorchScorer(checkpoint.classifier, checkpoint.thresholds)
     scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))
     return ServedModel(name, checkpoint.digest, scorer, checkpoint.recipe.detector, checkpoint.recipe.endpointing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from speechtune.cli.options import DEFAULT_ADDRESS, CheckpointArgument
+from speechtune.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -15,13 +16,23 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    checkpoint: CheckpointArgument,
-    address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Address to listen on.")] = DEFAULT_ADDRESS,
+    checkpoint: Annotated[
+        Path | None, typer.Argument(metavar="[CKPT]", help="Folder of a checkpoint, or an exported .onnx file.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML; options go before it.")] = None,
+    address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address to listen on.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, torch, onnx or onnx-int8.")] = None,
 ) -> None:
     """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
     from speechtune_server.app import run
-    from speechtune_server.config import server_config
+    from speechtune_server.config import load_server_config
 
-    name = checkpoint.resolve().name
-    config = server_config(address=address, models={name: checkpoint})
-    run(config, on_serving=lambda bound: typer.echo(f"serving {name} on {bound}", err=True))
+    given: dict[str, Any] = {"address": address, "backend": backend}
+    if checkpoint is not None:
+        resolved = checkpoint.resolve()
+        given["models"] = {resolved.stem if resolved.suffix == ".onnx" else resolved.name: checkpoint}
+    elif config is None:
+        raise ConfigError("serve: nothing to serve; give a checkpoint, or --config FILE with a table [models]")
+    settings = load_server_config(config, {key: value for key, value in given.items() if value is not None})
+    names = ", ".join(settings.models)
+    run(settings, on_serving=lambda bound: typer.echo(f"serving {names} on {bound}", err=True))

@@ -1,0 +1,208 @@
+"""A checkpoint as one ONNX file: raw audio at 16 kHz in, logits and posteriors out, the log-mel spectrogram included.
+
+Needs the packages of the extra `export`; the file needs onnxruntime and numpy alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from speechtune.errors import CheckpointIncompatibleError, ConfigError, EncoderUnavailableError
+from speechtune.models.checkpoint import Checkpoint
+from speechtune.models.classifier import KeywordClassifier, TorchScorer
+from speechtune.models.onnx_scorer import (
+    INPUT_NAME,
+    LOGITS_NAME,
+    METADATA_KEY,
+    POSTERIORS_NAME,
+    OnnxDescription,
+    OnnxScorer,
+)
+from speechtune.whole_files import write_whole
+
+OPSET = 17
+"""The first with LayerNormalization as one operation; runtimes since 2022 know it."""
+FP32_TOLERANCE = 1e-4
+"""Largest difference of a posterior from torch's; an export beyond it is refused."""
+
+_LARGEST_BYTES = 1_900_000_000  # one protobuf message holds 2 GiB
+_NUM_TEST_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written.
+
+    Attributes:
+        num_bytes: size of the file.
+        max_difference: largest difference of a posterior from torch's, on windows of noise and silence.
+    """
+
+    path: Path
+    description: OnnxDescription
+    num_bytes: int
+    max_difference: float
+
+
+class _Exported(nn.Module):
+    def __init__(self, classifier: KeywordClassifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, waveforms: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.classifier(waveforms)
+        return logits, self.classifier.posteriors_from_logits(logits)
+
+
+def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False) -> ExportReport:
+    """Write `checkpoint` as one ONNX file and compare it with torch; the file appears whole or not at all.
+
+    Args:
+        checkpoint: a saved one, so that the file can name its digest.
+        path: the file to write; an older one is replaced.
+        int8: make the encoder's linear layers int8, with activations quantised as they come. The spectrogram, the
+            convolutions, the norms and the head stay fp32.
+
+    Raises:
+        ConfigError: the place cannot be written to, or the model is too large for one file.
+        EncoderUnavailableError: the package `onnx` is not installed.
+        CheckpointIncompatibleError: this encoder cannot be exported faithfully.
+    """
+    _require_onnx()
+    classifier = checkpoint.classifier.eval()
+    if sum(tensor.numel() * 4 for tensor in classifier.state_dict().values()) > _LARGEST_BYTES:
+        raise ConfigError("export: the model is larger than one ONNX file can be; serve it with --backend torch")
+    description = OnnxDescription(
+        precision="int8" if int8 else "fp32",
+        checkpoint_digest=checkpoint.digest,
+        encoder=classifier.encoder.name,
+        keywords=classifier.labels.keywords,
+        negatives=classifier.labels.negatives,
+        window_samples=classifier.window_samples,
+        thresholds=dict(checkpoint.thresholds),
+        detector=checkpoint.recipe.detector,
+        endpointing=checkpoint.recipe.endpointing,
+    )
+    with TemporaryDirectory() as folder:
+        traced = Path(folder) / "fp32.onnx"
+        _trace(classifier, traced)
+        if int8:
+            traced = _quantised(traced, Path(folder) / "int8.onnx")
+        content = _described(traced, description)
+        finished = Path(folder) / "finished.onnx"
+        finished.write_bytes(content)
+        difference = _difference(TorchScorer(classifier, checkpoint.thresholds), OnnxScorer(finished))
+    if not int8 and not difference <= FP32_TOLERANCE:
+        raise CheckpointIncompatibleError(
+            f"export: encoder {classifier.encoder.name!r} gives other posteriors as ONNX (by {difference:.2g}); "
+            "serve it with --backend torch"
+        )
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise ConfigError(f"export {path}: cannot be written ({error.strerror or error})") from error
+    return ExportReport(path, description, len(content), difference)
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise EncoderUnavailableError(
+            "export: the package onnx is missing; pip install 'speechtune[export]'"
+        ) from error
+
+
+def _trace(classifier: KeywordClassifier, path: Path) -> None:
+    example = torch.from_numpy(_test_windows(classifier.window_samples)[:2]).to(classifier.device)
+    names = [LOGITS_NAME, POSTERIORS_NAME]
+    try:
+        with _quiet(), torch.no_grad():
+            torch.onnx.export(
+                _Exported(classifier).eval(),
+                (example,),
+                str(path),
+                dynamo=False,  # the newer exporter needs onnxscript and gains nothing here
+                opset_version=OPSET,
+                input_names=[INPUT_NAME],
+                output_names=names,
+                dynamic_axes={name: {0: "batch"} for name in [INPUT_NAME, *names]},
+            )
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CheckpointIncompatibleError(
+            f"export: encoder {classifier.encoder.name!r} cannot be exported ({reason}); serve it with --backend torch"
+        ) from error
+
+
+def _quantised(traced: Path, path: Path) -> Path:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with _quiet():
+        quantize_dynamic(
+            str(traced),
+            str(path),
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            nodes_to_quantize=_linear_layers(traced),
+            extra_options={"MatMulConstBOnly": True},
+        )
+    return path
+
+
+def _linear_layers(path: Path) -> list[str]:
+    """Names of the products with weights inside the encoder, but for the spectrogram."""
+    import onnx
+
+    graph = onnx.load(str(path)).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type in ("MatMul", "Gemm")
+        and "/encoder/" in node.name
+        and "/features/" not in node.name
+        and any(name in weights for name in node.input)
+    ]
+
+
+def _described(path: Path, description: OnnxDescription) -> bytes:
+    import onnx
+
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {METADATA_KEY: description.model_dump_json()})
+    model.producer_name = "speechtune"
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _test_windows(window_samples: int) -> NDArray[np.float32]:
+    """float32[4, window_samples]: noise that swells, at three levels, and silence."""
+    envelope = np.sin(np.linspace(0.0, np.pi, window_samples)) ** 2
+    noise = np.random.default_rng(0).standard_normal((_NUM_TEST_WINDOWS, window_samples)) * envelope
+    levels = np.array([0.3, 0.05, 0.005, 0.0])
+    return (noise * levels[:, None]).astype(np.float32)
+
+
+def _difference(expected: TorchScorer, actual: OnnxScorer) -> float:
+    windows = _test_windows(expected.window_samples)
+    return float(np.abs(expected.score(windows) - actual.score(windows)).max())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The tracer warns of every check that it leaves out, and of its own age."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, UserWarning, torch.jit.TracerWarning):
+            warnings.simplefilter("ignore", category)
+        yield

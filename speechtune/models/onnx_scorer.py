@@ -1,0 +1,131 @@
+"""A classifier as one ONNX file, run by ONNX Runtime: waveform to posteriors, without torch.
+
+The file says itself what it is, as JSON under `METADATA_KEY`; `export` writes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from speechtune.errors import (
+    CheckpointCorruptError,
+    CheckpointIncompatibleError,
+    CheckpointNotFoundError,
+    ConfigError,
+    UnsupportedAudioError,
+)
+from speechtune.labels import LabelSet
+from speechtune.recipe import DetectorSettings, EndpointingSettings
+
+METADATA_KEY = "speechtune"
+INPUT_NAME = "waveforms"
+LOGITS_NAME = "logits"
+POSTERIORS_NAME = "posteriors"
+
+
+class OnnxDescription(BaseModel):
+    """What an exported file says about itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: Literal[1] = 1
+    precision: Literal["fp32", "int8"]
+    """int8: the encoder's linear layers; everything else is fp32."""
+    checkpoint_digest: str
+    """Digest of the checkpoint it was made from."""
+    encoder: str
+    keywords: tuple[str, ...]
+    negatives: tuple[str, ...]
+    window_samples: PositiveInt
+    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    detector: DetectorSettings
+    endpointing: EndpointingSettings
+
+
+class OnnxScorer:
+    """The `streaming.config.Scorer` of an exported file. One thread at a time may call `score`.
+
+    Windows are scored one by one: on a CPU that is no slower than a batch, and the int8 layers, which take their scale
+    from everything in one call, then give a window the same posteriors whatever company it has.
+
+    Args:
+        path: what `export_onnx` wrote.
+        num_threads: cores that one window may use.
+
+    Raises:
+        CheckpointNotFoundError: no such file.
+        CheckpointCorruptError: it cannot be read.
+        CheckpointIncompatibleError: another program's file, or of a newer version.
+    """
+
+    def __init__(self, path: Path, num_threads: int = 1) -> None:
+        import onnxruntime
+
+        if not path.is_file():
+            raise CheckpointNotFoundError(
+                f"model {path}: no such file; make it with: speechtune export CKPT --out {path}"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Idle threads that spin would take the cores that the streams need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # every failure of the runtime has a class of its own, without a common one
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointCorruptError(f"model {path}: cannot be read ({reason}); export it again") from error
+        self.description = _description(self._session, path)
+        self._labels = LabelSet(self.description.keywords, self.description.negatives)
+
+    @property
+    def labels(self) -> LabelSet:
+        """The labels, in the order of the posteriors."""
+        return self._labels
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The calibrated threshold of every keyword."""
+        return dict(self.description.thresholds)
+
+    @property
+    def window_samples(self) -> int:
+        """Length of the windows it takes."""
+        return self.description.window_samples
+
+    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[B, window_samples] to calibrated posteriors float32[B, K], each row summing to 1.
+
+        Raises:
+            UnsupportedAudioError: another shape.
+        """
+        if windows.ndim != 2 or windows.shape[1] != self.window_samples:
+            raise UnsupportedAudioError(
+                f"windows of shape {windows.shape}: this model takes [any, {self.window_samples}]"
+            )
+        posteriors = np.empty((len(windows), len(self.labels.labels)), dtype=np.float32)
+        for index in range(len(windows)):
+            posteriors[index] = self._session.run([POSTERIORS_NAME], {INPUT_NAME: windows[index : index + 1]})[0][0]
+        return posteriors
+
+
+def _description(session: Any, path: Path) -> OnnxDescription:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise CheckpointIncompatibleError(
+            f"model {path}: another program's file; make one with: speechtune export CKPT --out {path}"
+        )
+    try:
+        description = OnnxDescription.model_validate_json(text)
+        LabelSet(description.keywords, description.negatives)
+    except (ValidationError, ConfigError) as error:
+        raise CheckpointIncompatibleError(
+            f"model {path}: described in a way this speechtune does not know; export it again"
+        ) from error
+    return description
