@@ -69,9 +69,33 @@ def evaluate_clips(
         UnreadableAudioError, UnsupportedAudioError: a clip cannot be read; the message names the file.
         TrainingDivergedError: the model answers with numbers that are not finite.
     """
+    start = time.perf_counter()
+    predictions, scoring_seconds = _answered(scorer, clips, read, root, progress)
+    provenance = Provenance(encoder, checkpoint_digest, time.perf_counter() - start, scoring_seconds)
+    return ClipReport(predictions, measure(predictions, provenance, num_resamples))
+
+
+def answer_clips(
+    scorer: Scorer,
+    clips: Sequence[Clip],
+    read: Callable[[Clip], NDArray[np.float32]] = read_clip,
+    *,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Score clips without measuring; arguments and errors as for `evaluate_clips`."""
+    return _answered(scorer, clips, read, root, progress)[0]
+
+
+def _answered(
+    scorer: Scorer,
+    clips: Sequence[Clip],
+    read: Callable[[Clip], NDArray[np.float32]],
+    root: Path | None,
+    progress: Progress | None,
+) -> tuple[Predictions, float]:
     if not clips:
         raise DataError("there are no clips to evaluate on")
-    start = time.perf_counter()
     scored = _score(scorer, clips, read, progress)
     predictions = Predictions(
         labels=scorer.labels,
@@ -83,8 +107,7 @@ def evaluate_clips(
         sessions=tuple(clip.session for clip in clips),
         rooms=tuple(clip.room for clip in clips),
     )
-    provenance = Provenance(encoder, checkpoint_digest, time.perf_counter() - start, scored.seconds)
-    return ClipReport(predictions, measure(predictions, provenance, num_resamples))
+    return predictions, scored.seconds
 
 
 def _score(

@@ -1,0 +1,68 @@
+"""`speechtune compare A B DATA`: is B better than A, on the same clips?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from speechtune.cli.options import SpeakerPatternOption
+from speechtune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from speechtune.evaluation.predictions import Predictions
+
+_SystemArgument = Annotated[
+    Path, typer.Argument(help="A checkpoint, or a file of predictions (.jsonl, as evaluate writes them).")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(compare)
+
+
+def compare(
+    a: _SystemArgument,
+    b: _SystemArgument,
+    data: Annotated[
+        Path | None, typer.Argument(metavar="[DATA]", help="Test clips; two files of predictions need none.")
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write everything, with the clips that changed, as JSON.")
+    ] = None,
+    speaker_pattern: SpeakerPatternOption = None,
+) -> None:
+    """Compare two systems clip by clip: McNemar's test, and the difference of every headline with its interval."""
+    from rich.console import Console
+
+    from speechtune.evaluation.comparison import compare as compare_predictions
+    from speechtune.evaluation.comparison_report import render_comparison, write_comparison
+
+    found = compare_predictions(_predictions(a, data, speaker_pattern), _predictions(b, data, speaker_pattern))
+    console = Console()
+    console.print(render_comparison(found))
+    if out is not None:
+        console.print(f"figures {write_comparison(found, out)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _predictions(system: Path, data: Path | None, speaker_pattern: str | None) -> Predictions:
+    from speechtune.evaluation.prediction_file import load_predictions
+
+    if system.suffix.lower() == ".jsonl":
+        return load_predictions(system)
+    if data is None:
+        raise ConfigError(
+            f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)"
+        )
+    from speechtune.cli.progress import progress_bars
+    from speechtune.data.loading import load_clips
+    from speechtune.evaluation.clipwise import answer_clips
+    from speechtune.models.checkpoint import load_checkpoint
+
+    clip_set = load_clips(data, speaker_pattern)
+    clips = clip_set.in_split("test") or clip_set.clips
+    with progress_bars() as progress:
+        return answer_clips(load_checkpoint(system).scorer(), clips, root=clip_set.root, progress=progress)

@@ -1,0 +1,106 @@
+"""`speechtune threshold CKPT STREAM --fa-per-hour 0.5 [--out CKPT2]`: thresholds for a rate of false accepts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from speechtune.cli.options import CheckpointArgument
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from speechtune.evaluation.stream_operating_point import StreamOperatingPoint
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(threshold)
+
+
+def threshold(
+    checkpoint: CheckpointArgument,
+    stream: Annotated[
+        Path, typer.Argument(metavar="STREAM", help="Long recordings, with label tracks (.txt) where keywords occur.")
+    ],
+    *,
+    fa_per_hour: Annotated[float, typer.Option(metavar="RATE", help="False accepts an hour of other sound.")] = 0.5,
+    truth: Annotated[
+        Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks, where they lie elsewhere.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="CKPT2", help="New checkpoint; otherwise the thresholds are only shown.")
+    ] = None,
+) -> None:
+    """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint."""
+    from dataclasses import asdict, replace
+
+    from rich.console import Console
+
+    from speechtune.cli.progress import progress_bars
+    from speechtune.evaluation.listening import ListeningSettings, listen
+    from speechtune.evaluation.recordings import find_recordings
+    from speechtune.evaluation.stream_operating_point import choose_stream_thresholds
+    from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
+    from speechtune.streaming.activity import SileroActivity
+
+    loaded = load_checkpoint(checkpoint)
+    settings = ListeningSettings(loaded.recipe.detector, loaded.recipe.endpointing)
+    with progress_bars() as progress:
+        listening = listen(loaded.scorer(), SileroActivity(), find_recordings(stream, truth), settings, progress)
+    point = choose_stream_thresholds(listening, fa_per_hour)
+    console = Console()
+    console.print(_table(dict(loaded.thresholds), point))
+    for note in point.notes:
+        console.print(f"note: {note}", markup=False)
+    if out is not None:
+        after = asdict(point.after.total)
+        facts = {key: after[key] for key in ("num_spoken", "num_heard", "num_false_accepts")} | {
+            "asked_false_accepts_per_hour": fa_per_hour,
+            "negative_hours": point.after.negative_hours,
+            "num_alone": point.after.total.num_alone,
+        }
+        saved = save_checkpoint(
+            replace(
+                loaded, thresholds=point.thresholds, training={**loaded.training, "thresholds_chosen_on_streams": facts}
+            ),
+            out,
+        )
+        console.print(f"checkpoint {out} ({saved.digest[:12]})", highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(old: dict[str, float], point: StreamOperatingPoint) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("", title="Thresholds, and what they do: misses, false accepts an hour", title_justify="left")
+    for heading in ("old", "new", "said", "missed, old", "missed, new", "an hour, old", "an hour, new"):
+        table.add_column(heading, justify="right")
+    rows = [
+        (keyword, f"{old[keyword]:.3f}", f"{level:.3f}", point.before.per_keyword[keyword], found)
+        for keyword, level, found in (
+            (keyword, point.thresholds[keyword], point.after.per_keyword[keyword]) for keyword in point.thresholds
+        )
+    ]
+    for name, was, now, before, after in [*rows, ("all", "", "", point.before.total, point.after.total)]:
+        table.add_row(
+            Text(name),
+            was,
+            now,
+            str(after.num_spoken),
+            _share(before.false_reject_rate),
+            _share(after.false_reject_rate),
+            _rate(before.alone_per_hour),
+            _rate(after.alone_per_hour),
+        )
+    return table
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
