@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from speechtune import __version__
-from speechtune.cli import evaluate, export, finetune, info, inspect, recognize, serve, stream
+from speechtune.cli import compare, evaluate, export, finetune, info, inspect, recognize, serve, stream, threshold
 from speechtune.errors import SpeechTuneError
 
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, which newer typers carry under another name
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for verb in (finetune, evaluate, recognize, serve, stream, info, inspect, export):
+for verb in (inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export):
     verb.register(app)
 
 

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechtune.cli.app import run
+from speechtune.evaluation.prediction_file import save_predictions
+from speechtune.evaluation.stream_metrics import load_stream_metrics
+from speechtune.evaluation.stream_truth import write_truth
+from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
+from speechtune.streaming import activity
+from tests.support.answers import predictions_of, simulate
+from tests.support.clips import make_folder, word_like, write_audio
+from tests.support.encoders import random_checkpoint
+from tests.support.streaming import LoudnessActivity
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    save_checkpoint(random_checkpoint(thresholds={"yes": 0.6, "no": 0.6}), tmp_path / "ckpt")
+    return tmp_path / "ckpt"
+
+
+@pytest.fixture
+def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(activity, "SileroActivity", LoudnessActivity)  # no voice in what tests synthesise
+    gap = np.zeros(12_000, dtype=np.float32)
+    pieces = [piece for seed in range(12) for piece in (gap, word_like(seed, 8_000))]
+    write_audio(tmp_path / "tapes" / "tape.wav", np.concatenate([*pieces, gap]))
+    write_truth(tmp_path / "tapes" / "tape.txt", [])
+    return tmp_path / "tapes"
+
+
+def test_streams_are_measured_into_a_file_and_a_table(checkpoint, tape, tmp_path, capsys):
+    assert run(["evaluate", str(checkpoint), "--stream", str(tape), "--out", str(tmp_path / "out")]) == 0
+    metrics = load_stream_metrics(tmp_path / "out" / "stream_metrics.json")
+    assert metrics.num_recordings == 1
+    assert metrics.num_windows >= 12
+    assert metrics.checkpoint_digest == load_checkpoint(checkpoint).digest
+    assert "times as fast as real time" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_evaluate_wants_clips_or_streams_and_truth_only_with_streams(checkpoint, tmp_path, capsys):
+    assert run(["evaluate", str(checkpoint), "--out", str(tmp_path)]) == 2
+    assert "--stream" in capsys.readouterr().err
+    assert run(["evaluate", str(checkpoint), "x", "--truth", "a.txt", "--out", str(tmp_path)]) == 2
+    assert "--truth belongs to --stream" in capsys.readouterr().err
+
+
+def test_thresholds_are_written_into_a_new_checkpoint_with_the_same_weights(checkpoint, tape, tmp_path, capsys):
+    new = tmp_path / "new"
+    assert run(["threshold", str(checkpoint), str(tape), "--fa-per-hour", "0.5", "--out", str(new)]) == 0
+    before, after = load_checkpoint(checkpoint), load_checkpoint(new)
+    assert after.thresholds != before.thresholds
+    assert after.training["thresholds_chosen_on_streams"]["asked_false_accepts_per_hour"] == 0.5
+    for name, tensor in before.classifier.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), after.classifier.state_dict()[name].numpy())
+    assert "too short for 0.5 an hour" in " ".join(capsys.readouterr().out.split())
+    assert run(["evaluate", str(new), "--stream", str(tape), "--out", str(tmp_path / "out")]) == 0
+    assert load_stream_metrics(tmp_path / "out" / "stream_metrics.json").total.num_alone == 0
+
+
+def test_a_checkpoint_compared_with_itself_shows_no_evidence_of_a_difference(checkpoint, tmp_path, capsys):
+    data = tmp_path / "data"
+    make_folder(data, {"yes": 4, "no": 4, "cat": 3})
+    assert run(["compare", str(checkpoint), str(checkpoint), str(data), "--out", str(tmp_path / "c.json")]) == 0
+    assert "no evidence of a difference" in " ".join(capsys.readouterr().out.split())
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert (found["num_clips"], found["won"], found["lost"]) == (11, [], [])
+
+
+def test_two_files_of_predictions_need_no_data_and_the_better_one_is_named(tmp_path, capsys):
+    good, bad = simulate(np.random.default_rng(0), skill=5.0), simulate(np.random.default_rng(0), skill=5.0)
+    worse = np.roll(bad.posteriors, 1, axis=1)
+    mixed = np.where(np.arange(len(bad))[:, None] % 3 == 0, worse, bad.posteriors)
+    save_predictions(predictions_of(mixed, bad.words, bad.speakers), tmp_path / "a.jsonl")
+    save_predictions(good, tmp_path / "b.jsonl")
+    assert run(["compare", str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith("B is better")
+    assert "only B gets right, the first 10" in told
+
+
+def test_a_checkpoint_without_test_clips_cannot_be_compared(checkpoint, capsys):
+    assert run(["compare", str(checkpoint), str(checkpoint)]) == 2
+    assert "name test clips" in capsys.readouterr().err
