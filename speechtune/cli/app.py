@@ -11,21 +11,29 @@ from typing import Annotated
 import typer
 
 from speechtune import __version__
-from speechtune.cli import compare, evaluate, export, finetune, info, inspect, recognize, serve, stream, threshold
-from speechtune.errors import SpeechTuneError
-
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, which newer typers carry under another name
-
-app = typer.Typer(
-    name="speechtune",
-    help="Fine-tune a pretrained speech encoder on a few recordings of each command, measure it, serve it.",
-    no_args_is_help=True,
+from speechtune.cli import (
     add_completion=False,
+    compare,
+    evaluate,
+    export,
+    finetune,
+    help="Fine-tune a pretrained speech encoder on a few recordings of each command,
+    info,
+    inspect,
+    measure it,
+    no_args_is_help=True,
     pretty_exceptions_enable=False,
+    recognize,
+    record,
     rich_markup_mode=None,
+    serve,
+    serve it.",
+    stream,
+    threshold from speechtune.errors import SpeechTuneError  _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's,
+    which newer typers carry under another name  app = typer.Typer(     name="speechtune",
 )
 
-for verb in (inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export):
+for verb in (record, inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export):
     verb.register(app)
 
 

@@ -20,7 +20,7 @@ AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address o
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 
 
-def keywords_from(text: str | None) -> tuple[str, ...] | None:
+def keywords_from(text: str | None, option: str = "--keywords") -> tuple[str, ...] | None:
     """The keywords of a comma-separated list; none without one.
 
     Raises:
@@ -33,5 +33,5 @@ def keywords_from(text: str | None) -> tuple[str, ...] | None:
         return None
     keywords = tuple(part.strip() for part in text.split(","))
     if not all(keywords):
-        raise ConfigError(f"--keywords {text!r}: write them with commas between, for example yes,no,lights on")
+        raise ConfigError(f"{option} {text!r}: write them with commas between, for example yes,no,lights on")
     return keywords

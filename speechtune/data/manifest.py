@@ -58,11 +58,12 @@ class ManifestLine(BaseModel):
 _FIELDS = tuple(ManifestLine.model_fields)
 
 
-def load_manifest(path: Path, speaker_pattern: str | None = None) -> ClipSet:
+def load_manifest(path: Path, speaker_pattern: str | None = None, *, may_be_empty: bool = False) -> ClipSet:
     """Read a `.jsonl` or `.csv` manifest; lines of `_background_noise_` become the set's noise.
 
     Raises:
-        ManifestError: the manifest is missing, empty or broken; the message names the file, the line and the remedy.
+        ManifestError: the manifest is missing, without clips (unless it may be) or broken; the message names the file,
+            the line and the remedy.
         ConfigError: the speaker pattern is of no use.
     """
     lines = _read_csv(path) if path.suffix.lower() == ".csv" else _read_jsonl(path)
@@ -79,7 +80,7 @@ def load_manifest(path: Path, speaker_pattern: str | None = None) -> ClipSet:
             noise.append(clip.path)
         else:
             clips.append(clip)
-    if not clips:
+    if not clips and not may_be_empty:
         raise ManifestError(f"{path}: lists no clips; write one line per clip with at least its path and label")
     filled, notes = fill_speakers(clips, speaker_pattern, lambda clip: _name(clip, path.parent))
     return ClipSet(path, filled, tuple(noise), notes)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from speechtune.audio.levels import active_range
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.likeness import margin_of_others, scores_of
@@ -20,13 +21,25 @@ from speechtune.models.precision import half_precision
 from speechtune.record.takes import TakeFault
 
 _NUM_SEGMENTS = 3
-_TAKE_WINDOW_MS = 1_500
+_MARGIN_MS, _STEP_MS, _SHORTEST_MS, _LONGEST_MS = 100, 200, 400, 2_400
 _MIN_TAKES = 2
-_MIN_SIBLINGS = 3
-# From takes of six speakers' digits: at these a good take is accused about once in fifty.
+_MIN_TAKES_TO_BE_UNLIKE = 3
+# From takes of digits by six speakers, two to six commands: a good take is accused about once in fifty.
 _LIKE_ANOTHER_MARGIN, _LIKE_ANOTHER_MARGIN_OF_UNKNOWN = 0.1, 0.3
-_UNLIKE_MARGIN = -0.15
-_UNLIKE_DISTANCE = 1.6
+_UNLIKE_MARGIN = -0.1
+_UNLIKE_DISTANCE = 1.8
+
+
+def word_window(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The word in float32[N] with little around it: float32[0.4 to 2.4 s], in steps of 0.2 s to make batches possible.
+
+    Pauses would count as likeness.
+    """
+    first, last = active_range(samples) or (0, len(samples))
+    margin, step = samples_from_ms(_MARGIN_MS), samples_from_ms(_STEP_MS)
+    word = samples[max(first - margin, 0) : last + margin]
+    length = -(-len(word) // step) * step
+    return place_by_energy(word, min(max(length, samples_from_ms(_SHORTEST_MS)), samples_from_ms(_LONGEST_MS)))
 
 
 class LikenessEncoder:
@@ -60,26 +73,31 @@ class EncoderEar:
 
     def compare(self, samples: NDArray[np.float32], label: str) -> tuple[TakeFault, ...]:
         """What is odd about float32[N] at 16 kHz beside the takes that were kept; nothing as long as there are few."""
+        siblings = [kept for kept, name in zip(self._embeddings, self._labels, strict=True) if name == label]
+        if len(siblings) < _MIN_TAKES:
+            return ()
         new = self._embed(samples)
+        if len(set(self._labels)) > 1:
+            return self._compare_with_others(new, label, len(siblings))
+        is_odd = len(siblings) >= _MIN_TAKES_TO_BE_UNLIKE and label != UNKNOWN and _is_far(new, np.stack(siblings))
+        return (TakeFault("unlike_siblings", f"it is far from the other takes of {label!r}"),) if is_odd else ()
+
+    def _compare_with_others(self, new: NDArray[np.float32], label: str, num_siblings: int) -> tuple[TakeFault, ...]:
         names = sorted(set(self._labels))
-        siblings = [e for e, kept in zip(self._embeddings, self._labels, strict=True) if kept == label]
-        if label in names and len(names) > 1:
-            targets = np.array([names.index(kept) for kept in self._labels])
-            scores = scores_of(np.stack(self._embeddings), targets, new[None])
-            margin = float(margin_of_others(scores, np.array([names.index(label)]))[0])
-            best = names[int(scores[0].argmax())]
-            limit = _LIKE_ANOTHER_MARGIN_OF_UNKNOWN if UNKNOWN in (label, best) else _LIKE_ANOTHER_MARGIN
-            if margin > limit:
-                what = "words that are no command" if best == UNKNOWN else repr(best)
-                return (TakeFault("like_another", f"it sounds more like {what} than like {_said(label)}"),)
-            if label != UNKNOWN and len(siblings) >= _MIN_TAKES and margin > _UNLIKE_MARGIN:
-                return (TakeFault("unlike_siblings", f"it hardly sounds like the other takes of {label!r}"),)
-        if label != UNKNOWN and len(siblings) >= _MIN_SIBLINGS and _is_far(new, np.stack(siblings)):
-            return (TakeFault("unlike_siblings", f"it is far from the other takes of {label!r}"),)
+        targets = np.array([names.index(name) for name in self._labels])
+        scores = scores_of(np.stack(self._embeddings), targets, new[None])
+        margin = float(margin_of_others(scores, np.array([names.index(label)]))[0])
+        best = names[int(scores[0].argmax())]
+        limit = _LIKE_ANOTHER_MARGIN_OF_UNKNOWN if UNKNOWN in (label, best) else _LIKE_ANOTHER_MARGIN
+        if margin > limit:
+            return (TakeFault("like_another", f"it sounds more like {_said(best)} than like {_said(label)}"),)
+        if num_siblings >= _MIN_TAKES_TO_BE_UNLIKE and label != UNKNOWN and margin > _UNLIKE_MARGIN:
+            return (TakeFault("unlike_siblings", f"it hardly sounds like the other takes of {label!r}"),)
         return ()
 
     def _embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._encoder.embed(place_by_energy(samples, samples_from_ms(_TAKE_WINDOW_MS))[None])[0]
+        embedding: NDArray[np.float32] = self._encoder.embed(word_window(samples)[None])[0]
+        return embedding
 
 
 def _said(label: str) -> str:

@@ -1,0 +1,159 @@
+"""Where takes are heard from: a sound device, or audio files in its place; fills `record.ports.AudioSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.files import SUFFIXES, read_audio
+from speechtune.audio.resample import StreamResampler
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
+from speechtune.errors import ConfigError
+
+_BLOCK_MS = 32
+_PAUSE_MS = 800  # after each file, so that the end of its speech is certain
+
+
+class Microphone:
+    """A sound device through PortAudio, at the device's own rate.
+
+    Raises:
+        ConfigError: PortAudio or the device cannot be used; the message says what to install or to name.
+    """
+
+    def __init__(self, device: str | int | None = None) -> None:
+        self._sounddevice = import_sounddevice()
+        self._device = device
+        try:
+            described: Any = self._sounddevice.query_devices(device, "input")
+            self._rate_hz = int(described["default_samplerate"])
+            self.name: str = str(described["name"])
+            self._stream = self._sounddevice.InputStream(
+                samplerate=self._rate_hz, device=device, channels=1, dtype="float32"
+            )
+        except (self._sounddevice.PortAudioError, ValueError) as error:
+            raise self._refused(error) from error
+        self._resampler = StreamResampler(self._rate_hz)
+
+    def start(self) -> bool:
+        """Hear from now on; a microphone never runs out."""
+        self._resampler = StreamResampler(self._rate_hz)
+        try:
+            self._stream.start()
+        except self._sounddevice.PortAudioError as error:
+            raise self._refused(error) from error
+        return True
+
+    def read(self) -> NDArray[np.float32] | None:
+        """The next samples, about 32 ms of them."""
+        while True:
+            try:
+                frames, _ = self._stream.read(self._rate_hz * _BLOCK_MS // 1000)
+            except self._sounddevice.PortAudioError as error:
+                raise self._refused(error) from error
+            samples = self._resampler.process(np.ascontiguousarray(frames[:, 0], dtype=np.float32))
+            if len(samples):
+                return samples
+
+    def stop(self) -> None:
+        """Hear no more until the next `start`."""
+        self._stream.abort()
+
+    def play(self, samples: NDArray[np.float32]) -> None:
+        """Play on the system's default output and wait for the end."""
+        try:
+            self._sounddevice.play(samples, SAMPLE_RATE_HZ, blocking=True)
+        except (self._sounddevice.PortAudioError, ValueError) as error:
+            raise ConfigError(f"playing: {error}; choose an output device in the system's settings") from error
+
+    def close(self) -> None:
+        """Give the device back."""
+        self._stream.close()
+
+    def _refused(self, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"microphone {self._device if self._device is not None else 'of the system'}: {error}; "
+            f"name one of these with --device:{_listed(self._sounddevice)}"
+        )
+
+
+class FilesInPlaceOfMicrophone:
+    """Audio files one after the other, each one take, as if spoken into a microphone."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Hear these files; in place of a folder those in it, by name.
+
+        Raises:
+            ConfigError: no such file, or a folder without audio.
+        """
+        self._files = [file for path in paths for file in _audio_files(path)]
+        self._next_file = 0
+        self._samples = np.zeros(0, dtype=np.float32)
+        self.name = "files"
+
+    def start(self) -> bool:
+        """Open the next file; False after the last one."""
+        if self._next_file >= len(self._files):
+            return False
+        pause = np.zeros(samples_from_ms(_PAUSE_MS), dtype=np.float32)
+        self._samples = np.concatenate([read_audio(self._files[self._next_file]), pause])
+        self._next_file += 1
+        return True
+
+    def read(self) -> NDArray[np.float32] | None:
+        """The next 32 ms; None at the file's end."""
+        step = samples_from_ms(_BLOCK_MS)
+        block, self._samples = self._samples[:step], self._samples[step:]
+        return block if len(block) else None
+
+    def stop(self) -> None:
+        """Drop the rest of the file."""
+        self._samples = self._samples[:0]
+
+    def play(self, samples: NDArray[np.float32]) -> None:
+        """Files are played by nobody."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def import_sounddevice() -> ModuleType:
+    """The package `sounddevice`.
+
+    Raises:
+        ConfigError: it, or the PortAudio library under it, is not installed.
+    """
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise ConfigError(
+            f"microphone: cannot be opened ({error}); run: pip install 'speechtune[mic]', and install PortAudio "
+            "(on Debian and Ubuntu: apt install libportaudio2)"
+        ) from error
+    module: ModuleType = sounddevice
+    return module
+
+
+def _listed(sounddevice: ModuleType) -> str:
+    inputs = [
+        f" {index}: {device['name']}"
+        for index, device in enumerate(sounddevice.query_devices())
+        if device["max_input_channels"] > 0
+    ]
+    return ";".join(inputs) or " there is none, connect a microphone"
+
+
+def _audio_files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise ConfigError(f"--from-files {path}: holds no audio files")
+        return files
+    if not path.is_file():
+        raise ConfigError(f"--from-files {path}: is not there")
+    return [path]
