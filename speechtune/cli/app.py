@@ -33,7 +33,7 @@ from speechtune.cli import (
     which newer typers carry under another name  app = typer.Typer(     name="speechtune",
 )
 
-for verb in (record, inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export):
+for verb in (record, inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export, loadtest):
     verb.register(app)
 
 
