@@ -12,39 +12,45 @@ import typer
 
 from speechtune import __version__
 from speechtune.cli import (
-    add_completion=False,
     compare,
     evaluate,
     export,
     finetune,
-    help="Fine-tune a pretrained speech encoder on a few recordings of each command,
     info,
     inspect,
-    measure it,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    loadtest,
     recognize,
     record,
-    rich_markup_mode=None,
     serve,
-    serve it.",
     stream,
-    threshold from speechtune.errors import SpeechTuneError  _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's,
-    which newer typers carry under another name  app = typer.Typer(     name="speechtune",
+    threshold,
+)
+from speechtune.errors import SpeechTuneError
+
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, which newer typers carry under another name
+
+app = typer.Typer(
+    name="speechtune",
+    help="Fine-tune a pretrained speech encoder on a few recordings of each command, measure it, serve it.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 for verb in (record, inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export, loadtest):
     verb.register(app)
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")] = False,  # noqa: ARG001
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -45,19 +45,24 @@ def _translated(code: str, message: str) -> SpeechTuneError:
 
 
 def _file(path: Path, realtime: bool) -> Iterator[bytes]:
+    """The chunks of a file, which is read at once: a file that cannot be read is known before a server is asked."""
     import numpy as np
 
     from speechtune.audio.files import read_audio
+
+    pcm = np.round(np.clip(read_audio(path), -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    return _paced(pcm, realtime)
+
+
+def _paced(pcm: bytes, realtime: bool) -> Iterator[bytes]:
     from speechtune.audio.timebase import samples_from_ms
 
-    samples = read_audio(path)
-    pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
-    step = samples_from_ms(_CHUNK_MS)
+    step = 2 * samples_from_ms(_CHUNK_MS)
     start = time.monotonic()
     for index, position in enumerate(range(0, len(pcm), step)):
         if realtime:
             time.sleep(max(0.0, start + (index + 1) * _CHUNK_MS / 1000 - time.monotonic()))
-        yield pcm[position : position + step].tobytes()
+        yield pcm[position : position + step]
 
 
 def _microphone() -> Iterator[bytes]:
