@@ -13,7 +13,7 @@ from speechtune.errors import ConfigError, UnsupportedAudioError
 from speechtune.labels import LabelSet
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.head import KeywordHead
-from speechtune.models.parallel import map_on_cores
+from speechtune.models.parallel import map_on_cores, one_core
 from speechtune.models.pooling import SegmentStatsPooling
 
 _BATCH = 16  # larger ones gain no speed on a core and cost memory
@@ -161,8 +161,10 @@ class TorchScorer:
         batches = [windows[start : start + _BATCH] for start in range(0, len(windows), _BATCH)]
         if not batches:
             return np.empty((0, len(self.labels.labels)), dtype=np.float32)
-        scored = map_on_cores(self._score_batch, batches) if len(batches) > 1 else map(self._score_batch, batches)
-        return np.concatenate(list(scored))
+        if len(batches) > 1:
+            return np.concatenate(list(map_on_cores(self._score_batch, batches)))
+        with one_core():
+            return self._score_batch(windows)
 
     @torch.inference_mode()
     def _score_batch(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -28,18 +29,25 @@ def map_on_cores(function: Callable[[Piece], Result], pieces: Iterable[Piece]) -
     """
     num_workers = torch.get_num_threads()
     # While it lasts the caller's own thread uses one core too: what prepares the pieces would fight for the others.
+    with one_core(), ThreadPoolExecutor(num_workers, initializer=_use_one_core) as workers:
+        pending: deque[Future[Result]] = deque()
+        for piece in pieces:
+            pending.append(workers.submit(function, piece))
+            if len(pending) > _AHEAD_PER_WORKER * num_workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """While it lasts, torch works on one core, in the calling thread."""
+    num_threads = torch.get_num_threads()
     _use_one_core()
     try:
-        with ThreadPoolExecutor(num_workers, initializer=_use_one_core) as workers:
-            pending: deque[Future[Result]] = deque()
-            for piece in pieces:
-                pending.append(workers.submit(function, piece))
-                if len(pending) > _AHEAD_PER_WORKER * num_workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+        yield
     finally:
-        torch.set_num_threads(num_workers)
+        torch.set_num_threads(num_threads)
 
 
 def _use_one_core() -> None:
