@@ -29,6 +29,7 @@ from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
 from speechtune.streaming.endpointer import Ended, Endpointer, Started
 from speechtune.streaming.events import Event, Interim, SpeechEnded, SpeechStarted
+from speechtune.streaming.quiet_gate import QuietGate
 from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
 
 _MAX_FRAMES_PER_REQUEST = 256  # 8 s of audio: bounds the memory of one request when a file is fed at once
@@ -82,6 +83,7 @@ class Session:
         self._is_flushing = False
         self._journal = journal
         self._activity: ActivityState | None = None
+        self._gate = QuietGate()
         self._judged = 0
         self._processed = 0
         self._next_passing = 0
@@ -183,6 +185,8 @@ class Session:
         if self._outstanding is not None:
             raise SessionGrammarError("the last request is not resolved yet")
         if not self._plan:
+            self._pass_quiet()
+        if not self._plan:
             self._outstanding = self._activity_request()
             if self._outstanding is None and self._is_closing and not self._is_flushed:
                 self._flush()
@@ -220,7 +224,24 @@ class Session:
         events, self._events = self._events, []
         return events
 
+    def _pass_quiet(self) -> None:
+        """Take frames that are too quiet for speech as such, without asking the model."""
+        while not self._plan and (frames := self._waiting_frames()) is not None:
+            num_skipped = self._gate.num_skipped(frames)
+            if not num_skipped:
+                return
+            self._activity = None  # the model goes on as it begins: after silence
+            self._make_plan(np.zeros(num_skipped, dtype=np.float32))
+            self._settle()
+
     def _activity_request(self) -> ActivityRequest | None:
+        frames = self._waiting_frames()
+        if frames is None:
+            return None
+        return ActivityRequest(frames[: self._gate.num_heard(frames)], self._activity)
+
+    def _waiting_frames(self) -> NDArray[np.float32] | None:
+        """float32[F, 512]: the frames that are received and not judged, as many as one request may hold."""
         num_samples = self._buffer.end - self._judged
         # Once the audio has ended, its last incomplete frame is filled up with zeros.
         num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_closing else num_samples // FRAME_SAMPLES
@@ -228,7 +249,7 @@ class Session:
         if num_frames <= 0:
             return None
         samples = self._buffer.between(self._judged, self._judged + num_frames * FRAME_SAMPLES)
-        return ActivityRequest(samples.reshape(num_frames, FRAME_SAMPLES), self._activity)
+        return samples.reshape(num_frames, FRAME_SAMPLES)
 
     def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
         """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
@@ -275,6 +296,7 @@ class Session:
         self._buffer = SampleBuffer(here)
         self._endpointer = Endpointer(self._config.endpointing, here)
         self._activity = None
+        self._gate = QuietGate()
         self._judged = self._processed = here
         self._is_open = self._is_flushing = self._is_flushed = False
 

@@ -1,0 +1,48 @@
+"""Frames so quiet that nobody can be speaking need no model: an idle stream then costs almost nothing.
+
+Each frame is judged by itself and by how many quiet ones came before, so that the outcome does not depend on how the
+audio was cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+QUIET_PEAK = 0.001
+"""Largest amplitude of a quiet frame: -60 dBFS. Microphones that are not muted are louder than that by themselves."""
+NUM_LISTENED = 10
+"""So many quiet frames in a row are still judged by the model, which then remembers no more of the speech before."""
+
+
+class QuietGate:
+    """Counts the quiet frames of one stream, which begins as if silence had gone before."""
+
+    def __init__(self) -> None:
+        self._num_quiet = NUM_LISTENED
+
+    def num_skipped(self, frames: NDArray[np.float32]) -> int:
+        """How many of the next frames float32[F, 512], from the first on, need no model; they are then passed."""
+        if self._num_quiet < NUM_LISTENED:
+            return 0
+        loud = np.flatnonzero(_peaks(frames) >= QUIET_PEAK)
+        return int(loud[0]) if len(loud) else len(frames)
+
+    def num_heard(self, frames: NDArray[np.float32]) -> int:
+        """How many of the next frames, from the first on, the model must judge; they are then passed.
+
+        At least one, where `num_skipped` has just said 0.
+        """
+        for index, peak in enumerate(_peaks(frames)):
+            if peak >= QUIET_PEAK:
+                self._num_quiet = 0
+            elif self._num_quiet >= NUM_LISTENED:
+                return index
+            else:
+                self._num_quiet += 1
+        return len(frames)
+
+
+def _peaks(frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    peaks: NDArray[np.float32] = np.abs(frames).max(axis=1)
+    return peaks
