@@ -24,6 +24,7 @@ class DetectorSettings:
     smoothing_windows: int | None = None
     refractory_ms: int | None = None
     threshold: float | None = None
+    long_speech_caution: float | None = None
 
 
 @dataclass(frozen=True)

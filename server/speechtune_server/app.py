@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -63,7 +64,8 @@ class RecognitionServer:
         self._load_model = load_model or loader_for(config.backend, config.export_folder, config.num_threads)
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
-        self._runner = Runner()
+        self._runner = Runner(config.num_workers or len(os.sched_getaffinity(0)), "scoring")
+        self._listening = Runner(1, "listening")
         self._hurry = asyncio.Event()
         self._health = Health((SERVICE_NAME,))
         self._servicer = CommandRecognition(config, self.admission, self._clock)
@@ -120,8 +122,8 @@ class RecognitionServer:
         for name, folder in self._config.models.items():
             models.append(await self._runner.run(partial(self._load_model, name, folder)))
             _log.info("model %s has digest %s", name, models[-1].digest)
-        max_wait_seconds = self._config.max_wait_ms / 1000
-        dispatch = Dispatch(self._runner, activity, self._config.max_batch, max_wait_seconds, self._clock)
+        max_batch, max_wait = self._config.max_batch, self._config.max_wait_ms / 1000
+        dispatch = Dispatch(self._listening, self._runner, activity, max_batch, max_wait, self._clock)
         return Engine(ModelStore(models, self._config.default_model_name), dispatch)
 
     async def _wait_idle(self, seconds: float) -> None:
@@ -138,6 +140,7 @@ class RecognitionServer:
         await self._grpc.stop(grace_seconds)
         if self._servicer.engine is not None:
             await self._servicer.engine.dispatch.close()
+        await self._listening.close()
         await self._runner.close()
 
 

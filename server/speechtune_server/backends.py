@@ -67,14 +67,9 @@ def _chosen(backend: Backend, has_gpu: Callable[[], bool] = _CUDA_DRIVER.exists)
 
 def _served(name: str, scorer: OnnxScorer) -> ServedModel:
     scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))
-    description = scorer.description
+    said = scorer.description
     return ServedModel(
-        name,
-        description.checkpoint_digest,
-        scorer,
-        description.detector,
-        description.endpointing,
-        description.precision,
+        name, said.checkpoint_digest, scorer, said.detector, said.endpointing, said.precision, is_parallel=True
     )
 
 

@@ -40,6 +40,8 @@ class ServerConfig(BaseModel):
     """Where checkpoints exported to ONNX are kept; none: `speechtune/onnx` in the user's cache."""
     num_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Cores that one window may use; streams gain more from windows side by side."""
+    num_workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Windows scored side by side where the backend can; none: one per core."""
     address: str = DEFAULT_ADDRESS
     """HOST:PORT; port 0 takes a free one, which is logged."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64

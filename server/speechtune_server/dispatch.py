@@ -1,4 +1,4 @@
-"""From a session's requests to the runner: one batcher per model, one for voice activity."""
+"""From a session's requests to the runners: batched for voice activity, and for models that gain by batches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Dispatch:
     """Answers the requests of every stream.
 
     Args:
-        runner: the thread that runs the models.
+        listening: the thread that runs the voice activity model, so that it waits for no recogniser.
+        scoring: the threads that run the recognisers.
         activity: the voice activity model.
         max_batch: windows scored at once.
         max_wait_seconds: how long a request waits for others.
@@ -33,9 +34,16 @@ class Dispatch:
     """
 
     def __init__(
-        self, runner: Runner, activity: ActivityModel, max_batch: int, max_wait_seconds: float, clock: Clock
+        self,
+        listening: Runner,
+        scoring: Runner,
+        activity: ActivityModel,
+        max_batch: int,
+        max_wait_seconds: float,
+        clock: Clock,
     ) -> None:
-        self._runner = runner
+        self._listening = listening
+        self._runner = scoring
         self._activity = activity
         self._max_batch = max_batch
         self._max_wait_seconds = max_wait_seconds
@@ -54,6 +62,9 @@ class Dispatch:
 
         More windows than a batch holds go into several, one after the other, so that other streams get in between.
         """
+        if model.is_parallel:
+            rows = [await self._score_alone(model.scorer, windows[index : index + 1]) for index in range(len(windows))]
+            return rows[0] if len(rows) == 1 else np.concatenate(rows)
         batcher = self._scoring.get(model)
         if batcher is None:
             batcher = self._scoring[model] = self._scoring_batcher(model.scorer)
@@ -65,6 +76,9 @@ class Dispatch:
         """Stop; requests that wait are cancelled."""
         await asyncio.gather(self._judging.close(), *(batcher.close() for batcher in self._scoring.values()))
 
+    async def _score_alone(self, scorer: Scorer, windows: Windows) -> Posteriors:
+        return (await self._runner.run(lambda: score_together(scorer, [windows])))[0]
+
     def _scoring_batcher(self, scorer: Scorer) -> MicroBatcher[Windows, Posteriors]:
         async def run(batch: list[Windows]) -> list[Posteriors]:
             return await self._runner.run(lambda: score_together(scorer, batch))
@@ -72,7 +86,7 @@ class Dispatch:
         return MicroBatcher(run, len, self._max_batch, self._max_wait_seconds, self._clock)
 
     async def _judge_batch(self, batch: list[ActivityRequest]) -> list[ActivityAnswer]:
-        return await self._runner.run(lambda: [self._activity.judge(request) for request in batch])
+        return await self._listening.run(lambda: [self._activity.judge(request) for request in batch])
 
 
 def score_together(scorer: Scorer, batch: list[Windows]) -> list[Posteriors]:

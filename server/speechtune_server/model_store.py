@@ -20,9 +20,10 @@ class ServedModel:
     Attributes:
         name: what clients ask for.
         digest: SHA-256 of the checkpoint, hex.
-        scorer: turns windows into posteriors; only the runner's thread may call it.
+        scorer: turns windows into posteriors; only one thread at a time may call it, unless `is_parallel`.
         detector, endpointing: the recipe's settings, which a stream's own replace.
         precision: of its arithmetic.
+        is_parallel: several threads may call the scorer at once, and windows together cost what they cost apart.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ServedModel:
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
     precision: str = "fp32"
+    is_parallel: bool = False
 
 
 LoadModel = Callable[[str, Path], ServedModel]

@@ -1,4 +1,4 @@
-"""The one thread that owns the models: nothing else runs them, so they need no locks and share one set of cores."""
+"""The threads that run the models. Nothing else does: the event loop never waits, and cores are not fought for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ T = TypeVar("T")
 
 
 class Runner:
-    """Runs one piece of work after the other. Work that raises fails its own caller; the thread goes on."""
+    """Runs work in the order it came. Work that raises fails its own caller; the thread goes on.
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="speechtune-runner")
+    Args:
+        num_threads: pieces of work that run at once.
+        name: of the threads, for whoever looks at the process.
+    """
+
+    def __init__(self, num_threads: int = 1, name: str = "runner") -> None:
+        self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix=f"speechtune-{name}")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in the thread and give its result, or raise what it raised."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Run `work` in a thread and give its result, or raise what it raised; what is cancelled in time never runs."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def close(self) -> None:
         """Take no more work; what is running is waited for, what waits is dropped."""
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)

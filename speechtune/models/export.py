@@ -191,7 +191,8 @@ def _test_windows(window_samples: int) -> NDArray[np.float32]:
     envelope = np.sin(np.linspace(0.0, np.pi, window_samples)) ** 2
     noise = np.random.default_rng(0).standard_normal((_NUM_TEST_WINDOWS, window_samples)) * envelope
     levels = np.array([0.3, 0.05, 0.005, 0.0])
-    return (noise * levels[:, None]).astype(np.float32)
+    windows: NDArray[np.float32] = (noise * levels[:, None]).astype(np.float32)
+    return windows
 
 
 def _difference(expected: TorchScorer, actual: OnnxScorer) -> float:
@@ -203,6 +204,6 @@ def _difference(expected: TorchScorer, actual: OnnxScorer) -> float:
 def _quiet() -> Iterator[None]:
     """The tracer warns of every check that it leaves out, and of its own age."""
     with warnings.catch_warnings():
-        for category in (DeprecationWarning, UserWarning, torch.jit.TracerWarning):
-            warnings.simplefilter("ignore", category)
+        # torch's TracerWarning is a Warning of its own kind.
+        warnings.simplefilter("ignore")
         yield

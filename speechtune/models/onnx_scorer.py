@@ -48,7 +48,7 @@ class OnnxDescription(BaseModel):
 
 
 class OnnxScorer:
-    """The `streaming.config.Scorer` of an exported file. One thread at a time may call `score`.
+    """The `streaming.config.Scorer` of an exported file. Several threads may call `score` at once.
 
     Windows are scored one by one: on a CPU that is no slower than a batch, and the int8 layers, which take their scale
     from everything in one call, then give a window the same posteriors whatever company it has.

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from data_scripts import generate_stubs
+from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from tests.support.speech import REPOSITORY
 
@@ -77,3 +78,10 @@ def test_every_field_of_the_contract_that_could_be_misread_is_commented():
     assert pb.DESCRIPTOR.package == "speechtune.v1"
     for name in pb.DESCRIPTOR.message_types_by_name:
         assert re.search(rf"^message {name} {{", source, flags=re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("message", "settings"), [(pb.DetectorSettings, DetectorSettings), (pb.Endpointing, EndpointingSettings)]
+)
+def test_every_setting_of_a_recipe_that_a_stream_may_change_is_in_the_contract(message, settings):
+    assert set(settings.model_fields) <= set(message.DESCRIPTOR.fields_by_name)

@@ -179,7 +179,7 @@ def test_a_scorer_that_gives_no_posteriors_is_found_out(answer):
 @asynchronous
 async def test_windows_of_two_streams_share_a_batch_and_those_of_two_models_do_not():
     runner, clock = Runner(), ScriptedClock()
-    dispatch = Dispatch(runner, LoudnessActivity(), max_batch=4, max_wait_seconds=1.0, clock=clock)
+    dispatch = Dispatch(runner, runner, LoudnessActivity(), max_batch=4, max_wait_seconds=1.0, clock=clock)
     scorers = [ObedientScorer(), ObedientScorer()]
     models = [ServedModel(name, "00", scorer) for name, scorer in zip("ab", scorers, strict=True)]
     tasks = [
@@ -202,7 +202,7 @@ async def test_windows_of_two_streams_share_a_batch_and_those_of_two_models_do_n
 @asynchronous
 async def test_more_windows_than_a_batch_holds_are_scored_in_turn():
     runner = Runner()
-    dispatch = Dispatch(runner, LoudnessActivity(), max_batch=2, max_wait_seconds=0.0, clock=ScriptedClock())
+    dispatch = Dispatch(runner, runner, LoudnessActivity(), max_batch=2, max_wait_seconds=0.0, clock=ScriptedClock())
     scorer = ObedientScorer()
     part = windows(250, 1000, 600, 250, 1000)
     answer = await dispatch.score(ServedModel("a", "00", scorer, DetectorSettings()), part)

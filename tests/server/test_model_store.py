@@ -60,7 +60,7 @@ async def test_a_window_has_the_same_posteriors_alone_and_in_a_batch_with_other_
     served = load_served_model("home", tmp_path / "model")
     windows = noise_windows(6).numpy()
     runner = Runner()
-    dispatch = Dispatch(runner, LoudnessActivity(), max_batch=6, max_wait_seconds=1.0, clock=ScriptedClock())
+    dispatch = Dispatch(runner, runner, LoudnessActivity(), max_batch=6, max_wait_seconds=1.0, clock=ScriptedClock())
     together = await asyncio.gather(
         *(dispatch.score(served, windows[start:end]) for start, end in ((0, 1), (1, 3), (3, 6)))
     )

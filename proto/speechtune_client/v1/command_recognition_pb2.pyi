@@ -104,16 +104,18 @@ class StreamingConfig(_message.Message):
     def __init__(self, audio: _Optional[_Union[AudioSpec, _Mapping]] = ..., model: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., detector: _Optional[_Union[DetectorSettings, _Mapping]] = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ..., events: _Optional[_Union[EventSelection, _Mapping]] = ..., session_id: _Optional[str] = ..., resume_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class DetectorSettings(_message.Message):
-    __slots__ = ("hop_ms", "smoothing_windows", "refractory_ms", "threshold")
+    __slots__ = ("hop_ms", "smoothing_windows", "refractory_ms", "threshold", "long_speech_caution")
     HOP_MS_FIELD_NUMBER: _ClassVar[int]
     SMOOTHING_WINDOWS_FIELD_NUMBER: _ClassVar[int]
     REFRACTORY_MS_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    LONG_SPEECH_CAUTION_FIELD_NUMBER: _ClassVar[int]
     hop_ms: int
     smoothing_windows: int
     refractory_ms: int
     threshold: float
-    def __init__(self, hop_ms: _Optional[int] = ..., smoothing_windows: _Optional[int] = ..., refractory_ms: _Optional[int] = ..., threshold: _Optional[float] = ...) -> None: ...
+    long_speech_caution: float
+    def __init__(self, hop_ms: _Optional[int] = ..., smoothing_windows: _Optional[int] = ..., refractory_ms: _Optional[int] = ..., threshold: _Optional[float] = ..., long_speech_caution: _Optional[float] = ...) -> None: ...
 
 class Endpointing(_message.Message):
     __slots__ = ("onset_probability", "offset_probability", "min_speech_ms", "hangover_ms", "preroll_ms", "max_speech_ms")
