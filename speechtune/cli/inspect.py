@@ -1,8 +1,9 @@
-"""`speechtune inspect DATA`: what is wrong with a data set, before anything is trained on it."""
+"""`speechtune inspect DATA [--out DIR] [--fix]`: what is wrong with a data set, before anything is trained on it."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +13,15 @@ from rich.text import Text
 
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
+from speechtune.errors import ConfigError, EncoderUnavailableError
+from speechtune.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from speechtune.data.inspection import InspectionReport
+    from speechtune.data.examination import Listener
+    from speechtune.data.inspection_report import InspectionReport
 
 _MAX_ROWS = 40
+_NO_ENCODER = "none"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,14 +32,28 @@ def register(app: typer.Typer) -> None:
 def inspect(
     data: DataArgument,
     speaker_pattern: SpeakerPatternOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for inspection.json and a page with players.")
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write a trimmed and levelled copy of the usable clips to DIR/fixed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Every measure of every clip, for machines.")] = False,
+    encoder: Annotated[
+        str, typer.Option(help="Encoder that hears which clips sound like another label; `none`: labels are trusted.")
+    ] = "whisper-tiny.en",
 ) -> None:
-    """Judge every clip of a data set: damage, level, length, duplicates, leaks."""
+    """Judge every clip of a data set: damage, level, length, copies, doubtful labels, leaks."""
     from speechtune.cli.progress import progress_bars
     from speechtune.data.inspection import inspect_clips
     from speechtune.data.loading import load_clips
 
+    if fix and out is None:
+        raise ConfigError("--fix: say where to with --out DIR; originals are never changed")
+    if fix and out is not None and (out / "fixed").exists():
+        raise ConfigError(f"--fix: {out / 'fixed'} exists; repaired clips go to a new folder, name another --out")
     clip_set = load_clips(data, speaker_pattern)
+    listener = _listener(encoder)
     with progress_bars() as progress:
         done = 0
 
@@ -43,11 +62,47 @@ def inspect(
             done += 1
             progress("inspect", done, len(clip_set.clips))
 
-        report = inspect_clips(clip_set, progress=advance)
+        report = inspect_clips(clip_set, progress=advance, listener=listener)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
-        return
-    _show(report, Console())
+    else:
+        _show(report, Console())
+    if out is not None:
+        _write(report, out)
+    if fix and out is not None:
+        from speechtune.data.repair import repair_clips
+
+        repaired = repair_clips(report, clip_set, out / "fixed")
+        _tell(f"{len(repaired.clip_set.clips)} clips repaired in {out / 'fixed'}, {repaired.num_left_out} left out")
+
+
+def _listener(encoder: str) -> Listener | None:
+    if encoder == _NO_ENCODER:
+        return None
+    from speechtune.models.likeness import EncoderListener, LikenessEncoder
+    from speechtune.models.registry import load_encoder
+
+    try:
+        return EncoderListener(LikenessEncoder(load_encoder(encoder)))
+    except EncoderUnavailableError as error:
+        _tell(f"note: labels are not doubted ({error})")
+        return None
+
+
+def _write(report: InspectionReport, out: Path) -> None:
+    from speechtune.data.inspection_page import render_page
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "inspection.json", json.dumps(report.to_json(), indent=2) + "\n")
+        write_whole(out / "inspection.html", render_page(report))
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot be written ({error.strerror or error}); name another one") from error
+    _tell(f"page {out / 'inspection.html'}")
+
+
+def _tell(text: str) -> None:
+    Console(stderr=True).print(text, markup=False, highlight=False)
 
 
 def _show(report: InspectionReport, console: Console) -> None:

@@ -3,122 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from speechtune.audio.judgement import SoundFault, SoundLimits, SoundMeasures, judge, measure
-from speechtune.audio.timebase import ms_from_samples, seconds_from_samples
-from speechtune.data.clips import (
-    Clip,
-    ClipSet,
-    Split,
-    combined_fingerprint,
-    content_hash,
-    count_labels,
-    read_clip,
-    stretch_hash,
-)
+from speechtune.audio.judgement import SoundLimits, judge
+from speechtune.audio.timebase import ms_from_samples
+from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels
+from speechtune.data.copies import find_copies
+from speechtune.data.doubted_labels import doubted_labels
+from speechtune.data.examination import Examined, Listener, examine
+from speechtune.data.inspection_report import ClipReport, Finding, InspectionReport, SplitLeak
 from speechtune.data.leaks import Leak, find_leaks
-from speechtune.errors import AudioError
 from speechtune.labels import SILENCE, UNKNOWN
-
-FindingKind = SoundFault | Literal["unreadable", "altered", "duplicate", "narrow_band"]
 
 _NARROW_HZ = 4_200.0  # a telephone's band, and that of 8 kHz
 _WIDE_HZ = 6_000.0
 _FEW_CLIPS = 5
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong with a clip: its kind, and a sentence with the figures."""
-
-    kind: FindingKind
-    detail: str
-
-
-@dataclass(frozen=True)
-class ClipReport:
-    """One clip, its measures (None: it could not be read) and what is wrong with it."""
-
-    clip: Clip
-    measures: SoundMeasures | None
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True)
-class SplitLeak:
-    """Something that the training split shares with another one."""
-
-    split: Split
-    leak: Leak
-
-
-@dataclass(frozen=True)
-class InspectionReport:
-    """A data set, judged.
-
-    Attributes:
-        root: the folder or manifest.
-        clips: every clip, in the order of the set.
-        leaks: what declared splits share with the training split; empty where no splits are declared.
-        notes: about the set as a whole, one sentence each.
-        fingerprint: the set's version; None if a file could not be read at all.
-    """
-
-    root: Path
-    clips: tuple[ClipReport, ...]
-    leaks: tuple[SplitLeak, ...]
-    notes: tuple[str, ...]
-    fingerprint: str | None
-
-    @property
-    def accused(self) -> tuple[ClipReport, ...]:
-        """The clips with findings."""
-        return tuple(report for report in self.clips if report.findings)
-
-    @property
-    def num_findings(self) -> dict[str, int]:
-        """How many clips have each kind of finding, the commonest first."""
-        return dict(Counter(finding.kind for report in self.clips for finding in report.findings).most_common())
-
-    @property
-    def num_samples(self) -> int:
-        """Length of all readable clips together, at 16 kHz."""
-        return sum(report.measures.num_samples for report in self.clips if report.measures is not None)
-
-    def num_clips_per_label_and_speaker(self) -> dict[str, dict[str, int]]:
-        """Clips per label and, within it, per speaker; "" stands for those without one. Both are sorted."""
-        table: dict[str, Counter[str]] = {}
-        for report in self.clips:
-            table.setdefault(report.clip.label, Counter())[report.clip.speaker or ""] += 1
-        return {label: dict(sorted(counts.items())) for label, counts in sorted(table.items())}
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, as what `json.dumps` takes."""
-        return {
-            "data": str(self.root),
-            "fingerprint": self.fingerprint,
-            "num_clips": len(self.clips),
-            "num_clips_accused": len(self.accused),
-            "seconds": round(seconds_from_samples(self.num_samples), 3),
-            "num_findings": self.num_findings,
-            "num_clips_per_label_and_speaker": self.num_clips_per_label_and_speaker(),
-            "notes": list(self.notes),
-            "leaks": [_leak_row(leak) for leak in self.leaks],
-            "clips": [_clip_row(report) for report in self.clips],
-        }
-
-
 def inspect_clips(
-    clip_set: ClipSet, limits: SoundLimits | None = None, progress: Callable[[], None] | None = None
+    clip_set: ClipSet,
+    limits: SoundLimits | None = None,
+    progress: Callable[[], None] | None = None,
+    listener: Listener | None = None,
 ) -> InspectionReport:
-    """Read, measure and judge every clip; nothing is changed and nothing raised for a clip's sake.
+    """Read, measure, compare and judge every clip; nothing is changed and nothing raised for a clip's sake.
 
     `_silence_` is not blamed for being silent, nor `_unknown_` for being long. A clip is `narrow_band` only beside
     others that are not, for then a model may learn the microphone in place of the word.
@@ -127,100 +37,102 @@ def inspect_clips(
         clip_set: the data.
         limits: where a measure becomes a fault; none: the defaults.
         progress: called after each clip.
+        listener: hears which clips sound like another label; none: labels are not doubted.
     """
-    judged = _Judge(limits or SoundLimits())
-    reports: list[ClipReport] = []
-    for clip in clip_set.clips:
-        reports.append(judged.report(clip))
+    limits = limits or SoundLimits()
+    examined: list[Examined] = []
+    findings: list[list[Finding]] = []
+    for clip, one in zip(clip_set.clips, examine(clip_set.clips, listener), strict=True):
+        examined.append(one)
+        findings.append(_own_findings(clip, one, limits))
         if progress is not None:
             progress()
-    reports = _with_narrow_band(reports)
-    readable = [report.clip for report in reports if not _is_unreadable(report)]
+    copies = find_copies([one.print for one in examined])
+    for found in (
+        _narrow_band(clip_set.clips, examined),
+        _copies(clip_set.clips, examined, copies),
+        doubted_labels(clip_set.clips, [one.embedding for one in examined]) if listener is not None else {},
+    ):
+        for place, more in found.items():
+            findings[place] += [more]
+    hashes = [one.content for one in examined if one.content is not None]
+    readable = [clip for clip, one in zip(clip_set.clips, examined, strict=True) if one.error is None]
     return InspectionReport(
         root=clip_set.root,
-        clips=tuple(reports),
-        leaks=_leaks_of_declared_splits(readable),
+        clips=tuple(
+            ClipReport(clip, one.measures, tuple(found))
+            for clip, one, found in zip(clip_set.clips, examined, findings, strict=True)
+        ),
+        leaks=_leaks(clip_set.clips, readable, examined, copies),
         notes=(*clip_set.notes, *_notes(clip_set)),
-        fingerprint=judged.fingerprint(clip_set),
+        fingerprint=combined_fingerprint(hashes, clip_set.clips) if len(hashes) == len(clip_set.clips) else None,
     )
 
 
-class _Judge:
-    """Judges clips one after the other; remembers what they hold, to know copies."""
-
-    def __init__(self, limits: SoundLimits) -> None:
-        self._limits = limits
-        self._hash_of_file: dict[Path, str] = {}
-        self._hash_of_clip: list[str] = []
-        self._first_with: dict[str, Clip] = {}
-
-    def report(self, clip: Clip) -> ClipReport:
-        try:
-            if clip.path not in self._hash_of_file:
-                self._hash_of_file[clip.path] = content_hash(clip.path)
-            findings = self._content_findings(clip, self._hash_of_file[clip.path])
-            measures = measure(read_clip(clip))
-        except AudioError as error:
-            return ClipReport(clip, None, (Finding("unreadable", str(error)),))
-        if clip.num_samples is not None and clip.num_samples != measures.num_samples:
-            detail = f"it has {measures.num_samples} samples at 16 kHz, the manifest says {clip.num_samples}"
-            findings.append(Finding("altered", detail))
-        if clip.label != SILENCE:
-            any_length_ms = math.ceil(ms_from_samples(measures.num_samples)) if clip.label == UNKNOWN else None
-            faults = judge(measures, self._limits, max_ms=any_length_ms)
-            findings += [Finding(fault.kind, fault.detail) for fault in faults]
-        return ClipReport(clip, measures, tuple(findings))
-
-    def fingerprint(self, clip_set: ClipSet) -> str | None:
-        if len(self._hash_of_clip) < len(clip_set.clips):
-            return None
-        return combined_fingerprint(self._hash_of_clip, clip_set.clips)
-
-    def _content_findings(self, clip: Clip, digest: str) -> list[Finding]:
-        findings: list[Finding] = []
-        if clip.sha256 is not None and clip.sha256 != digest:
-            findings.append(Finding("altered", "its content is not what the manifest's sha256 says"))
-        content = stretch_hash(digest, clip)
-        self._hash_of_clip.append(content)
-        first = self._first_with.setdefault(content, clip)
-        if first is not clip:
-            other = "" if first.label == clip.label else f", which has another label ({first.label!r})"
-            findings.append(Finding("duplicate", f"same content as {first.path}{other}"))
-        return findings
+def _own_findings(clip: Clip, one: Examined, limits: SoundLimits) -> list[Finding]:
+    """What is wrong with a clip by itself."""
+    if one.measures is None:
+        return [Finding("unreadable", one.error or "cannot be read")]
+    findings = []
+    if clip.sha256 is not None and clip.sha256 != one.file_hash:
+        findings.append(Finding("altered", "its content is not what the manifest's sha256 says"))
+    if clip.num_samples is not None and clip.num_samples != one.measures.num_samples:
+        detail = f"it has {one.measures.num_samples} samples at 16 kHz, the manifest says {clip.num_samples}"
+        findings.append(Finding("altered", detail))
+    if clip.label != SILENCE:
+        any_length_ms = math.ceil(ms_from_samples(one.measures.num_samples)) if clip.label == UNKNOWN else None
+        faults = judge(one.measures, limits, max_ms=any_length_ms)
+        findings += [Finding(fault.kind, fault.detail) for fault in faults]
+    return findings
 
 
-def _with_narrow_band(reports: list[ClipReport]) -> list[ClipReport]:
-    widths = [_bandwidth_hz(report) for report in reports]
+def _copies(
+    clips: Sequence[Clip], examined: Sequence[Examined], copies: Sequence[tuple[int, int]]
+) -> dict[int, Finding]:
+    """The later ones of equal contents, and of contents that sound the same."""
+    found: dict[int, Finding] = {}
+    first_with: dict[str, int] = {}
+    for place, one in enumerate(examined):
+        if one.content is not None and (first := first_with.setdefault(one.content, place)) != place:
+            found[place] = Finding("duplicate", f"same content as {_named(clips[first], clips[place])}")
+    for earlier, later in copies:
+        if later not in found and clips[later].label != SILENCE:
+            found[later] = Finding("near_duplicate", f"a copy of {_named(clips[earlier], clips[later])}")
+    return found
+
+
+def _named(other: Clip, clip: Clip) -> str:
+    return f"{other.path}" + ("" if other.label == clip.label else f", which has another label ({other.label!r})")
+
+
+def _narrow_band(clips: Sequence[Clip], examined: Sequence[Examined]) -> dict[int, Finding]:
+    widths = [None if one.measures is None else one.measures.bandwidth_hz for one in examined]
     known = [width for width in widths if width is not None]
     if not known or float(np.median(known)) < _WIDE_HZ:
-        return reports
-    return [
-        ClipReport(report.clip, report.measures, (*report.findings, _narrow(width)))
-        if width is not None and width < _NARROW_HZ and report.clip.label != SILENCE
-        else report
-        for report, width in zip(reports, widths, strict=True)
-    ]
+        return {}
+    return {
+        place: Finding("narrow_band", f"nothing above {width:.0f} Hz, unlike most of the set")
+        for place, width in enumerate(widths)
+        if width is not None and width < _NARROW_HZ and clips[place].label != SILENCE
+    }
 
 
-def _bandwidth_hz(report: ClipReport) -> float | None:
-    return None if report.measures is None else report.measures.bandwidth_hz
-
-
-def _narrow(width_hz: float) -> Finding:
-    return Finding("narrow_band", f"nothing above {width_hz:.0f} Hz, unlike most of the set")
-
-
-def _is_unreadable(report: ClipReport) -> bool:
-    return any(finding.kind == "unreadable" for finding in report.findings)
-
-
-def _leaks_of_declared_splits(clips: Iterable[Clip]) -> tuple[SplitLeak, ...]:
+def _leaks(
+    clips: Sequence[Clip], readable: Sequence[Clip], examined: Sequence[Examined], copies: Sequence[tuple[int, int]]
+) -> tuple[SplitLeak, ...]:
+    """What declared splits share with training: people, sessions, files, contents, and copies of a sound."""
     members: dict[Split | None, list[Clip]] = {}
-    for clip in clips:
+    for clip in readable:
         members.setdefault(clip.split, []).append(clip)
     train = members.get("train", [])
     others: tuple[Split, ...] = ("valid", "test")
-    return tuple(SplitLeak(side, leak) for side in others for leak in find_leaks(train, members.get(side, [])))
+    leaks = [SplitLeak(side, leak) for side in others for leak in find_leaks(train, members.get(side, []))]
+    for pair in copies:
+        left, right = sorted((clips[place] for place in pair), key=lambda clip: clip.split != "train")
+        is_known = examined[pair[0]].content == examined[pair[1]].content
+        if left.split == "train" and right.split in ("valid", "test") and not is_known:
+            leaks.append(SplitLeak(right.split, Leak("copy", str(left.path), (left,), (right,))))
+    return tuple(leaks)
 
 
 def _notes(clip_set: ClipSet) -> list[str]:
@@ -230,25 +142,3 @@ def _notes(clip_set: ClipSet) -> list[str]:
     if len(clip_set.speakers) == 1 and not clip_set.num_without_speaker:
         notes.append(f"{clip_set.speakers[0]!r} is the only speaker: no score can be claimed for other people")
     return notes
-
-
-def _leak_row(found: SplitLeak) -> dict[str, Any]:
-    return {
-        "kind": found.leak.kind,
-        "what": found.leak.what,
-        "split": found.split,
-        "train": [str(clip.path) for clip in found.leak.train],
-        "other": [str(clip.path) for clip in found.leak.test],
-    }
-
-
-def _clip_row(report: ClipReport) -> dict[str, Any]:
-    measures = None if report.measures is None else asdict(report.measures)
-    return {
-        "path": str(report.clip.path),
-        "label": report.clip.label,
-        "speaker": report.clip.speaker,
-        "findings": [asdict(finding) for finding in report.findings],
-        "measures": measures
-        and {name: round(value, 4) if isinstance(value, float) else value for name, value in measures.items()},
-    }

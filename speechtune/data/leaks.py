@@ -11,7 +11,7 @@ from typing import Literal
 from speechtune.data.clips import Clip, content_hash
 from speechtune.errors import UnreadableAudioError
 
-LeakKind = Literal["speaker", "session", "recording", "content"]
+LeakKind = Literal["speaker", "session", "recording", "content", "copy"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Leak:
     """Something that is on both sides of a split.
 
     Attributes:
-        kind: what is shared; `recording` is one file, `content` several files with the same bytes.
+        kind: what is shared; `recording` is one file, `content` several files with the same bytes, `copy` several that
+            sound the same, which only an inspection finds.
         what: the speaker, the session, the path or the hash.
         train, test: the clips of either side that share it.
     """

@@ -6,6 +6,8 @@ Half the layers tell words of one set apart as well as all of them do (measured 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,9 +15,12 @@ from numpy.typing import NDArray
 from speechtune.audio.levels import active_range
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import samples_from_ms
+from speechtune.data.clips import Clip
+from speechtune.data.examination import Examined
 from speechtune.data.likeness import margin_of_others, scores_of
 from speechtune.labels import UNKNOWN
 from speechtune.models.encoder import SpeechEncoder
+from speechtune.models.parallel import map_on_cores
 from speechtune.models.pooling import SegmentStatsPooling
 from speechtune.models.precision import half_precision
 from speechtune.record.takes import TakeFault
@@ -56,6 +61,32 @@ class LikenessEncoder:
             frames = self._encoder(torch.tensor(windows), num_layers=self._layer)[self._layer - 1]
             embeddings: NDArray[np.float32] = self._pooling(frames).float().numpy()
         return embeddings
+
+
+class EncoderListener:
+    """The `data.examination.Listener` that embeds whole data sets, one thread per core."""
+
+    def __init__(self, encoder: LikenessEncoder) -> None:
+        self._encoder = encoder
+
+    def embed(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Clips float32[any] at 16 kHz to float32[B, E]; words of like length are embedded together."""
+        windows = [word_window(clip) for clip in clips]
+        places_of_length: dict[int, list[int]] = {}
+        for place, window in enumerate(windows):
+            places_of_length.setdefault(len(window), []).append(place)
+        embeddings: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(clips)
+        for places in places_of_length.values():
+            embedded = self._encoder.embed(np.stack([windows[place] for place in places]))
+            for place, embedding in zip(places, embedded, strict=True):
+                embeddings[place] = embedding
+        return np.stack(embeddings)
+
+    def map(
+        self, function: Callable[[Sequence[Clip]], list[Examined]], batches: Iterable[Sequence[Clip]]
+    ) -> Iterator[list[Examined]]:
+        """`function` of every batch, in order."""
+        return map_on_cores(function, batches)
 
 
 class EncoderEar:

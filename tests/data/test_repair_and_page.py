@@ -1,0 +1,92 @@
+"""The repaired copy of a data set, and the page of an inspection."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from speechtune.audio.levels import active_speech_dbfs, peak_dbfs
+from speechtune.cli.app import run
+from speechtune.data.clips import content_hashes, read_clip
+from speechtune.data.folders import load_folder
+from speechtune.data.inspection import inspect_clips
+from speechtune.data.inspection_page import encode_png, render_page
+from speechtune.data.loading import load_clips
+from speechtune.data.repair import repair_clips, trimmed_and_levelled
+from speechtune.errors import ConfigError, ManifestError
+from tests.support.clips import make_folder, word_like, write_audio
+
+
+def faulty_folder(root):
+    make_folder(root, {"yes": 3, "no": 3})
+    write_audio(root / "yes" / "silent.wav", np.zeros(16_000, dtype=np.float32))
+    write_audio(root / "yes" / "copy.wav", word_like(1, 4_000))
+    (root / "no" / "broken.wav").write_text("<b>not audio</b>")
+    quiet = np.zeros(16_000, dtype=np.float32)
+    write_audio(root / "no" / "long.wav", np.concatenate([quiet, 0.1 * word_like(9), quiet]))
+    write_audio(root / "_background_noise_" / "hum.wav", word_like(3, 32_000))
+    return root
+
+
+def test_trimming_keeps_the_word_and_sets_its_level():
+    quiet = np.zeros(16_000, dtype=np.float32)
+    fixed = trimmed_and_levelled(np.concatenate([quiet, 0.01 * word_like(1), quiet]))
+    assert len(fixed) < 20_000
+    assert active_speech_dbfs(fixed) == pytest.approx(-26.0, abs=0.5)
+    click = word_like(1)
+    click[6_000] = 1.0
+    assert peak_dbfs(trimmed_and_levelled(0.001 * click)) <= -1.0 + 1e-3
+
+
+def test_the_repaired_copy_holds_what_is_usable_and_the_original_stays(tmp_path):
+    data = load_folder(faulty_folder(tmp_path / "data"))
+    before = content_hashes(data.clips)
+    repaired = repair_clips(inspect_clips(data), data, tmp_path / "fixed")
+    assert content_hashes(data.clips) == before
+    assert repaired.num_left_out == 3
+    loaded = load_clips(tmp_path / "fixed")
+    assert loaded.num_clips_per_label() == {"no": 4, "yes": 3}
+    assert len(loaded.noise) == 1
+    assert max(len(read_clip(clip)) for clip in loaded.clips) < 20_000
+    assert inspect_clips(loaded).accused == ()
+    with pytest.raises(ConfigError, match="exists; repaired clips go to a new folder"):
+        repair_clips(inspect_clips(data), data, tmp_path / "fixed")
+
+
+def test_a_set_without_any_usable_clip_is_refused(tmp_path):
+    write_audio(tmp_path / "data" / "yes" / "silent.wav", np.zeros(16_000, dtype=np.float32))
+    data = load_folder(tmp_path / "data")
+    with pytest.raises(ManifestError, match="no clip of it is usable"):
+        repair_clips(inspect_clips(data), data, tmp_path / "fixed")
+    assert not (tmp_path / "fixed").exists()
+
+
+def test_the_page_needs_nothing_else_and_what_files_say_is_no_markup(tmp_path):
+    page = render_page(inspect_clips(load_folder(faulty_folder(tmp_path / "<i>data"))))
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "<i>" not in page
+    assert page.count("<audio") == page.count("<img") == 2
+    assert "unreadable" in page
+
+
+def test_a_png_is_what_another_reader_says_it_is():
+    image = pytest.importorskip("PIL.Image")
+    import io
+
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    assert np.array_equal(np.asarray(image.open(io.BytesIO(encode_png(pixels)))), pixels)
+
+
+def test_the_verb_writes_page_figures_and_repaired_clips(tmp_path, capsys):
+    folder = faulty_folder(tmp_path / "data")
+    arguments = ["inspect", str(folder), "--encoder", "none"]
+    assert run([*arguments, "--fix"]) == 2
+    assert "say where to with --out" in capsys.readouterr().err
+    assert run([*arguments, "--fix", "--out", str(tmp_path / "out")]) == 0
+    figures = json.loads((tmp_path / "out" / "inspection.json").read_text())
+    assert figures["num_clips_accused"] == 3
+    assert (tmp_path / "out" / "inspection.html").read_text().startswith("<!doctype html>")
+    assert len(load_clips(tmp_path / "out" / "fixed").clips) == 7
+    assert run([*arguments, "--fix", "--out", str(tmp_path / "out")]) == 2
+    assert "exists" in capsys.readouterr().err
