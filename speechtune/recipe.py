@@ -121,13 +121,13 @@ class CalibrationSettings(_Section):
 class EndpointingSettings(_Section):
     """When speech is taken to have begun and ended."""
 
-    onset_probability: Probability = 0.3
+    onset_probability: Probability = 0.5
     """Voice activity at or above this begins speech."""
-    offset_probability: Probability = 0.2
+    offset_probability: Probability = 0.35
     """Voice activity below this counts towards the end of speech."""
-    min_speech_ms: Milliseconds = 64
+    min_speech_ms: Milliseconds = 96
     """Shorter bursts are not speech."""
-    hangover_ms: Milliseconds = 192
+    hangover_ms: Milliseconds = 160
     """Quiet that ends a stretch of speech; part of every detection's latency."""
     preroll_ms: Milliseconds = 160
     """Audio before the onset that belongs to the speech: soft consonants come before the detector reacts."""
@@ -142,6 +142,9 @@ class DetectorSettings(_Section):
     """Step between windows inside a stretch of speech longer than one window."""
     smoothing_windows: Annotated[int, Field(ge=1, le=20)] = 3
     """Posteriors of this many neighbouring windows are averaged inside a long stretch."""
+    long_speech_caution: Annotated[float, Field(ge=0.0, le=10.0)] = 3.0
+    """How much surer a window inside a long stretch must be than a word that stands alone, in logits of its threshold:
+    running speech is full of pieces that sound like commands."""
     refractory_ms: Milliseconds = 500
     """A keyword is not reported again within this time; other keywords are."""
     threshold: Probability | None = None

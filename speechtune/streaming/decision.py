@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -51,11 +52,22 @@ def ranked(posteriors: NDArray[np.float32], labels: LabelSet) -> tuple[Score, ..
     return tuple(Score(labels.labels[i], float(posteriors[i])) for i in order)
 
 
+def stricter(threshold: float, logits: float) -> float:
+    """A threshold, 0 to 1, moved up by `logits`; 0 and 1 stay.
+
+    >>> round(stricter(0.5, 2.0), 3), stricter(0.0, 2.0), stricter(1.0, 2.0)
+    (0.881, 0.0, 1.0)
+    """
+    if logits == 0.0 or threshold <= 0.0 or threshold >= 1.0:
+        return threshold
+    return 1.0 / (1.0 + (1.0 - threshold) / threshold * math.exp(-logits))
+
+
 def decided(
     steps: Iterable[Step], labels: LabelSet, rules: dict[str, EffectiveRule], detector: DetectorSettings
 ) -> Iterator[Detection | Rejected]:
     """What a stream of these steps reports under `rules`: the same that its session would."""
-    decision = Decision(labels, rules, detector.smoothing_windows)
+    decision = Decision(labels, rules, detector)
     for step in steps:
         event = decision.follow(step)
         if event is not None:
@@ -68,13 +80,14 @@ class Decision:
     Args:
         labels: the labels, in the order of the posteriors.
         rules: every reported keyword with its threshold and refractory time.
-        smoothing_windows: how many posteriors are averaged while windows pass over long speech.
+        detector: how many posteriors are averaged while windows pass over long speech, and how much surer they must be.
     """
 
-    def __init__(self, labels: LabelSet, rules: dict[str, EffectiveRule], smoothing_windows: int) -> None:
+    def __init__(self, labels: LabelSet, rules: dict[str, EffectiveRule], detector: DetectorSettings) -> None:
         self._labels = labels
         self._rules = rules
-        self._recent: deque[NDArray[np.float32]] = deque(maxlen=smoothing_windows)
+        self._caution = detector.long_speech_caution
+        self._recent: deque[NDArray[np.float32]] = deque(maxlen=detector.smoothing_windows)
         self._muted_until: dict[str, int] = {}
         self._columns = [labels.index(label) for label in rules]
         self._nearest_passing: NDArray[np.float32] | None = None
@@ -112,7 +125,7 @@ class Decision:
         if whole_utterance:
             if self._detected_in_utterance:
                 return None
-            return self._detection(span, posteriors) or self._rejection(span, posteriors)
+            return self._detection(span, posteriors, 0.0) or self._rejection(span, posteriors, 0.0)
         self._recent.append(posteriors)
         if len(self._recent) < (self._recent.maxlen or 1):
             return None
@@ -120,21 +133,21 @@ class Decision:
         if self._nearest_passing is None or self._nearness(smoothed) > self._nearness(self._nearest_passing):
             self._nearest_passing = smoothed
         # A word stays in several windows: it must leave them before it can be heard again.
-        self._held = {label for label in self._held if self._passes(label, smoothed)}
-        return self._detection(span, smoothed)
+        self._held = {label for label in self._held if self._passes(label, smoothed, self._caution)}
+        return self._detection(span, smoothed, self._caution)
 
     def _end_utterance(self, whole: Span) -> Detection | Rejected | None:
         """Long speech ended; if nothing was detected in it, say what came nearest."""
         if self._detected_in_utterance or not self._recent:
             return None
         if self._nearest_passing is not None:
-            return self._rejection(whole, self._nearest_passing)
+            return self._rejection(whole, self._nearest_passing, self._caution)
         # Too short for a full row of windows: decide on those there are.
         smoothed: NDArray[np.float32] = np.mean(self._recent, axis=0, dtype=np.float32)
-        return self._detection(whole, smoothed) or self._rejection(whole, smoothed)
+        return self._detection(whole, smoothed, self._caution) or self._rejection(whole, smoothed, self._caution)
 
-    def _detection(self, span: Span, posteriors: NDArray[np.float32]) -> Detection | None:
-        passed = [label for label in self._rules if self._passes(label, posteriors)]
+    def _detection(self, span: Span, posteriors: NDArray[np.float32], caution: float) -> Detection | None:
+        passed = [label for label in self._rules if self._passes(label, posteriors, caution)]
         if not passed:
             return None
         label = max(passed, key=lambda label: float(posteriors[self._labels.index(label)]))
@@ -149,7 +162,7 @@ class Decision:
             event_id=f"{span.decision_sample}-{label}",
             label=label,
             confidence=confidence,
-            threshold=rule.threshold,
+            threshold=stricter(rule.threshold, caution),
             runner_up_margin=confidence - others[0].confidence,
             start_sample=span.start_sample,
             end_sample=span.end_sample,
@@ -157,19 +170,20 @@ class Decision:
             alternatives=tuple(others[:_NUM_ALTERNATIVES]),
         )
 
-    def _rejection(self, span: Span, posteriors: NDArray[np.float32]) -> Rejected | None:
+    def _rejection(self, span: Span, posteriors: NDArray[np.float32], caution: float) -> Rejected | None:
         best = ranked(posteriors, self._labels)[0]
         nearest, rule = max(
             zip(self._columns, self._rules.values(), strict=True), key=lambda pair: float(posteriors[pair[0]])
         )
-        if posteriors[nearest] >= rule.threshold:
+        threshold = stricter(rule.threshold, caution)
+        if posteriors[nearest] >= threshold:
             return None  # it passed its threshold and is only muted: that is not a rejection
         return Rejected(
-            best.label, best.confidence, rule.threshold, span.start_sample, span.end_sample, span.decision_sample
+            best.label, best.confidence, threshold, span.start_sample, span.end_sample, span.decision_sample
         )
 
-    def _passes(self, label: str, posteriors: NDArray[np.float32]) -> bool:
-        return bool(posteriors[self._labels.index(label)] >= self._rules[label].threshold)
+    def _passes(self, label: str, posteriors: NDArray[np.float32], caution: float) -> bool:
+        return bool(posteriors[self._labels.index(label)] >= stricter(self._rules[label].threshold, caution))
 
     def _nearness(self, posteriors: NDArray[np.float32]) -> float:
         return float(posteriors[self._columns].max())

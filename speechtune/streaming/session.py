@@ -77,7 +77,7 @@ class Session:
         self._resampler = StreamResampler(config.audio.rate_hz)
         self._buffer = SampleBuffer()
         self._endpointer = Endpointer(config.endpointing)
-        self._decision = Decision(labels, self.rules, config.detector.smoothing_windows)
+        self._decision = Decision(labels, self.rules, config.detector)
         self._thresholds = thresholds
         self._num_decoded = 0
         self._is_flushing = False
@@ -162,7 +162,7 @@ class Session:
             SessionGrammarError: the audio has ended, or work waits that comes first.
         """
         self._check_idle("reset")
-        self._decision = Decision(self._labels, self.rules, self._config.detector.smoothing_windows)
+        self._decision = Decision(self._labels, self.rules, self._config.detector)
         self._restart()
 
     def update_commands(self, commands: tuple[CommandRule, ...]) -> None:

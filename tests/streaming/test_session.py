@@ -81,7 +81,7 @@ def test_each_utterance_is_detected_once_with_its_offsets():
 
 def test_a_decision_waits_for_the_hangover_and_no_longer():
     event = detections(events_of([linear16(UTTERANCES)]))[0]
-    hangover = 192 * 16
+    hangover = EndpointingSettings().hangover_ms * 16
     assert hangover <= event.decision_sample - event.end_sample < hangover + FRAME
 
 
@@ -230,3 +230,16 @@ def test_events_are_immutable():
     event = detections(events_of([linear16(UTTERANCES)]))[0]
     with pytest.raises(dataclasses.FrozenInstanceError):
         event.label = "other"
+
+
+def test_inside_long_speech_a_word_must_be_surer_than_alone():
+    config = SessionConfig(LINEAR16, commands=(CommandRule("low", threshold=0.9),))
+    alone = np.concatenate([quiet(8_000), tone(250, 8_000), quiet(8_000)])
+    inside = np.concatenate([quiet(8_000), tone(600, 20_000), tone(250, 25_000), tone(600, 9_000), quiet(8_000)])
+    for caution, expected in ((0.0, 0.9), (1.0, pytest.approx(0.9607, abs=1e-4))):
+        cautious = dataclasses.replace(config, detector=DetectorSettings(long_speech_caution=caution))
+        assert [event.threshold for event in detections(events_of([linear16(alone)], cautious))] == [0.9]
+        assert [event.threshold for event in detections(events_of([linear16(inside)], cautious))] == [expected]
+    too_cautious = dataclasses.replace(config, detector=DetectorSettings(long_speech_caution=5.0))
+    assert len(detections(events_of([linear16(alone)], too_cautious))) == 1
+    assert detections(events_of([linear16(inside)], too_cautious)) == []
