@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -108,6 +108,53 @@ class HeadSettings(_Section):
     """How many windows of noise and near-silence teach `_silence_`."""
 
 
+class TuneSettings(_Section):
+    """The phase that tunes the encoder, after a head was trained on the pretrained one."""
+
+    method: Literal["auto", "head", "lora", "top", "full"] = "head"
+    """`head` leaves the encoder as it is; `lora` adds low-rank corrections to its layers, `top` tunes the last ones,
+    `full` all of them; `auto` looks at the data and says why."""
+    top_layers: Annotated[int, Field(ge=1, le=100)] = 2
+    """How many of the layers that are used `top` tunes, counted from the last."""
+    lora_rank: Annotated[int, Field(ge=1, le=256)] = 16
+    lora_scale: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
+    """What the corrections are multiplied by: peft's alpha divided by the rank."""
+    augment: AugmentSettings = AugmentSettings(
+        copies=10, reverb_probability=0.0, snr_db=(5.0, 30.0), equaliser_db=0.0, mask_probability=0.0
+    )
+    """How clips are varied in this phase, more lightly than for the head; each copy is heard once."""
+    silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 100
+    batch_clips: Annotated[int, Field(ge=1, le=4_096)] = 32
+    """Clips per step, all processes and accumulated parts together."""
+    accumulate: Annotated[int, Field(ge=1, le=1_024)] = 1
+    """Parts that a batch is computed in, for machines with little memory."""
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-4
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Each layer learns at so much of the rate of the one above it."""
+    head_learning_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
+    """Of the encoder's weights."""
+    warmup: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
+    """Share of the steps in which the rates rise; then they fall along a cosine."""
+    clip_norm: Annotated[float, Field(gt=0.0, le=1e3)] = 5.0
+    """Longest gradient; longer ones are shortened to it."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
+    pretrained_share: Probability = 0.6
+    """What is kept of the pretrained weights: the encoder becomes so much of them and the rest of the tuned ones."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the matrix products; `auto` takes bfloat16 where the machine has instructions for it."""
+    hold_out: Annotated[float, Field(ge=0.0, le=0.5)] | None = None
+    """Share of the speakers and of the negative words that only judge when to stop; none: a fifth where there are 500
+    keyword clips, else nobody, because every clip is needed to learn from."""
+    judge_every: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """Steps between two judgements."""
+    patience: Annotated[int, Field(ge=1, le=1_000)] = 5
+    """Judgements without a better one after which training stops; the best weights are kept."""
+    save_every: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """Steps between two saved states, from which the same command goes on if it was killed."""
+    tracker: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"
+
+
 class CalibrationSettings(_Section):
     """How confidences and thresholds are set, on clips the head was not fitted on."""
 
@@ -159,6 +206,7 @@ class Recipe(_Section):
     clip: ClipSettings = ClipSettings()
     augment: AugmentSettings = AugmentSettings()
     head: HeadSettings = HeadSettings()
+    tune: TuneSettings = TuneSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     endpointing: EndpointingSettings = EndpointingSettings()
     detector: DetectorSettings = DetectorSettings()

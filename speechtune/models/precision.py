@@ -11,10 +11,11 @@ def half_precision(device: torch.device) -> torch.autocast:
     Good for embeddings that a head is trained on: measured, its accuracy does not change. Not for scoring, where a
     posterior would depend on the machine in its second decimal.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether `device` has instructions for bfloat16."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}

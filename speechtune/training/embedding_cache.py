@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.augment import augmented_window, silence_window
+from speechtune.data.augment import silence_window
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
 from speechtune.recipe import AugmentSettings, Recipe
-from speechtune.training.spectral_augment import vary_log_mel
 from speechtune.training.stages import Progress
+from speechtune.training.windows import TrainingWindow, features_of, varied_window
 
 _BATCH = 16  # larger batches do not fit a core's cache
 
@@ -84,22 +84,10 @@ def embed_clips(
     )
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A window to embed, and what varies its spectrogram (none: it stays as it is)."""
-
-    window: NDArray[np.float32]
-    spectral_rng: np.random.Generator | None = None
-
-
 @torch.inference_mode()
-def _embed(classifier: KeywordClassifier, batch: list[_Row], settings: AugmentSettings) -> Tensor:
+def _embed(classifier: KeywordClassifier, batch: list[TrainingWindow], settings: AugmentSettings) -> Tensor:
     device = classifier.device
-    features = classifier.encoder.extract(torch.from_numpy(np.stack([row.window for row in batch])).to(device))
-    varied = [index for index, row in enumerate(batch) if row.spectral_rng is not None]
-    if varied:
-        generators = [row.spectral_rng for row in batch if row.spectral_rng is not None]
-        features[varied] = vary_log_mel(features[varied].cpu(), settings, generators).to(device)
+    features = features_of(classifier.encoder, batch, settings, device)
     with half_precision(device):
         return classifier.embed_features(features).float().cpu()
 
@@ -109,17 +97,14 @@ def _rows(
     samples: Sequence[NDArray[np.float32]],
     recordings: Sequence[NDArray[np.float32]],
     recipe: Recipe,
-) -> Iterator[_Row]:
+) -> Iterator[TrainingWindow]:
     window_samples, hears_log_mel = classifier.window_samples, classifier.encoder.hears_log_mel
     for position, clip in enumerate(samples):
-        yield _Row(place_by_energy(clip, window_samples))
+        yield TrainingWindow(place_by_energy(clip, window_samples))
         for copy in range(recipe.augment.copies):
             rng = np.random.default_rng((recipe.seed, position, copy))
-            window = augmented_window(
-                clip, window_samples, recipe.augment, recordings, rng, changes_speed=not hears_log_mel
-            )
-            yield _Row(window, rng if hears_log_mel else None)
+            yield varied_window(clip, window_samples, recipe.augment, recordings, rng, hears_log_mel=hears_log_mel)
     rng = np.random.default_rng((recipe.seed, len(samples)))
-    yield _Row(np.zeros(window_samples, dtype=np.float32))
+    yield TrainingWindow(np.zeros(window_samples, dtype=np.float32))
     while True:
-        yield _Row(silence_window(window_samples, recordings, rng))
+        yield TrainingWindow(silence_window(window_samples, recordings, rng))

@@ -6,54 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.clips import Clip, ClipSet, count_labels, fingerprint, read_clip, speakers_of
-from speechtune.data.loading import load_clips, load_negatives, load_noise
-from speechtune.data.sampling import draw_shots
-from speechtune.data.selection import choose_labels
-from speechtune.errors import UnsplittableError
+from speechtune.data.clips import count_labels
 from speechtune.evaluation.confusion import closed_set_accuracy
 from speechtune.evaluation.operating_point import OperatingPoint, choose_thresholds
-from speechtune.labels import LabelSet
-from speechtune.models.checkpoint import Checkpoint, save_checkpoint
+from speechtune.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.registry import load_encoder
 from speechtune.recipe import Recipe
+from speechtune.training.acceleration import Device, is_main_process, torch_device
 from speechtune.training.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
+from speechtune.training.encoder_phase import Tuned
 from speechtune.training.head_phase import train_head
+from speechtune.training.methods import Method, choose_method
+from speechtune.training.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
+from speechtune.training.resume import SavedState
 from speechtune.training.stages import Progress, StageClock, silent
-from speechtune.training.window_length import choose_window_samples
+from speechtune.training.tuned_parameters import Tuning
+from speechtune.training.tuning import clips_in_memory, identity_of, tune_and_average
 
-MIN_KEYWORD_CLIPS = 2
-"""Fewer clips in all leave nothing to check a model on."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What to learn from.
-
-    Attributes:
-        clips: folder or manifest of labelled clips; clips that it declares valid or test are left out.
-        keywords: the words to recognise; none: every label of `clips`.
-        shots: use so many clips of each keyword, drawn by the seed; none: all.
-        negatives: folder or manifest of speech that holds no keyword.
-        noise: folder of background recordings, beside those that `clips` has.
-        speaker_pattern: regular expression that finds the speaker in file names.
-    """
-
-    clips: Path
-    keywords: tuple[str, ...] | None = None
-    shots: int | None = None
-    negatives: Path | None = None
-    noise: Path | None = None
-    speaker_pattern: str | None = None
+__all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "finetune"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +40,9 @@ class FinetuneResult:
         checkpoint: as saved.
         operating_point: the thresholds, and what they do on rows that heads were not trained on.
         num_clips: clips learnt from, per label.
-        notes: what a reader should know of data and thresholds, one sentence each.
+        notes: what a reader should know of data, method and thresholds, one sentence each.
         seconds: wall time of every stage.
+        tuned: how the encoder phase went; None: the encoder was left as it was.
     """
 
     checkpoint: Checkpoint
@@ -73,104 +50,98 @@ class FinetuneResult:
     num_clips: dict[str, int]
     notes: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    tuned: Tuned | None = None
 
 
-@dataclass(frozen=True)
-class _Read:
-    """The training set in memory."""
+def finetune(
+    data: TrainingData,
+    out: Path,
+    recipe: Recipe,
+    progress: Progress = silent,
+    *,
+    start: Path | None = None,
+    device: Device = "auto",
+) -> FinetuneResult:
+    """Fine-tune a keyword head, and as `tune.method` says the encoder, and save the checkpoint to the folder `out`.
 
-    labels: LabelSet
-    clips: tuple[Clip, ...]
-    samples: list[NDArray[np.float32]]
-    recordings: list[NDArray[np.float32]]
-    facts: dict[str, JsonValue]
-    notes: tuple[str, ...]
+    Deterministic on the CPU: the same data, recipe, versions and number of threads give the same weights, also when the
+    encoder phase was killed and the same call goes on from its last saved step (`.OUT.training` beside `out`).
+    Of several processes (`torchrun`, `accelerate launch`) all share the encoder phase, and the first one saves.
 
-
-def finetune(data: TrainingData, out: Path, recipe: Recipe, progress: Progress = silent) -> FinetuneResult:
-    """Fine-tune a keyword head on the frozen encoder and save the checkpoint to the folder `out`.
-
-    Deterministic: the same data, recipe, versions and number of threads give the same weights.
+    Args:
+        data: what to learn from.
+        out: folder of the checkpoint.
+        recipe: every setting.
+        progress: told of every stage.
+        start: a checkpoint to take encoder and window from, in place of `encoder.name`.
+        device: where the encoder runs.
 
     Raises:
         DataError, AudioError: the data cannot be read or learnt from; the message names folder, file and line.
         ModelError: the encoder cannot be had, or `out` cannot be replaced.
-        TrainingDivergedError: the weights did not stay finite.
+        ConfigError: settings that do not fit together or this machine.
+        TrainingDivergedError: the loss or the weights did not stay finite, or one class took all.
     """
     clock = StageClock()
+    where = torch_device(device)
     with clock.stage("read clips"):
-        read = _read(data, recipe, progress)
+        read = read_training_data(data, recipe, progress)
+        method = choose_method(recipe.tune, read.clips, read.labels)
     with clock.stage("load encoder"):
         progress("load encoder", 0, 1)
-        classifier = _build(recipe, read)
+        started = None if start is None else load_checkpoint(start)
+        classifier = _build(recipe, read, started)
         progress("load encoder", 1, 1)
+    targets = [read.labels.classes.index(clip.label) for clip in read.clips]
     with clock.stage("embed"):
-        classes = read.labels.classes
-        targets = [classes.index(clip.label) for clip in read.clips]
-        embedded = embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress)
+        embedded = _embed(classifier, read, targets, recipe, where, progress)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress)
         point = choose_thresholds(held_out.predictions, recipe.calibration.false_accept_rate)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, progress)
-        classifier.head.set_temperature(held_out.temperature)
+    tuned = None
+    if method.tuning is not None:
+        digest = recipe.encoder.name if started is None else started.digest
+        identity = identity_of(recipe, str(read.facts["data_fingerprint"]), read.labels.classes, method.tuning, digest)
+        saved = SavedState(out.with_name(f".{out.name}.training"), identity)
+        with clock.stage("tune encoder"):
+            tuned = _tune(classifier, method.tuning, read, targets, embedded, recipe, where, saved, out, progress)
+        with clock.stage("embed again"):
+            embedded = _embed(classifier, read, targets, recipe, where, progress)
+        with clock.stage("train head"):
+            _train(classifier, embedded, recipe, progress)
+    classifier.head.set_temperature(held_out.temperature)
     with clock.stage("save"):
-        facts = read.facts | _cross_fit_facts(held_out, point)
-        checkpoint = save_checkpoint(Checkpoint(classifier, point.thresholds, recipe, facts), out)
-    notes = read.notes + held_out.notes + ((point.note,) if point.note else ())
-    return FinetuneResult(checkpoint, point, count_labels(read.clips), notes, clock.seconds)
+        facts = read.facts | _facts(held_out, point, method, tuned, started)
+        checkpoint = Checkpoint(classifier, point.thresholds, recipe, facts)
+        if is_main_process():
+            checkpoint = save_checkpoint(checkpoint, out)
+            if method.tuning is not None:
+                saved.remove()
+    notes = read.notes + held_out.notes + _notes(point, method, tuned)
+    return FinetuneResult(checkpoint, point, count_labels(read.clips), notes, clock.seconds, tuned)
 
 
-def _read(data: TrainingData, recipe: Recipe, progress: Progress) -> _Read:
-    clip_set = load_clips(data.clips, data.speaker_pattern)
-    negatives = load_negatives(data.negatives) if data.negatives is not None else None
-    labels, clips = choose_labels(clip_set, data.keywords, negatives)
-    clips = tuple(clip for clip in clips if clip.split in (None, "train"))
-    if data.shots is not None:
-        clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
-    _check_enough(clips, labels, data.clips)
-    noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
-    samples = []
-    for index, clip in enumerate(clips):
-        progress("read clips", index, len(clips))
-        samples.append(read_clip(clip))
-    progress("read clips", len(clips), len(clips))
-    facts: dict[str, JsonValue] = {
-        "data_fingerprint": fingerprint(ClipSet(data.clips, clips)),
-        "num_clips": dict(count_labels(clips)),
-        "num_speakers": len(speakers_of(clips)) or None,
-        "num_noise_recordings": len(noise),
-    }
-    recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
-    return _Read(labels, clips, samples, recordings, facts, clip_set.notes)
-
-
-def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path) -> None:
-    counts = count_labels(clips)
-    if empty := [keyword for keyword in labels.keywords if not counts.get(keyword)]:
-        raise UnsplittableError(f"{where}: no clip to train on for {', '.join(empty)}; record some")
-    if sum(counts[keyword] for keyword in labels.keywords) < MIN_KEYWORD_CLIPS:
-        raise UnsplittableError(
-            f"{where}: one clip of one keyword is all there is; record at least {MIN_KEYWORD_CLIPS} clips, better 5 of "
-            "each command, and some other words as negatives"
-        )
-    if len(labels.keywords) == 1 and not labels.negatives:
-        raise UnsplittableError(
-            f"{where}: one keyword and nothing to tell it from; add other words as folders, or --negatives FOLDER"
-        )
-
-
-def _build(recipe: Recipe, read: _Read) -> KeywordClassifier:
-    keyword_clips = [s for s, clip in zip(read.samples, read.clips, strict=True) if clip.label in read.labels.keywords]
-    window_ms = recipe.clip.window_ms
-    window_samples = choose_window_samples(keyword_clips) if window_ms is None else samples_from_ms(window_ms)
+def _build(recipe: Recipe, read: ReadClips, started: Checkpoint | None) -> KeywordClassifier:
     torch.manual_seed(recipe.seed)
+    if started is not None:
+        parent = started.classifier
+        return KeywordClassifier(
+            parent.encoder,
+            read.labels,
+            parent.window_samples,
+            layers=parent.layers,
+            num_segments=parent.pooling.num_segments,
+            uses_decoder=parent.uses_decoder,
+            decoder_weight=recipe.head.decoder_weight,
+        )
     encoder = load_encoder(recipe.encoder.name)
     settings = recipe.encoder
     return KeywordClassifier(
         encoder,
         read.labels,
-        window_samples,
+        _window_samples(recipe, read),
         layers=_default_layers(encoder.num_layers) if settings.layers is None else settings.layers,
         num_segments=settings.num_segments,
         uses_decoder=encoder.has_state if settings.decoder is None else settings.decoder,
@@ -178,8 +149,59 @@ def _build(recipe: Recipe, read: _Read) -> KeywordClassifier:
     )
 
 
+def _window_samples(recipe: Recipe, read: ReadClips) -> int:
+    if recipe.clip.window_ms is not None:
+        return samples_from_ms(recipe.clip.window_ms)
+    from speechtune.training.window_length import choose_window_samples
+
+    return choose_window_samples(
+        [clip for clip, of in zip(read.samples, read.clips, strict=True) if of.label in read.labels.keywords]
+    )
+
+
 def _default_layers(num_layers: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys((max(1, num_layers // 2), num_layers)))
+
+
+def _embed(
+    classifier: KeywordClassifier,
+    read: ReadClips,
+    targets: Sequence[int],
+    recipe: Recipe,
+    device: torch.device,
+    progress: Progress,
+) -> EmbeddedClips:
+    classifier.to(device)
+    try:
+        return embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress)
+    finally:
+        classifier.to("cpu")  # heads are trained where their embeddings are kept
+
+
+def _tune(
+    classifier: KeywordClassifier,
+    tuning: Tuning,
+    read: ReadClips,
+    targets: Sequence[int],
+    embedded: EmbeddedClips,
+    recipe: Recipe,
+    device: torch.device,
+    saved: SavedState,
+    out: Path,
+    progress: Progress,
+) -> Tuned:
+    return tune_and_average(
+        classifier,
+        tuning,
+        read.clips,
+        clips_in_memory(read.samples, targets, read.recordings, classifier),
+        embedded,
+        recipe,
+        device=device,
+        saved=saved,
+        log_folder=out.with_name(f"{out.name}.logs") if recipe.tune.tracker != "none" else None,
+        progress=progress,
+    )
 
 
 def _train(classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, progress: Progress) -> None:
@@ -188,12 +210,39 @@ def _train(classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recip
     progress("train head", 1, 1)
 
 
-def _cross_fit_facts(held_out: OutOfFold, point: OperatingPoint) -> dict[str, JsonValue]:
-    """What clips held out in turn say: an estimate before any test clip is heard."""
-    return {
+def _facts(
+    held_out: OutOfFold, point: OperatingPoint, method: Method, tuned: Tuned | None, started: Checkpoint | None
+) -> dict[str, JsonValue]:
+    """What was done, and what clips held out in turn say: an estimate before any test clip is heard."""
+    facts: dict[str, JsonValue] = {
+        "method": method.tuning or "head",
         "cross_fitted": {
             "closed_set_accuracy": closed_set_accuracy(held_out.predictions),
             "detection_rate": point.detection_rate,
             "false_accept_rate": point.false_accept_rate,
-        }
+        },
     }
+    if started is not None:
+        facts["started_from"] = started.digest
+    if tuned is not None:
+        facts["tuning"] = {
+            "num_steps": len(tuned.losses),
+            "first_loss": tuned.losses[0],
+            "last_loss": tuned.losses[-1],
+            "best_step": tuned.best_step,
+            "best_detection_rate": tuned.best_score,
+        }
+    return facts
+
+
+def _notes(point: OperatingPoint, method: Method, tuned: Tuned | None) -> tuple[str, ...]:
+    notes = [point.note] if point.note else []
+    if method.reason is not None:
+        notes.append(method.reason)
+    if tuned is not None:
+        notes.append(
+            "thresholds and the estimate come from before the encoder was tuned: since then it has heard every clip"
+        )
+        if tuned.resumed_at is not None:
+            notes.append(f"went on from step {tuned.resumed_at} of an earlier run")
+    return tuple(notes)

@@ -1,0 +1,101 @@
+"""What a model is to learn from, read into memory and found to be enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
+from speechtune.data.clips import Clip, ClipSet, count_labels, fingerprint, read_clip, speakers_of
+from speechtune.data.loading import load_clips, load_negatives, load_noise
+from speechtune.data.sampling import draw_shots
+from speechtune.data.selection import choose_labels
+from speechtune.errors import UnsplittableError
+from speechtune.labels import LabelSet
+from speechtune.recipe import Recipe
+from speechtune.training.stages import Progress
+
+MIN_KEYWORD_CLIPS = 2
+"""Fewer clips in all leave nothing to check a model on."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What to learn from.
+
+    Attributes:
+        clips: folder or manifest of labelled clips; clips that it declares valid or test are left out.
+        keywords: the words to recognise; none: every label of `clips`.
+        shots: use so many clips of each keyword, drawn by the seed; none: all.
+        negatives: folder or manifest of speech that holds no keyword.
+        noise: folder of background recordings, beside those that `clips` has.
+        speaker_pattern: regular expression that finds the speaker in file names.
+    """
+
+    clips: Path
+    keywords: tuple[str, ...] | None = None
+    shots: int | None = None
+    negatives: Path | None = None
+    noise: Path | None = None
+    speaker_pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadClips:
+    """The training set in memory."""
+
+    labels: LabelSet
+    clips: tuple[Clip, ...]
+    samples: list[NDArray[np.float32]]
+    recordings: list[NDArray[np.float32]]
+    facts: dict[str, JsonValue]
+    notes: tuple[str, ...]
+
+
+def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -> ReadClips:
+    """Read labels, clips and recordings.
+
+    Raises:
+        DataError, AudioError: the data cannot be read or learnt from; the message names folder, file and line.
+    """
+    clip_set = load_clips(data.clips, data.speaker_pattern)
+    negatives = load_negatives(data.negatives) if data.negatives is not None else None
+    labels, clips = choose_labels(clip_set, data.keywords, negatives)
+    clips = tuple(clip for clip in clips if clip.split in (None, "train"))
+    if data.shots is not None:
+        clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
+    _check_enough(clips, labels, data.clips)
+    noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
+    samples = []
+    for index, clip in enumerate(clips):
+        progress("read clips", index, len(clips))
+        samples.append(read_clip(clip))
+    progress("read clips", len(clips), len(clips))
+    facts: dict[str, JsonValue] = {
+        "data_fingerprint": fingerprint(ClipSet(data.clips, clips)),
+        "num_clips": dict(count_labels(clips)),
+        "num_speakers": len(speakers_of(clips)) or None,
+        "num_noise_recordings": len(noise),
+    }
+    recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
+    return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes)
+
+
+def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path) -> None:
+    counts = count_labels(clips)
+    if empty := [keyword for keyword in labels.keywords if not counts.get(keyword)]:
+        raise UnsplittableError(f"{where}: no clip to train on for {', '.join(empty)}; record some")
+    if sum(counts[keyword] for keyword in labels.keywords) < MIN_KEYWORD_CLIPS:
+        raise UnsplittableError(
+            f"{where}: one clip of one keyword is all there is; record at least {MIN_KEYWORD_CLIPS} clips, better 5 of "
+            "each command, and some other words as negatives"
+        )
+    if len(labels.keywords) == 1 and not labels.negatives:
+        raise UnsplittableError(
+            f"{where}: one keyword and nothing to tell it from; add other words as folders, or --negatives FOLDER"
+        )
