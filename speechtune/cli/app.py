@@ -22,6 +22,7 @@ from speechtune.cli import (
     recognize,
     record,
     serve,
+    split,
     stream,
     threshold,
 )
@@ -37,7 +38,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for verb in (record, inspect, finetune, evaluate, compare, threshold, recognize, serve, stream, info, export, loadtest):
+for verb in (
+    record,
+    inspect,
+    split,
+    finetune,
+    evaluate,
+    compare,
+    threshold,
+    recognize,
+    serve,
+    stream,
+    info,
+    export,
+    loadtest,
+):
     verb.register(app)
 
 

@@ -1,0 +1,51 @@
+"""`speechtune split DATA --out manifest.jsonl`: train, valid and test without a person on two sides."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from speechtune.cli.options import DataArgument, SpeakerPatternOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(split)
+
+
+def split(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The manifest to write, .jsonl or .csv.")],
+    valid: Annotated[float, typer.Option(help="Share of the speakers for validation.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of the speakers for the test.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Decides who goes where.")] = 0,
+    lock: Annotated[
+        bool, typer.Option("--lock", help="Never train on the test clips again, wherever their files lie.")
+    ] = False,
+    speaker_pattern: SpeakerPatternOption = None,
+) -> None:
+    """Declare train, valid and test in a manifest; adding clips later moves nobody."""
+    from speechtune.data.loading import load_clips
+    from speechtune.data.locks import lock_clips, lock_file
+    from speechtune.data.manifest import write_manifest
+    from speechtune.data.splits import SplitFractions, split_clips
+
+    console = Console()
+    clip_set = load_clips(data, speaker_pattern)
+    splits = split_clips(clip_set.clips, SplitFractions(1.0 - valid - test, valid, test), seed)
+    for warning in splits.warnings:
+        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_manifest(out, replace(clip_set, clips=splits.with_declared_splits()))
+    sizes = Counter(clip.split for clip in splits.with_declared_splits())
+    told = ", ".join(f"{sizes[name]} {name}" for name in ("train", "valid", "test"))
+    console.print(f"{os.fspath(out)}: {told}, by {splits.by}; {splits.claim}", markup=False, highlight=False)
+    if lock:
+        num_new = lock_clips(splits.test)
+        console.print(f"{num_new} test clips locked in {lock_file()}", markup=False, highlight=False)
