@@ -24,6 +24,7 @@ from speechtune.cli import (
     serve,
     split,
     stream,
+    synthesize,
     threshold,
 )
 from speechtune.errors import SpeechTuneError
@@ -42,6 +43,7 @@ for verb in (
     record,
     inspect,
     split,
+    synthesize,
     finetune,
     evaluate,
     compare,

@@ -44,6 +44,7 @@ _HIGHEST_PITCH = 99
 _OUTPUT_SYNCHRONOUS = 2
 _DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
+_PHONEMES = 0x100  # what stands in double brackets is phonemes
 _POSITION_CHARACTER = 1
 _PARAMETER_RATE, _PARAMETER_VOLUME, _PARAMETER_PITCH = 1, 2, 3
 _VOLUME = 60  # of 100: the loudest variants would clip
@@ -109,6 +110,27 @@ def synthesize(text: str, voice: Voice) -> NDArray[np.float32]:
     return resample(pcm.astype(np.float32) / 32768.0, rate_hz)
 
 
+def phonemes_of(text: str) -> str:
+    """How `text` is said in American English, in eSpeak's own letters; in double brackets it can be said again.
+
+    Raises:
+        ConfigError: the synthesiser is not installed or does not work, or the text has nothing to say.
+    """
+    parts: list[str] = []
+    with _lock, _fresh_library() as (library, data_path):
+        library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, data_path.encode(), _DONT_EXIT)
+        _check(library.espeak_SetVoiceByName(_ACCENTS["en-us"].encode()), "voice en-us")
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        rest = ctypes.c_char_p(text.encode())
+        while rest.value:
+            parts.append((library.espeak_TextToPhonemes(ctypes.byref(rest), _CHARS_UTF8, 0) or b"").decode())
+        library.espeak_Terminate()
+    said = " ".join(part.strip() for part in parts if part.strip())
+    if not said:
+        raise ConfigError(f"text {text!r}: the synthesiser has nothing to say for it; write it as words")
+    return said
+
+
 def _speak(text: str, voice: Voice) -> tuple[NDArray[np.int16], int]:
     """int16[N] as the synthesiser gives it, and its rate."""
     blocks: list[NDArray[np.int16]] = []
@@ -131,7 +153,10 @@ def _speak(text: str, voice: Voice) -> tuple[NDArray[np.int16], int]:
         library.espeak_SetParameter(_PARAMETER_PITCH, voice.pitch, 0)
         said = text.encode()
         size = ctypes.c_size_t(len(said) + 1)
-        _check(library.espeak_Synth(said, size, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None), f"text {text!r}")
+        _check(
+            library.espeak_Synth(said, size, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8 | _PHONEMES, None, None),
+            f"text {text!r}",
+        )
         library.espeak_Terminate()
     return np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.int16), rate_hz
 

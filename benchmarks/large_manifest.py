@@ -1,0 +1,97 @@
+"""How load, split, counts and the search for copies grow with the number of clips: time and memory.
+
+    python -m benchmarks.large_manifest --sizes 12500,25000,50000,100000
+
+Each size runs in a process of its own. The clips are links to one file, their fingerprints are made up: what is
+measured is what is done beside reading audio, whose cost per clip `benchmarks.inspection_speed` gives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from speechtune.audio.files import write_flac
+from speechtune.audio.fingerprint import SoundPrint
+from speechtune.data.clips import Clip, ClipSet, count_labels
+from speechtune.data.copies import find_copies
+from speechtune.data.loading import load_clips
+from speechtune.data.manifest import write_manifest
+from speechtune.data.splits import SplitFractions, split_clips
+
+_MAX_LINKS = 30_000  # file systems allow 65,000 names of one file
+
+
+def measure(num_clips: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = _write(Path(folder), num_clips)
+        seconds = {}
+        start = time.perf_counter()
+        clip_set = load_clips(manifest)
+        seconds["load"] = time.perf_counter() - start
+        start = time.perf_counter()
+        splits = split_clips(clip_set.clips, SplitFractions(), 0)
+        seconds["split"] = time.perf_counter() - start
+        start = time.perf_counter()
+        counts = count_labels(clip_set.clips)
+        seconds["count"] = time.perf_counter() - start
+        rng = np.random.default_rng(0)
+        prints = [
+            SoundPrint(
+                rng.integers(0, 2**32, 90, dtype=np.uint32),
+                np.ones(90, dtype=bool),
+                rng.standard_normal(99, np.float32),
+            )
+            for _ in range(num_clips)
+        ]
+        start = time.perf_counter()
+        find_copies(prints)
+        seconds["copies"] = time.perf_counter() - start
+        assert sum(counts.values()) == len(splits.train) + len(splits.valid) + len(splits.test) == num_clips
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{num_clips:>8} " + " ".join(f"{seconds[stage]:>8.2f}" for stage in seconds) + f" {peak_mb:>8.0f}", flush=True
+    )
+
+
+def _write(folder: Path, num_clips: int) -> Path:
+    clips = []
+    source = folder
+    for number in range(num_clips):
+        path = folder / f"{number % 1000}" / f"{number}.flac"
+        if number < 1000:
+            path.parent.mkdir()
+        if number % _MAX_LINKS == 0:
+            write_flac(path, np.zeros(1_600, dtype=np.float32))
+            source = path
+        else:
+            os.link(source, path)
+        clips.append(Clip(path, f"word{number % 35}", speaker=f"s{number % 2_000}"))
+    write_manifest(folder / "manifest.jsonl", ClipSet(folder, tuple(clips)))
+    return folder / "manifest.jsonl"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="large_manifest")
+    parser.add_argument("--sizes", default="12500,25000,50000,100000")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        measure(options.one)
+        return 0
+    print(f"{'clips':>8} {'load s':>8} {'split s':>8} {'count s':>8} {'copies s':>8} {'peak MB':>8}", flush=True)
+    for size in options.sizes.split(","):
+        subprocess.run([sys.executable, "-m", "benchmarks.large_manifest", "--one", size], check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
