@@ -90,19 +90,19 @@ def _fit_dual(
 def _fit_primal(
     standard: _Standard, embeddings: NDArray[np.float32], truth: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same in E³ + N·E², block by block: only `embeddings` are ever held whole."""
+    """The same in E³ + N·E², block by block: only `embeddings` are ever held whole. Products are float32."""
     size = embeddings.shape[1]
     covariance, moment = _RIDGE * np.eye(size), np.zeros((size, truth.shape[1]))
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(embeddings), _BLOCK)]
     for block in blocks:
-        known = standard.of(embeddings[block])
+        known = standard.of(embeddings[block]).astype(np.float32)
         covariance += known.T @ known
-        moment += known.T @ truth[block]
+        moment += known.T @ truth[block].astype(np.float32)
     inverse = np.linalg.inv(covariance)
-    weights = inverse @ moment
+    weights, inverse = (inverse @ moment).astype(np.float32), inverse.astype(np.float32)
     predicted, leverage = [], []
     for block in blocks:
-        known = standard.of(embeddings[block])
+        known = standard.of(embeddings[block]).astype(np.float32)
         predicted.append(known @ weights)
         leverage.append(np.einsum("nd,nd->n", known @ inverse, known))
-    return np.concatenate(predicted), np.concatenate(leverage)
+    return np.concatenate(predicted).astype(np.float64), np.concatenate(leverage).astype(np.float64)
