@@ -37,6 +37,13 @@ def finetune(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as augment.copies=20.")
     ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="head, lora, top, full, or auto: choose by the data, and say why.")
+    ] = None,
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="CKPT", help="Go on from the encoder of this checkpoint.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:
     """Fine-tune on a few clips of each command and write a checkpoint."""
@@ -45,19 +52,25 @@ def finetune(
         overrides.append(f"encoder.name={encoder}")
     if seed is not None:
         overrides.append(f"seed={seed}")
+    if method is not None:
+        overrides.append(f"tune.method={method}")
     settings = load_recipe(recipe, overrides)
     chosen = keywords_from(keywords)
 
     from speechtune.cli.progress import progress_bars
+    from speechtune.training.acceleration import is_main_process, parse_device
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
 
     with progress_bars() as progress:
-        result = run(TrainingData(data, chosen, shots, negatives, noise, speaker_pattern), out, settings, progress)
-    _show(result, out, profile)
+        wanted = TrainingData(data, chosen, shots, negatives, noise, speaker_pattern)
+        result = run(wanted, out, settings, progress, start=from_, device=parse_device(device))
+    if is_main_process():
+        show_result(result, out, profile)
 
 
-def _show(result: FinetuneResult, out: Path, profile: bool) -> None:
+def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
+    """Print what came out, for a person."""
     console = Console()
     point, labels = result.operating_point, result.checkpoint.classifier.labels
     table = Table("keyword", "clips", "threshold", box=None, pad_edge=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
@@ -24,6 +24,19 @@ _NAMES = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 def is_main_process() -> bool:
     """Whether this process reports and saves; the only one, unless a launcher started several."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def parse_device(text: str) -> Device:
+    """`auto`, `cpu` or `cuda`.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    for device in get_args(Device):
+        if text == device:
+            found: Device = device
+            return found
+    raise ConfigError(f"device {text!r}: use {', '.join(get_args(Device))}")
 
 
 def torch_device(device: Device) -> torch.device:

@@ -141,6 +141,7 @@ class _Phase:
         self._watch = LossWatch(STAGE, classifier.labels.classes)
 
     def run(self) -> Tuned:
+        self._optimiser.zero_grad()
         self._start_trackers()
         resumed_at = self._resume()
         first, total = resumed_at or 0, self._batches.num_steps

@@ -70,3 +70,4 @@ def _fit(linear: nn.Linear, inputs: Tensor, targets: Tensor, weights: Tensor, se
 
     with torch.enable_grad():
         optimiser.step(loss)  # type: ignore[no-untyped-call]
+    linear.zero_grad()  # else a later phase would begin with the last gradient of this one
