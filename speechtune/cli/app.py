@@ -12,6 +12,7 @@ import typer
 
 from speechtune import __version__
 from speechtune.cli import (
+    add,
     compare,
     evaluate,
     export,
@@ -21,6 +22,7 @@ from speechtune.cli import (
     loadtest,
     recognize,
     record,
+    search,
     serve,
     split,
     stream,
@@ -45,6 +47,8 @@ for verb in (
     split,
     synthesize,
     finetune,
+    add,
+    search,
     evaluate,
     compare,
     threshold,

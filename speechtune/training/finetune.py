@@ -29,7 +29,7 @@ from speechtune.training.stages import Progress, StageClock, silent
 from speechtune.training.tuned_parameters import Tuning
 from speechtune.training.tuning import clips_in_memory, identity_of, tune_and_average
 
-__all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "finetune"]
+__all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "embed_training_data", "finetune"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,15 @@ def finetune(
                 saved.remove()
     notes = read.notes + held_out.notes + _notes(point, method, tuned)
     return FinetuneResult(checkpoint, point, count_labels(read.clips), notes, clock.seconds, tuned)
+
+
+def embed_training_data(
+    read: ReadClips, recipe: Recipe, device: torch.device, progress: Progress = silent
+) -> tuple[KeywordClassifier, EmbeddedClips]:
+    """The classifier of `recipe` with an untrained head, and what it would be trained on."""
+    classifier = _build(recipe, read, None)
+    targets = [read.labels.classes.index(clip.label) for clip in read.clips]
+    return classifier, _embed(classifier, read, targets, recipe, device, progress)
 
 
 def _build(recipe: Recipe, read: ReadClips, started: Checkpoint | None) -> KeywordClassifier:

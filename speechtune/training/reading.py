@@ -35,6 +35,7 @@ class TrainingData:
         negatives: folder or manifest of speech that holds no keyword.
         noise: folder of background recordings, beside those that `clips` has.
         speaker_pattern: regular expression that finds the speaker in file names.
+        more: further folders or manifests like `clips`.
     """
 
     clips: Path
@@ -43,6 +44,7 @@ class TrainingData:
     negatives: Path | None = None
     noise: Path | None = None
     speaker_pattern: str | None = None
+    more: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     Raises:
         DataError, AudioError: the data cannot be read or learnt from; the message names folder, file and line.
     """
-    clip_set = load_clips(data.clips, data.speaker_pattern)
+    clip_set = _load_all(data)
     negatives = load_negatives(data.negatives) if data.negatives is not None else None
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
     clips = tuple(clip for clip in clips if clip.split in (None, "train"))
@@ -84,6 +86,16 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     }
     recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
     return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes)
+
+
+def _load_all(data: TrainingData) -> ClipSet:
+    sets = [load_clips(path, data.speaker_pattern) for path in (data.clips, *data.more)]
+    return ClipSet(
+        data.clips,
+        tuple(clip for one in sets for clip in one.clips),
+        tuple(dict.fromkeys(path for one in sets for path in one.noise)),
+        tuple(note for one in sets for note in one.notes),
+    )
 
 
 def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path) -> None:

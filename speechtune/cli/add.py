@@ -1,0 +1,82 @@
+"""`speechtune add CKPT DATA --keywords A,B` and `speechtune remove CKPT --keywords A,B`: a checkpoint's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speechtune.cli.options import CheckpointArgument, DataArgument, SpeakerPatternOption, keywords_from
+from speechtune.recipe import Recipe, load_recipe, parse_recipe
+
+OutOption = Annotated[
+    Path | None, typer.Option(metavar="CKPT", help="Folder to write to; otherwise the checkpoint is replaced.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(add)
+    app.command()(remove)
+
+
+def add(
+    checkpoint: CheckpointArgument,
+    data: DataArgument,
+    keywords: Annotated[str, typer.Option(metavar="A,B", help="Words to add.")],
+    old: Annotated[
+        list[Path] | None, typer.Option(metavar="DATA", help="Clips of the old words, if DATA does not hold them.")
+    ] = None,
+    out: OutOption = None,
+    negatives: Annotated[Path | None, typer.Option(help="Speech that holds no keyword: folder or manifest.")] = None,
+    noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
+    speaker_pattern: SpeakerPatternOption = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings as TOML; otherwise the checkpoint's own.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="head, lora, top, full or auto.")] = "head",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
+) -> None:
+    """Add keywords to a checkpoint; the old ones' clips are heard again, so that they are not forgotten."""
+    from speechtune.models.checkpoint_files import read_summary
+
+    new = keywords_from(keywords) or ()
+    settings = read_summary(checkpoint).recipe if recipe is None else load_recipe(recipe)
+    settings = _with_method(settings, method)
+
+    from speechtune.cli.finetune import show_result
+    from speechtune.cli.progress import progress_bars
+    from speechtune.training.acceleration import is_main_process, parse_device
+    from speechtune.training.reading import TrainingData
+    from speechtune.training.vocabulary import add_keywords
+
+    wanted = TrainingData(
+        data, negatives=negatives, noise=noise, speaker_pattern=speaker_pattern, more=tuple(old or ())
+    )
+    place = checkpoint if out is None else out
+    with progress_bars() as progress:
+        result = add_keywords(checkpoint, wanted, new, place, settings, progress, parse_device(device))
+    if is_main_process():
+        show_result(result, place, profile)
+
+
+def remove(
+    checkpoint: CheckpointArgument,
+    keywords: Annotated[str, typer.Option(metavar="A,B", help="Words to drop.")],
+    out: OutOption = None,
+) -> None:
+    """Drop keywords: they are rejected from now on, like any other word; the rest answers as before."""
+    words = keywords_from(keywords) or ()
+
+    from speechtune.training.vocabulary import remove_keywords
+
+    place = checkpoint if out is None else out
+    kept = remove_keywords(checkpoint, words, place).classifier.labels.keywords
+    typer.echo(f"checkpoint {place}: {', '.join(kept)}")
+
+
+def _with_method(settings: Recipe, method: str) -> Recipe:
+    tune = parse_recipe(f"[tune]\nmethod = {method!r}", "--method").tune
+    return settings.model_copy(update={"tune": settings.tune.model_copy(update={"method": tune.method})})

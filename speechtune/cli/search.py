@@ -1,0 +1,65 @@
+"""`speechtune search DATA --trials N --out RECIPE`: the head's settings, chosen on clips held out in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speechtune.cli.options import DataArgument, SpeakerPatternOption, keywords_from
+from speechtune.errors import ConfigError
+from speechtune.recipe import load_recipe
+from speechtune.whole_files import write_whole
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(search)
+
+
+def search(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Recipe to write; finetune takes it with --recipe.")],
+    trials: Annotated[int, typer.Option(help="How many more settings to try.")] = 30,
+    study: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The study's journal, to go on with; otherwise beside --out.")
+    ] = None,
+    keywords: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Words to recognise; other folders become negatives.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option(help="Clips of each keyword to draw; otherwise all.")] = None,
+    negatives: Annotated[Path | None, typer.Option(help="Speech that holds no keyword: folder or manifest.")] = None,
+    noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
+    speaker_pattern: SpeakerPatternOption = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings to start from, as TOML.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Search for better settings of the head; no clip that is declared valid or test is read."""
+    settings = load_recipe(recipe, set_ or [])
+    chosen = keywords_from(keywords)
+
+    from speechtune.cli.progress import progress_bars
+    from speechtune.training.acceleration import parse_device
+    from speechtune.training.reading import TrainingData
+    from speechtune.training.search import search as run
+
+    journal = out.with_suffix(".study") if study is None else study
+    wanted = TrainingData(data, chosen, shots, negatives, noise, speaker_pattern)
+    with progress_bars() as progress:
+        found = run(wanted, journal, settings, trials, progress, parse_device(device))
+    try:
+        write_whole(out, found.recipe.to_toml())
+    except OSError as error:
+        raise ConfigError(f"recipe {out}: cannot be written ({error})") from error
+    head = found.recipe.head
+    typer.echo(
+        f"{found.num_trials} trials, {found.num_pruned} ended early; score {found.default_score:.4f} at the start, "
+        f"{found.score:.4f} at best, on clips held out in turn (chosen as the best of many, it flatters a little)"
+    )
+    typer.echo(
+        f"l2 {head.l2:.3g}, class_balance {head.class_balance:.2f}, label_smoothing {head.label_smoothing:.3f}, "
+        f"decoder_weight {head.decoder_weight:.2f}"
+    )
+    typer.echo(f"recipe {out}")

@@ -1,0 +1,155 @@
+"""Settings of the head, chosen on clips held out in turn: `optuna` proposes, cross-fitting judges.
+
+No test clip is read. Clips are embedded once; each trial trains heads alone, so that a hundred trials take minutes.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speechtune.errors import ConfigError
+from speechtune.evaluation.confusion import closed_set_accuracy
+from speechtune.evaluation.detection import detection_at_far
+from speechtune.evaluation.predictions import Predictions
+from speechtune.recipe import Recipe
+from speechtune.training.acceleration import Device, torch_device
+from speechtune.training.cross_fitting import cross_fit
+from speechtune.training.finetune import embed_training_data
+from speechtune.training.reading import TrainingData, read_training_data
+from speechtune.training.stages import Progress, silent
+
+if TYPE_CHECKING:
+    import optuna
+
+STAGE = "search"
+_FALSE_ACCEPT_RATE = 0.05
+_QUICK_FOLDS = 2
+_TIE_BREAK = 0.01  # a setting is never preferred for its likelihood where it detects a hundredth less
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        recipe: the best settings.
+        score, default_score: detection rate on clips held out in turn (at 5 % false acceptance) and, a hundredth as
+            heavy, the mean posterior of the truth; of the best settings and of those it started from.
+        num_trials: in the study so far, `num_pruned` of them ended after a first look.
+    """
+
+    recipe: Recipe
+    score: float
+    default_score: float
+    num_trials: int
+    num_pruned: int
+
+
+def search(
+    data: TrainingData,
+    study_file: Path,
+    recipe: Recipe,
+    num_trials: int,
+    progress: Progress = silent,
+    device: Device = "auto",
+) -> Found:
+    """Run `num_trials` more trials of the study in `study_file`, which begins with `recipe` itself.
+
+    Args:
+        data: what to learn from; clips that it declares valid or test are not read.
+        study_file: the study's journal; made where there is none. It holds one study per data set and encoder.
+        recipe: what is not searched, and the first trial.
+        num_trials: at least 1.
+        progress: told of every trial.
+        device: where the encoder runs.
+
+    Raises:
+        ConfigError: optuna is not installed, no trials are asked for, or the journal cannot be read or written.
+        DataError, AudioError, ModelError: as for `finetune`.
+    """
+    if num_trials < 1:
+        raise ConfigError(f"--trials {num_trials}: ask for at least 1")
+    try:
+        import optuna
+    except ImportError as error:
+        raise ConfigError("search needs optuna: pip install 'speechtune[search]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    read = read_training_data(data, recipe, progress)
+    classifier, embedded = embed_training_data(read, recipe, torch_device(device), progress)
+    study = _study(study_file, f"{read.facts['data_fingerprint']} {recipe.encoder.name} {recipe.seed}", recipe)
+
+    def objective(trial: optuna.Trial) -> float:
+        tried = _settings(trial, recipe)
+        template = copy.deepcopy(classifier.head)
+        if classifier.uses_decoder:
+            template.block_weights[-1] = tried.head.decoder_weight
+        quick = tried.calibration.model_copy(update={"folds": _QUICK_FOLDS})
+        for step, calibration in enumerate((quick, tried.calibration)):
+            judged = tried.model_copy(update={"calibration": calibration})
+            score = _score(cross_fit(template, embedded, read.clips, read.labels, judged, silent).predictions)
+            trial.report(score, step)
+            if step == 0 and trial.should_prune():
+                raise optuna.TrialPruned
+        return score
+
+    progress(STAGE, 0, num_trials)
+    for number in range(num_trials):
+        study.optimize(objective, n_trials=1)
+        progress(STAGE, number + 1, num_trials)
+    pruned = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
+    best = _settings(study.best_trial, recipe)
+    first = next(trial.value for trial in study.trials if trial.value is not None)
+    return Found(best, study.best_value, first, len(study.trials), len(pruned))
+
+
+def _study(path: Path, name: str, recipe: Recipe) -> optuna.Study:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(path))),
+            study_name=name,
+            load_if_exists=True,
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=recipe.seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"study {path}: cannot be read or written ({error}); name another file") from error
+    if not study.trials:
+        head = recipe.head
+        study.enqueue_trial(
+            {
+                "l2": head.l2,
+                "class_balance": head.class_balance,
+                "label_smoothing": head.label_smoothing,
+                "decoder_weight": head.decoder_weight,
+            }
+        )
+    return study
+
+
+def _settings(trial: Any, recipe: Recipe) -> Recipe:
+    """What a trial, running or over, tries."""
+    head = {
+        "l2": trial.suggest_float("l2", 1e-3, 10.0, log=True),
+        "class_balance": trial.suggest_float("class_balance", 0.0, 1.0),
+        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.2),
+        "decoder_weight": trial.suggest_float("decoder_weight", 0.5, 4.0),
+    }
+    return recipe.model_copy(update={"head": recipe.head.model_copy(update=head)})
+
+
+def _score(predictions: Predictions) -> float:
+    """Detection at a fixed false-acceptance rate; where too few negatives measure it, closed-set accuracy."""
+    rate = detection_at_far(predictions, _FALSE_ACCEPT_RATE).rate
+    rate = closed_set_accuracy(predictions) if rate is None else rate
+    likelihood = predictions.posteriors[np.arange(len(predictions)), predictions.truth].mean()
+    return float(rate or 0.0) + _TIE_BREAK * float(likelihood)
