@@ -26,6 +26,8 @@
         ├── ServiceOverloadedError         a limit is reached; try again later
         ├── ServiceNotReadyError           starting or draining; try again later or elsewhere
         ├── ModelUnavailableError          no such model is served
+        ├── NotAuthenticatedError          no key, or not a right one
+        ├── NotPermittedError              a right key that may not do this
         └── AddressInUseError              the address to listen on is taken
 
 A message says what was wrong, where, and what to do next. The command line prints it as one line and exits with
@@ -140,6 +142,14 @@ class ServiceNotReadyError(ServiceError):
 
 class ModelUnavailableError(ServiceError):
     """No such model is served."""
+
+
+class NotAuthenticatedError(ServiceError):
+    """No key, or not a right one."""
+
+
+class NotPermittedError(ServiceError):
+    """A right key that may not do this."""
 
 
 class AddressInUseError(ServiceError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -35,15 +36,18 @@ class Admission:
     Args:
         max_streams: streams open at once.
         max_clips: clips worked on at once.
+        max_streams_per_client: streams of one client open at once; None: no more than of all.
     """
 
-    def __init__(self, max_streams: int, max_clips: int) -> None:
+    def __init__(self, max_streams: int, max_clips: int, max_streams_per_client: int | None = None) -> None:
         self.state = ServiceState.STARTING
         self.idle = asyncio.Event()
         """Set while nothing is being worked on."""
         self.idle.set()
         self._max_streams = max_streams
         self._max_clips = max_clips
+        self._max_streams_per_client = max_streams_per_client or max_streams
+        self._streams_of: Counter[str] = Counter()
         self._num_streams = 0
         self._num_clips = 0
         self._running: set[Drainable] = set()
@@ -73,8 +77,8 @@ class Admission:
             raise ServiceNotReadyError(f"the server is {self.state.value}; try again later, or another server")
 
     @contextmanager
-    def stream(self) -> Iterator[None]:
-        """Count a stream for as long as the context lasts.
+    def stream(self, client: str = "") -> Iterator[None]:
+        """Count a stream of `client` for as long as the context lasts.
 
         Raises:
             ServiceNotReadyError, ServiceOverloadedError: it is not let in, and not counted.
@@ -82,12 +86,20 @@ class Admission:
         self.check_serving()
         if self._num_streams >= self._max_streams:
             raise ServiceOverloadedError(f"{self._max_streams} streams are open, which is the limit; try again later")
+        if self._streams_of[client] >= self._max_streams_per_client:
+            raise ServiceOverloadedError(
+                f"this client has {self._max_streams_per_client} streams open, which is the limit; end one first"
+            )
         self._num_streams += 1
+        self._streams_of[client] += 1
         self.idle.clear()
         try:
             yield
         finally:
             self._num_streams -= 1
+            self._streams_of[client] -= 1
+            if not self._streams_of[client]:
+                del self._streams_of[client]
             self._watch_idle()
 
     @contextmanager

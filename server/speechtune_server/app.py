@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -20,6 +19,10 @@ from grpc_reflection.v1alpha import reflection
 from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc
+from speechtune_server.access import Access, read_keys
+from speechtune_server.admin import SERVICE_NAME as ADMIN_SERVICE
+from speechtune_server.admin import ModelAdmin
 from speechtune_server.admission import Admission, ServiceState
 from speechtune_server.backends import loader_for
 from speechtune_server.clock import Clock, MonotonicClock
@@ -28,9 +31,12 @@ from speechtune_server.dispatch import Dispatch
 from speechtune_server.health import HEALTH_SERVICE, Health
 from speechtune_server.interceptors import CallInterceptor
 from speechtune_server.listening import bind, server_options
-from speechtune_server.model_store import LoadModel, ModelStore
+from speechtune_server.metrics import metrics_for
+from speechtune_server.model_library import ModelLibrary
+from speechtune_server.model_store import LoadModel
 from speechtune_server.recognition import CommandRecognition, Engine
 from speechtune_server.runner import Runner
+from speechtune_server.tls import TlsFiles
 
 SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["CommandRecognition"].full_name
 
@@ -59,20 +65,30 @@ class RecognitionServer:
     ) -> None:
         self.address = ""
         """HOST:PORT it listens on, once started."""
-        self.admission = Admission(config.max_streams, config.max_clips)
+        self.admission = Admission(config.max_streams, config.max_clips, config.max_streams_per_client)
         self._config = config
-        self._load_model = load_model or loader_for(config.backend, config.export_folder, config.num_threads)
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
         self._runner = Runner(config.num_workers or len(os.sched_getaffinity(0)), "scoring")
         self._listening = Runner(1, "listening")
         self._hurry = asyncio.Event()
-        self._health = Health((SERVICE_NAME,))
-        self._servicer = CommandRecognition(config, self.admission, self._clock)
-        self._grpc = grpc.aio.server(interceptors=[CallInterceptor()], options=server_options(config))
+        self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
+        self._metrics = metrics_for(config.metrics_address)
+        self._library = ModelLibrary(
+            load_model or loader_for(config.backend, config.export_folder, config.num_threads),
+            config.models,
+            config.default_model_name,
+            config.model_folder,
+        )
+        self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics)
+        access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
+        interceptor = CallInterceptor(access, self._metrics)
+        self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
+        admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)
         self._health.add_to(self._grpc)
-        reflection.enable_server_reflection((SERVICE_NAME, HEALTH_SERVICE, reflection.SERVICE_NAME), self._grpc)
+        services = (SERVICE_NAME, ADMIN_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(services, self._grpc)
 
     async def start(self) -> str:
         """Listen, load the models, serve. Gives the address that is listened on, with its real port.
@@ -85,7 +101,8 @@ class RecognitionServer:
         try:
             await self._health.set_serving(False)
             # The port first: that it is taken should be known before seconds are spent on models.
-            self.address = bind(self._grpc, self._config.address)
+            self.address = bind(self._grpc, self._config.address, self._credentials())
+            self._metrics.start(self.admission, self._library)
             await self._grpc.start()
             self._servicer.engine = await self._load()
         except BaseException:
@@ -116,15 +133,22 @@ class RecognitionServer:
         """Cut the draining short."""
         self._hurry.set()
 
+    async def reload(self) -> None:
+        """Load again the models whose files have changed."""
+        await self._library.reload()
+
+    def _credentials(self) -> grpc.ServerCredentials | None:
+        config = self._config
+        if config.certificate is None or config.private_key is None:
+            return None
+        return TlsFiles(config.certificate, config.private_key, config.client_authorities).credentials()
+
     async def _load(self) -> Engine:
-        activity = await self._runner.run(self._load_activity)
-        models = []
-        for name, folder in self._config.models.items():
-            models.append(await self._runner.run(partial(self._load_model, name, folder)))
-            _log.info("model %s has digest %s", name, models[-1].digest)
+        activity = await self._listening.run(self._load_activity)
+        await self._library.load_all()
         max_batch, max_wait = self._config.max_batch, self._config.max_wait_ms / 1000
         dispatch = Dispatch(self._listening, self._runner, activity, max_batch, max_wait, self._clock)
-        return Engine(ModelStore(models, self._config.default_model_name), dispatch)
+        return Engine(self._library, dispatch)
 
     async def _wait_idle(self, seconds: float) -> None:
         waits: set[asyncio.Task[Any]] = {
@@ -140,6 +164,8 @@ class RecognitionServer:
         await self._grpc.stop(grace_seconds)
         if self._servicer.engine is not None:
             await self._servicer.engine.dispatch.close()
+        self._metrics.stop()
+        await self._library.close()
         await self._listening.close()
         await self._runner.close()
 
@@ -171,6 +197,8 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    reloads: set[asyncio.Task[None]] = set()
+    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(server.reload())))
     try:
         address = await server.start()
         if on_serving is not None and not stopping.is_set():
@@ -178,7 +206,7 @@ async def serve(
         await stopping.wait()
         await server.stop()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 

@@ -52,7 +52,6 @@ class MicroBatcher(Generic[Request, Answer]):
         self._clock = clock
         self._queue: deque[_Waiting[Request, Answer]] = deque()
         self._queued_size = 0
-        self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -62,15 +61,14 @@ class MicroBatcher(Generic[Request, Answer]):
         Raises:
             Exception: what the batch raised.
         """
-        if self._task is None:
-            self._task = asyncio.create_task(self._serve())
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(request, self._size_of(request), self._clock.now(), answer)
         self._queue.append(waiting)
         self._queued_size += waiting.size
-        self._arrived.set()
         if self._queued_size >= self._max_size:
             self._full.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._serve())
         return await answer
 
     async def close(self) -> None:
@@ -82,12 +80,13 @@ class MicroBatcher(Generic[Request, Answer]):
             self._queue.popleft().answer.cancel()
 
     async def _serve(self) -> None:
-        while True:
-            await self._arrived.wait()
+        # Ends when nothing waits, so that a model that nobody uses any more leaves nothing behind.
+        while self._queue:
             await self._gather()
             batch = self._take()
             if batch:
                 await self._answer(batch)
+        self._task = None
 
     async def _gather(self) -> None:
         deadline = self._queue[0].since + self._max_wait_seconds
@@ -103,8 +102,6 @@ class MicroBatcher(Generic[Request, Answer]):
             if not waiting.answer.done():  # its caller may have gone
                 batch.append(waiting)
                 size += waiting.size
-        if not self._queue:
-            self._arrived.clear()
         if self._queued_size < self._max_size:
             self._full.clear()
         return batch

@@ -22,7 +22,8 @@ from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
 from speechtune_server.clock import Clock
 from speechtune_server.model_store import ServedModel
-from speechtune_server.stream import Models, Outgoing, RecognitionStream, StreamLimits
+from speechtune_server.outgoing import Outgoing
+from speechtune_server.stream import Models, RecognitionStream, StreamLimits
 
 _CHUNK_BYTES = 64 * 1024
 _SLACK_SECONDS = 1.0

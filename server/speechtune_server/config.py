@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import sys
 from collections.abc import Mapping
@@ -20,8 +21,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_PATH_KEYS = frozenset({"models", "export_folder"})
-_MODEL_NAME = re.compile(r"[^@/\\\x00-\x1f\x7f]{1,64}")
+_PATH_KEYS = frozenset(
+    {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
+)
+MODEL_NAME = re.compile(r"[^@/\\\x00-\x1f\x7f]{1,64}")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
 
 
@@ -46,6 +49,8 @@ class ServerConfig(BaseModel):
     """HOST:PORT; port 0 takes a free one, which is logged."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Streams open at once; one more is refused."""
+    max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Streams of one key, or without keys of one IP address; none: no more than of all."""
     max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Recognize calls worked on at once; one more is refused."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
@@ -60,6 +65,10 @@ class ServerConfig(BaseModel):
     """Audio of one stream that is received and not yet processed; more is refused. Bounds the memory of a stream."""
     max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
     """Longest stream; none: they may last for ever."""
+    max_idle_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] | None = None
+    """A stream that sends nothing for so long is ended; none: never."""
+    max_connection_age_seconds: Annotated[float, Field(ge=1.0, le=31_536_000.0)] | None = None
+    """A connection takes no new calls after so long, so that clients spread anew; streams on it go on. None: never."""
     drain_notice_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 1.0
     """How long running streams still take audio after they were warned that the server stops."""
     drain_deadline_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 10.0
@@ -67,25 +76,56 @@ class ServerConfig(BaseModel):
     min_ping_interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 10.0
     """Keepalive pings of clients may come this often; devices behind a router need them well under its idle time."""
 
+    model_folder: Path | None = None
+    """Folder that ModelAdmin may load models from; none: it may load nothing."""
+    open_admin: bool = False
+    """Without keys: whether everybody who reaches the server may use ModelAdmin."""
+    keys: Path | None = None
+    """TOML file with the API keys; none: no keys are asked for."""
+    certificate: Path | None = None
+    """PEM file with the server's certificate chain; none: no TLS."""
+    private_key: Path | None = None
+    """PEM file with its private key."""
+    client_authorities: Path | None = None
+    """PEM file with the authorities of clients' certificates; given, every client must show one."""
+    allow_plaintext: bool = False
+    """Whether to listen without TLS beyond this machine: anybody on the way could listen in."""
+    metrics_address: str | None = None
+    """HOST:PORT where Prometheus finds metrics, over plain HTTP; none: nowhere."""
+
     @field_validator("models")
     @classmethod
     def _names_are_plain(cls, models: dict[str, Path]) -> dict[str, Path]:
         for name in models:
-            if not _MODEL_NAME.fullmatch(name):
+            if not MODEL_NAME.fullmatch(name):
                 # '@' separates a name from a digest, so it cannot be part of one.
                 raise ValueError(f"model name {name!r}: use 1 to 64 characters, no '@', slash or control character")
         return models
 
-    @field_validator("address")
+    @field_validator("address", "metrics_address")
     @classmethod
-    def _address_is_host_and_port(cls, address: str) -> str:
-        host_and_port(address)
+    def _address_is_host_and_port(cls, address: str | None) -> str | None:
+        if address is not None:
+            host_and_port(address)
         return address
 
     @model_validator(mode="after")
     def _default_is_a_model(self) -> ServerConfig:
         if self.default_model and self.default_model not in self.models:
             raise ValueError(f"default_model {self.default_model!r} is not one of: {', '.join(self.models)}")
+        return self
+
+    @model_validator(mode="after")
+    def _wire_is_safe(self) -> ServerConfig:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key: give both or neither")
+        if self.client_authorities is not None and self.certificate is None:
+            raise ValueError("client_authorities: needs certificate and private_key")
+        if self.certificate is None and not self.allow_plaintext and not _is_loopback(self.address):
+            raise ValueError(
+                f"address {self.address!r} is reached from other machines: set certificate and private_key, "
+                "or allow_plaintext = true where the network is trusted"
+            )
         return self
 
     @property
@@ -130,6 +170,16 @@ def _beside(path: Path, key: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _beside(path, "models" if key == "models" else name, one) for name, one in value.items()}
     return str(path.parent / value) if key in _PATH_KEYS and isinstance(value, str) else value
+
+
+def _is_loopback(address: str) -> bool:
+    host, _ = host_and_port(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,8 @@ class Dispatch:
         self._judging: MicroBatcher[ActivityRequest, ActivityAnswer] = MicroBatcher(
             self._judge_batch, lambda request: len(request.frames), _MAX_FRAMES, max_wait_seconds, clock
         )
-        self._scoring: dict[ServedModel, MicroBatcher[Windows, Posteriors]] = {}
+        # A model that is unloaded goes once its last stream has ended.
+        self._scoring: WeakKeyDictionary[ServedModel, MicroBatcher[Windows, Posteriors]] = WeakKeyDictionary()
 
     async def judge(self, request: ActivityRequest) -> ActivityAnswer:
         """Voice activity of one stream's frames."""

@@ -51,6 +51,8 @@ STATUS_TABLE: Mapping[type[SpeechTuneError], grpc.StatusCode] = MappingProxyType
         errors.ServiceOverloadedError: _Code.RESOURCE_EXHAUSTED,
         errors.ServiceNotReadyError: _Code.UNAVAILABLE,
         errors.ModelUnavailableError: _Code.NOT_FOUND,
+        errors.NotAuthenticatedError: _Code.UNAUTHENTICATED,
+        errors.NotPermittedError: _Code.PERMISSION_DENIED,
         errors.AddressInUseError: _Code.INTERNAL,
     }
 )

@@ -26,6 +26,7 @@ class EndReason(Enum):
     CLIENT_FINISHED = "client finished"
     DRAINING = "draining"
     MAX_DURATION = "max duration"
+    IDLE = "idle"
 
 
 class Inbox(Generic[Order]):

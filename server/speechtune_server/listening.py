@@ -18,7 +18,10 @@ _PING_TIMEOUT_MS = 20_000
 
 def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
     """Channel arguments of the server."""
+    age = config.max_connection_age_seconds
     return [
+        # Streams go on when their connection is old; only new calls go elsewhere.
+        *([("grpc.max_connection_age_ms", int(age * 1000))] if age else []),
         # Without it a second server would share the port unnoticed, and get half of the calls.
         ("grpc.so_reuseport", 0),
         # A little more than the limit, so that what is just too large is refused in our own words.
@@ -32,8 +35,8 @@ def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
     ]
 
 
-def bind(server: grpc.aio.Server, address: str) -> str:
-    """Take the port; gives HOST:PORT with the real port where 0 was asked for.
+def bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None = None) -> str:
+    """Take the port, in plaintext without `credentials`; gives HOST:PORT with the real port where 0 was asked for.
 
     Raises:
         AddressInUseError: it is taken.
@@ -41,7 +44,7 @@ def bind(server: grpc.aio.Server, address: str) -> str:
     """
     _check_free(address)
     try:
-        port = server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
         raise AddressInUseError(f"{address}: was taken a moment ago; try again") from error
     return f"{address.rpartition(':')[0]}:{port}"

@@ -100,3 +100,15 @@ class ModelStore:
                 "ask for that one, or for the name alone"
             )
         return model
+
+    def put(self, model: ServedModel) -> None:
+        """Serve `model` under its name, in place of the one that has it."""
+        self._models[model.name] = model
+
+    def remove(self, model: ServedModel) -> None:
+        """Serve `model` no longer; not to be called of the default."""
+        del self._models[model.name]
+
+    def set_default(self, model: ServedModel) -> None:
+        """Let "" stand for `model`, which is one of them."""
+        self._default_name = model.name

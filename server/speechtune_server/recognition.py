@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +22,26 @@ from speechtune_server.clip import Clip, decode_file_clip, decode_raw_clip, reco
 from speechtune_server.clock import Clock
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
+from speechtune_server.interceptors import current_client
+from speechtune_server.metrics import Metrics
+from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import ModelStore, ServedModel
-from speechtune_server.stream import Models, Order, Outgoing, RecognitionStream, StreamLimits
+from speechtune_server.orders import Order
+from speechtune_server.outgoing import Outgoing
+from speechtune_server.stream import Models, RecognitionStream, StreamLimits
 
 
 @dataclass(frozen=True)
 class Engine:
     """What is there once the models are loaded."""
 
-    store: ModelStore
+    library: ModelLibrary
     dispatch: Dispatch
+
+    @property
+    def store(self) -> ModelStore:
+        """The models that are served now."""
+        return self.library.store
 
     def models_of(self, model: ServedModel) -> Models:
         """What a stream of `model` asks for answers."""
@@ -49,12 +60,14 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         config: the limits.
         admission: who is let in.
         clock: tells the time.
+        metrics: is told what is found.
         engine: None while the models are being loaded, when `admission` lets nobody in.
     """
 
     config: ServerConfig
     admission: Admission
     clock: Clock
+    metrics: Metrics
     engine: Engine | None = None
 
     async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:
@@ -76,7 +89,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         self, request_iterator: AsyncIterator[pb.StreamingRecognizeRequest], context: Any
     ) -> None:
         """The commands in live audio."""
-        with self.admission.stream():
+        with self.admission.stream(current_client()):
             config = await _first_config(request_iterator)
             engine = self._loaded
             request = wire.stream_request(config, engine.store.find(config.model))
@@ -85,6 +98,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             writer = replies.Replies(request)
 
             async def send(outgoing: Outgoing) -> None:
+                self.metrics.event_sent(request.model.name, outgoing)
                 response = writer.event(outgoing)
                 if response is not None:
                     await context.write(response)
@@ -101,7 +115,8 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             )
             await context.write(writer.started(session, self.config))
             with self.admission.reachable(stream):
-                await stream.run(_audio(request_iterator, request.model))
+                chunks = _audio(request_iterator, request.model)
+                await stream.run(_watched(chunks, stream, self.config.max_idle_seconds))
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """The models that can be asked for."""
@@ -162,3 +177,14 @@ async def _audio(
             yield wire.order(request.control, model)
         else:
             raise SessionGrammarError("a message must hold audio or control, this one holds nothing known")
+
+
+async def _watched(
+    chunks: AsyncIterator[bytes | Order], stream: RecognitionStream, max_idle_seconds: float | None
+) -> AsyncIterator[bytes | Order]:
+    """The same chunks, until none comes for too long: then the stream ends."""
+    try:
+        while (chunk := await asyncio.wait_for(anext(chunks, None), max_idle_seconds)) is not None:
+            yield chunk
+    except asyncio.TimeoutError:
+        stream.end_idle()

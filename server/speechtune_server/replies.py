@@ -16,7 +16,7 @@ from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.config import ServerConfig
 from speechtune_server.inbox import EndReason
 from speechtune_server.model_store import ModelStore, ServedModel
-from speechtune_server.stream import Heartbeat, Outgoing, StreamEnded
+from speechtune_server.outgoing import Heartbeat, Outgoing, StreamEnded
 from speechtune_server.wire import FILE_ENCODINGS, NS_PER_SAMPLE, RAW_ENCODINGS, StreamRequest
 
 _NS_PER_SECOND = 1_000_000_000
@@ -25,6 +25,7 @@ _END_REASONS = {
     EndReason.CLIENT_FINISHED: pb.Ended.CLIENT_FINISHED,
     EndReason.DRAINING: pb.Ended.DRAINING,
     EndReason.MAX_DURATION: pb.Ended.MAX_DURATION,
+    EndReason.IDLE: pb.Ended.IDLE,
 }
 
 
@@ -180,6 +181,10 @@ def limits(config: ServerConfig) -> pb.Limits:
         max_channels=MAX_CHANNELS,
         min_ping_interval=duration_of_seconds(config.min_ping_interval_seconds),
     )
+    if config.max_streams_per_client is not None:
+        written.max_streams_per_client = config.max_streams_per_client
+    if config.max_idle_seconds is not None:
+        written.max_idle.CopyFrom(duration_of_seconds(config.max_idle_seconds))
     if config.max_stream_seconds is not None:
         written.max_stream_duration.CopyFrom(duration_of_seconds(config.max_stream_seconds))
     return written

@@ -19,75 +19,17 @@ from speechtune.audio.pcm import PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import SpeechTuneError
 from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
-from speechtune.streaming.config import CommandRule
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded
 from speechtune.streaming.session import Request, ScoreRequest, Session
 from speechtune_server.clock import Clock
 from speechtune_server.inbox import EndReason, Inbox
+from speechtune_server.orders import Flush, Order, Reset
+from speechtune_server.outgoing import Heartbeat, Outgoing, Statistics, StreamEnded
 
 _STEP_SECONDS = 0.5
 """Audio given to the session at once: enough to be efficient, little enough that events do not wait for it."""
 _END_NOTICE_SECONDS = 5.0
 """How long before a configured longest length the client is warned."""
-
-
-@dataclass
-class Statistics:
-    """What one stream came to, so far."""
-
-    num_detections: int = 0
-    num_rejections: int = 0
-    num_windows_scored: int = 0
-
-
-@dataclass(frozen=True)
-class Heartbeat:
-    """The stream is alive; with a reason: it is going to end, `ends_within_seconds` from now."""
-
-    ends_within_seconds: float | None = None
-    reason: EndReason | None = None
-
-
-@dataclass(frozen=True)
-class StreamEnded:
-    """The last event: everything received has been answered."""
-
-    reason: EndReason
-    statistics: Statistics
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """An event on its way to the client.
-
-    Attributes:
-        samples_processed: how far the audio has been listened to, at 16 kHz from the stream's start.
-        latency_seconds: from the arrival of the last audio the event needed until now; None where it needs none.
-    """
-
-    event: Event | Heartbeat | StreamEnded
-    samples_processed: int
-    latency_seconds: float | None
-
-
-@dataclass(frozen=True)
-class Flush:
-    """Decide now on the audio before this."""
-
-
-@dataclass(frozen=True)
-class Reset:
-    """Forget the audio before this."""
-
-
-@dataclass(frozen=True)
-class UpdateCommands:
-    """Report these keywords in the audio after this; none: all."""
-
-    commands: tuple[CommandRule, ...]
-
-
-Order: TypeAlias = Flush | Reset | UpdateCommands
 
 
 @dataclass(frozen=True)
@@ -170,6 +112,10 @@ class RecognitionStream:
     def drain(self) -> None:
         """Take no more audio; finish what was received, then end."""
         self._inbox.end(EndReason.DRAINING)
+
+    def end_idle(self) -> None:
+        """The client has sent nothing for too long; finish what was received, then end."""
+        self._inbox.end(EndReason.IDLE)
 
     async def run(self, chunks: AsyncIterator[bytes | Order]) -> None:
         """Recognise `chunks` and follow the orders among them, until they end, a drain, or the longest length.

@@ -21,7 +21,7 @@ from speechtune.errors import InvalidRequestError, SpeechTuneError
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.model_store import ServedModel
-from speechtune_server.stream import Flush, Order, Reset, UpdateCommands
+from speechtune_server.orders import Flush, Order, Reset, UpdateCommands
 
 NS_PER_SAMPLE = 1_000_000 // SAMPLES_PER_MS
 """Exact: 62,500 ns at 16 kHz."""

@@ -74,7 +74,7 @@ async def test_a_port_that_another_program_has_is_in_use_too():
 
 @asynchronous
 async def test_an_address_of_another_machine_cannot_be_listened_on():
-    server = RecognitionServer(config_of(address="192.0.2.1:0"), load_activity=LoudnessActivity)
+    server = RecognitionServer(config_of(address="192.0.2.1:0", allow_plaintext=True), load_activity=LoudnessActivity)
     with pytest.raises(ConfigError, match="cannot be listened on"):
         await server.start()
 
@@ -160,7 +160,7 @@ async def test_reflection_shows_the_whole_contract():
 @asynchronous
 async def test_a_method_that_is_not_served_is_unimplemented():
     async with running_server() as server, grpc.aio.insecure_channel(server.address) as channel:
-        call = channel.unary_unary("/speechtune.v1.ModelAdmin/LoadModel")
+        call = channel.unary_unary("/speechtune.v1.CommandRecognition/Guess")
         assert (await refusal(call(b""))).code is grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -311,10 +311,12 @@ class Ended(_message.Message):
         CLIENT_FINISHED: _ClassVar[Ended.Reason]
         DRAINING: _ClassVar[Ended.Reason]
         MAX_DURATION: _ClassVar[Ended.Reason]
+        IDLE: _ClassVar[Ended.Reason]
     REASON_UNSPECIFIED: Ended.Reason
     CLIENT_FINISHED: Ended.Reason
     DRAINING: Ended.Reason
     MAX_DURATION: Ended.Reason
+    IDLE: Ended.Reason
     REASON_FIELD_NUMBER: _ClassVar[int]
     STATISTICS_FIELD_NUMBER: _ClassVar[int]
     reason: Ended.Reason
@@ -386,7 +388,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., default_model: _Optional[str] = ..., stream_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., clip_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., num_active_streams: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval")
+    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle")
     MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAM_DURATION_FIELD_NUMBER: _ClassVar[int]
     MAX_IN_FLIGHT_AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -396,6 +398,8 @@ class Limits(_message.Message):
     MAX_SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     MAX_CHANNELS_FIELD_NUMBER: _ClassVar[int]
     MIN_PING_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MAX_STREAMS_PER_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_IDLE_FIELD_NUMBER: _ClassVar[int]
     max_streams: int
     max_stream_duration: _duration_pb2.Duration
     max_in_flight_audio: _duration_pb2.Duration
@@ -405,4 +409,6 @@ class Limits(_message.Message):
     max_sample_rate_hertz: int
     max_channels: int
     min_ping_interval: _duration_pb2.Duration
-    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    max_streams_per_client: int
+    max_idle: _duration_pb2.Duration
+    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
