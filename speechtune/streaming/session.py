@@ -21,18 +21,15 @@ from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmDecoder
 from speechtune.audio.resample import StreamResampler
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import SessionGrammarError, UnreadableAudioError
 from speechtune.labels import LabelSet
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
+from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
-from speechtune.streaming.endpointer import Ended, Endpointer, Started
-from speechtune.streaming.events import Event, Interim, SpeechEnded, SpeechStarted
-from speechtune.streaming.quiet_gate import QuietGate
-from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
-
-_MAX_FRAMES_PER_REQUEST = 256  # 8 s of audio: bounds the memory of one request when a file is fed at once
+from speechtune.streaming.events import Event, Interim, SpeechStarted
+from speechtune.streaming.segmenter import Planned, Segmenter
+from speechtune.streaming.windows import Window
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,6 @@ class ScoreRequest:
 
 
 Request: TypeAlias = ActivityRequest | ScoreRequest
-_Planned: TypeAlias = Event | Window | LongUtteranceEnded
 
 
 class Session:
@@ -75,39 +71,32 @@ class Session:
         self._window_samples = window_samples
         self._decoder = PcmDecoder(config.audio)
         self._resampler = StreamResampler(config.audio.rate_hz)
-        self._buffer = SampleBuffer()
-        self._endpointer = Endpointer(config.endpointing)
+        self._segmenter = Segmenter(config, window_samples)
         self._decision = Decision(labels, self.rules, config.detector)
         self._thresholds = thresholds
         self._num_decoded = 0
         self._is_flushing = False
         self._journal = journal
-        self._activity: ActivityState | None = None
-        self._gate = QuietGate()
-        self._judged = 0
         self._processed = 0
-        self._next_passing = 0
-        self._is_open = False
         self._is_ended = False
-        self._is_flushed = False
         self._outstanding: Request | None = None
-        self._plan: list[_Planned] = []
+        self._plan: list[Planned] = []
         self._events: list[Event] = []
 
     @property
     def num_samples_received(self) -> int:
         """Samples at 16 kHz that came in (and out of the resampler) so far."""
-        return self._buffer.end
+        return self._segmenter.end
 
     @property
     def num_samples_processed(self) -> int:
         """Samples at 16 kHz whose consequences are all among the events, taken or waiting."""
-        return min(self._processed, self._buffer.end)
+        return min(self._processed, self._segmenter.end)
 
     @property
     def is_finished(self) -> bool:
         """Whether the audio has ended and everything in it is decided."""
-        return self._is_flushed and not self._plan and self._outstanding is None
+        return self._segmenter.is_closed and not self._plan and self._outstanding is None
 
     def receive(self, content: bytes) -> None:
         """Take PCM bytes in the stream's format; they may be cut anywhere and may be empty.
@@ -122,7 +111,7 @@ class Session:
             raise SessionGrammarError("audio before the flush is done: do the work that waits first")
         decoded = self._decoder.decode(content)
         self._num_decoded += len(decoded)
-        self._buffer.append(self._resampler.process(decoded))
+        self._segmenter.append(self._resampler.process(decoded))
 
     def end(self) -> None:
         """The audio has ended: what is pending will be endpointed, scored and decided.
@@ -136,7 +125,7 @@ class Session:
         if self._is_flushing:
             raise SessionGrammarError("the end before the flush is done: do the work that waits first")
         self._is_ended = True
-        self._buffer.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
+        self._close_audio()
         if self._decoder.num_pending_bytes:
             raise UnreadableAudioError(
                 f"the audio ends inside a value: {self._decoder.num_pending_bytes} bytes are left over; "
@@ -152,8 +141,8 @@ class Session:
             SessionGrammarError: the audio has ended, or work waits that comes first.
         """
         self._check_idle("flush")
-        self._buffer.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
         self._is_flushing = True
+        self._close_audio()
 
     def reset(self) -> None:
         """Forget all audio received so far: speech that goes on is not decided. Offsets go on.
@@ -184,13 +173,10 @@ class Session:
         """
         if self._outstanding is not None:
             raise SessionGrammarError("the last request is not resolved yet")
-        if not self._plan:
-            self._pass_quiet()
-        if not self._plan:
-            self._outstanding = self._activity_request()
-            if self._outstanding is None and self._is_closing and not self._is_flushed:
-                self._flush()
-                self._settle()
+        while not self._plan and self._outstanding is None:
+            self._outstanding = self._segmenter.next_request()
+            if not self._take_plan() and self._outstanding is None:
+                break
         if self._plan:
             self._outstanding = ScoreRequest(
                 np.stack([step.samples for step in self._plan if isinstance(step, Window)])
@@ -209,9 +195,8 @@ class Session:
             if not isinstance(answer, ActivityAnswer) or len(answer.probabilities) != len(request.frames):
                 raise SessionGrammarError("voice activity is answered with one probability per frame")
             self._outstanding = None
-            self._activity = answer.state
-            self._make_plan(answer.probabilities)
-            self._settle()
+            self._segmenter.resolve(answer)
+            self._take_plan()
             return
         shape = (len(request.windows), len(self._labels.labels))
         if isinstance(answer, ActivityAnswer) or answer.shape != shape:
@@ -224,101 +209,32 @@ class Session:
         events, self._events = self._events, []
         return events
 
-    def _pass_quiet(self) -> None:
-        """Take frames that are too quiet for speech as such, without asking the model."""
-        while not self._plan and (frames := self._waiting_frames()) is not None:
-            num_skipped = self._gate.num_skipped(frames)
-            if not num_skipped:
-                return
-            self._activity = None  # the model goes on as it begins: after silence
-            self._make_plan(np.zeros(num_skipped, dtype=np.float32))
-            self._settle()
-
-    def _activity_request(self) -> ActivityRequest | None:
-        frames = self._waiting_frames()
-        if frames is None:
-            return None
-        return ActivityRequest(frames[: self._gate.num_heard(frames)], self._activity)
-
-    def _waiting_frames(self) -> NDArray[np.float32] | None:
-        """float32[F, 512]: the frames that are received and not judged, as many as one request may hold."""
-        num_samples = self._buffer.end - self._judged
-        # Once the audio has ended, its last incomplete frame is filled up with zeros.
-        num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_closing else num_samples // FRAME_SAMPLES
-        num_frames = min(num_frames, _MAX_FRAMES_PER_REQUEST)
-        if num_frames <= 0:
-            return None
-        samples = self._buffer.between(self._judged, self._judged + num_frames * FRAME_SAMPLES)
-        return samples.reshape(num_frames, FRAME_SAMPLES)
-
-    def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
-        """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
-        for probability in probabilities:
-            change = self._endpointer.step(float(probability))
-            self._judged += FRAME_SAMPLES
-            now = min(self._judged, self._buffer.end)
-            if isinstance(change, Started):
-                self._open(change.start_sample)
-            elif isinstance(change, Ended):
-                self._close(change, now)
-            elif self._endpointer.is_speech and now >= self._next_passing:
-                self._plan.append(passing_window(self._buffer, now, self._window_samples))
-                self._next_passing += samples_from_ms(self._config.detector.hop_ms)
-        self._forget()
-
-    def _open(self, start_sample: int) -> None:
-        self._is_open = True
-        self._next_passing = start_sample + self._longest_utterance
-        self._plan.append(SpeechStarted(start_sample))
-
-    def _close(self, ended: Ended, now: int) -> None:
-        if not self._is_open:
-            self._open(ended.start_sample)
-        self._is_open = False
-        start, end = ended.start_sample, min(ended.end_sample, self._buffer.end)
-        self._plan.append(SpeechEnded(start, end, now))
-        if end - start <= self._longest_utterance:
-            self._plan.append(utterance_window(self._buffer, start, end, now, self._window_samples))
-        else:
-            self._plan.append(LongUtteranceEnded(Span(start, end, now)))
-
-    def _flush(self) -> None:
-        self._is_flushed = True
-        ended = self._endpointer.end()
-        if ended is not None:
-            self._close(ended, self._buffer.end)
-
     def _restart(self) -> None:
         """Go on at this place as a stream that begins here."""
         # Counted from what came in: what the resampler rounds does not add up over many restarts.
         here = round(self._num_decoded * SAMPLE_RATE_HZ / self._config.audio.rate_hz)
         self._resampler = StreamResampler(self._config.audio.rate_hz)
-        self._buffer = SampleBuffer(here)
-        self._endpointer = Endpointer(self._config.endpointing, here)
-        self._activity = None
-        self._gate = QuietGate()
-        self._judged = self._processed = here
-        self._is_open = self._is_flushing = self._is_flushed = False
+        self._segmenter = Segmenter(self._config, self._window_samples, here)
+        self._processed = here
+        self._is_flushing = False
 
-    @property
-    def _is_closing(self) -> bool:
-        """Whether what is received is to be decided without waiting for more."""
-        return self._is_ended or self._is_flushing
+    def _close_audio(self) -> None:
+        self._segmenter.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
+        self._segmenter.close()
 
     def _check_idle(self, order: str) -> None:
         if self._is_ended:
             raise SessionGrammarError(f"{order} after the end of the audio: open a new session")
-        if self._outstanding is not None or self._plan or self._is_flushing or self._has_whole_frame:
+        if self._outstanding is not None or self._plan or self._is_flushing or self._segmenter.has_whole_frame:
             raise SessionGrammarError(f"{order}: do the work that waits first")
 
-    @property
-    def _has_whole_frame(self) -> bool:
-        return self._buffer.end - self._judged >= FRAME_SAMPLES
-
-    def _settle(self) -> None:
-        """Follow a plan that holds no window at once."""
+    def _take_plan(self) -> bool:
+        """Take what the audio has led to, and follow it at once where no window must be scored; gives whether any."""
+        self._plan = self._segmenter.take_plan()
+        has_any = bool(self._plan)
         if not any(isinstance(step, Window) for step in self._plan):
             self._follow_plan(iter(()))
+        return has_any
 
     def _follow_plan(self, answers: Iterator[NDArray[np.float32]]) -> None:
         """Turn the plan into events; `answers` holds the posteriors of its windows in order."""
@@ -332,8 +248,8 @@ class Session:
                 if isinstance(step, SpeechStarted):
                     self._decide(UtteranceBegan())
                 self._events.append(step)
-        self._processed = self._judged
-        if self._is_flushing and self._is_flushed:
+        self._processed = self._segmenter.judged
+        if self._is_flushing and self._segmenter.is_closed:
             self._restart()
 
     def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
@@ -347,16 +263,3 @@ class Session:
         event = self._decision.follow(step)
         if event is not None:
             self._events.append(event)
-
-    @property
-    def _longest_utterance(self) -> int:
-        """Samples of speech, preroll included, that are still decided by one window."""
-        return self._window_samples + samples_from_ms(self._config.endpointing.preroll_ms)
-
-    def _forget(self) -> None:
-        """Drop what no window can need any more: an utterance's own length, and half a window before it."""
-        endpointing = self._config.endpointing
-        horizon = self._window_samples // 2 + samples_from_ms(endpointing.preroll_ms + endpointing.min_speech_ms)
-        if self._endpointer.is_speech:
-            horizon += self._longest_utterance + samples_from_ms(endpointing.hangover_ms)
-        self._buffer.forget_before(self._judged - horizon - 2 * FRAME_SAMPLES)

@@ -187,7 +187,7 @@ def test_the_buffer_of_a_long_stream_stays_small():
             session.resolve(
                 request, LoudnessActivity().judge(request) if is_activity else PitchScorer().score(request.windows)
             )
-    assert session._buffer._store.nbytes < 300_000
+    assert session._segmenter._buffer._store.nbytes < 300_000
     assert session.num_samples_processed == session.num_samples_received == 20 * 64_000
 
 

@@ -1,0 +1,168 @@
+"""Cuts a stream into utterances: from samples and speech probabilities to the windows and events they lead to.
+
+What `Segmenter.take_plan` gives is in the order of the audio. It holds no more samples than a window may still need.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.timebase import samples_from_ms
+from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
+from speechtune.streaming.config import SessionConfig
+from speechtune.streaming.decision import LongUtteranceEnded
+from speechtune.streaming.endpointer import Ended, Endpointer, Started
+from speechtune.streaming.events import Event, SpeechEnded, SpeechStarted
+from speechtune.streaming.quiet_gate import QuietGate
+from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
+
+Planned: TypeAlias = Event | Window | LongUtteranceEnded
+
+_MAX_FRAMES_PER_REQUEST = 256  # 8 s of audio: bounds the memory of one request when a file is fed at once
+
+
+class Segmenter:
+    """The part of a session between samples and decisions.
+
+    Args:
+        config: the stream's settings.
+        window_samples: length of the windows the model takes.
+        start_sample: where the audio begins, counted at 16 kHz.
+    """
+
+    def __init__(self, config: SessionConfig, window_samples: int, start_sample: int = 0) -> None:
+        self._config = config
+        self._window_samples = window_samples
+        self._buffer = SampleBuffer(start_sample)
+        self._endpointer = Endpointer(config.endpointing, start_sample)
+        self._activity: ActivityState | None = None
+        self._gate = QuietGate()
+        self._judged = start_sample
+        self._next_passing = 0
+        self._is_open = False
+        self._is_closing = False
+        self._is_closed = False
+        self._plan: list[Planned] = []
+
+    @property
+    def end(self) -> int:
+        """The sample after the last that came in, at 16 kHz."""
+        return self._buffer.end
+
+    @property
+    def judged(self) -> int:
+        """The sample after the last whose voice activity is known; may lie in the filled-up last frame."""
+        return self._judged
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the audio has ended and everything in it is planned."""
+        return self._is_closed
+
+    @property
+    def has_whole_frame(self) -> bool:
+        """Whether a frame waits to be judged."""
+        return self._buffer.end - self._judged >= FRAME_SAMPLES
+
+    def append(self, samples: NDArray[np.float32]) -> None:
+        """Take float32[N] at 16 kHz."""
+        self._buffer.append(samples)
+
+    def close(self) -> None:
+        """No more samples come: what is there is to be decided without waiting."""
+        self._is_closing = True
+
+    def next_request(self) -> ActivityRequest | None:
+        """Frames whose voice activity must be known to go on; None when none are, or when the plan must be taken."""
+        self._pass_quiet()
+        if self._plan:
+            return None
+        frames = self._waiting_frames()
+        if frames is not None:
+            return ActivityRequest(frames[: self._gate.num_heard(frames)], self._activity)
+        if self._is_closing and not self._is_closed:
+            self._close_last()
+        return None
+
+    def resolve(self, answer: ActivityAnswer) -> None:
+        """Take the voice activity that was asked for."""
+        self._activity = answer.state
+        self._make_plan(answer.probabilities)
+
+    def take_plan(self) -> list[Planned]:
+        """What the audio judged since the last call leads to, in order."""
+        plan, self._plan = self._plan, []
+        return plan
+
+    def _pass_quiet(self) -> None:
+        """Take frames that are too quiet for speech as such, without asking the model."""
+        while not self._plan and (frames := self._waiting_frames()) is not None:
+            num_skipped = self._gate.num_skipped(frames)
+            if not num_skipped:
+                return
+            self._activity = None  # the model goes on as it begins: after silence
+            self._make_plan(np.zeros(num_skipped, dtype=np.float32))
+
+    def _waiting_frames(self) -> NDArray[np.float32] | None:
+        """float32[F, 512]: the frames that are received and not judged, as many as one request may hold."""
+        num_samples = self._buffer.end - self._judged
+        # Once the audio has ended, its last incomplete frame is filled up with zeros.
+        num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_closing else num_samples // FRAME_SAMPLES
+        num_frames = min(num_frames, _MAX_FRAMES_PER_REQUEST)
+        if num_frames <= 0:
+            return None
+        samples = self._buffer.between(self._judged, self._judged + num_frames * FRAME_SAMPLES)
+        return samples.reshape(num_frames, FRAME_SAMPLES)
+
+    def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
+        """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
+        for probability in probabilities:
+            change = self._endpointer.step(float(probability))
+            self._judged += FRAME_SAMPLES
+            now = min(self._judged, self._buffer.end)
+            if isinstance(change, Started):
+                self._open(change.start_sample)
+            elif isinstance(change, Ended):
+                self._close(change, now)
+            elif self._endpointer.is_speech and now >= self._next_passing:
+                self._plan.append(passing_window(self._buffer, now, self._window_samples))
+                self._next_passing += samples_from_ms(self._config.detector.hop_ms)
+        self._forget()
+
+    def _open(self, start_sample: int) -> None:
+        self._is_open = True
+        self._next_passing = start_sample + self._longest_utterance
+        self._plan.append(SpeechStarted(start_sample))
+
+    def _close(self, ended: Ended, now: int) -> None:
+        if not self._is_open:
+            self._open(ended.start_sample)
+        self._is_open = False
+        start, end = ended.start_sample, min(ended.end_sample, self._buffer.end)
+        self._plan.append(SpeechEnded(start, end, now))
+        if end - start <= self._longest_utterance:
+            self._plan.append(utterance_window(self._buffer, start, end, now, self._window_samples))
+        else:
+            self._plan.append(LongUtteranceEnded(Span(start, end, now)))
+
+    def _close_last(self) -> None:
+        self._is_closed = True
+        ended = self._endpointer.end()
+        if ended is not None:
+            self._close(ended, self._buffer.end)
+
+    @property
+    def _longest_utterance(self) -> int:
+        """Samples of speech, preroll included, that are still decided by one window."""
+        return self._window_samples + samples_from_ms(self._config.endpointing.preroll_ms)
+
+    def _forget(self) -> None:
+        """Drop what no window can need any more: an utterance's own length, and half a window before it."""
+        endpointing = self._config.endpointing
+        horizon = self._window_samples // 2 + samples_from_ms(endpointing.preroll_ms + endpointing.min_speech_ms)
+        if self._endpointer.is_speech:
+            horizon += self._longest_utterance + samples_from_ms(endpointing.hangover_ms)
+        self._buffer.forget_before(self._judged - horizon - 2 * FRAME_SAMPLES)
