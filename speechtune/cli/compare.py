@@ -54,9 +54,7 @@ def _predictions(system: Path, data: Path | None, speaker_pattern: str | None) -
     if system.suffix.lower() == ".jsonl":
         return load_predictions(system)
     if data is None:
-        raise ConfigError(
-            f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)"
-        )
+        raise ConfigError(f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)")
     from speechtune.cli.progress import progress_bars
     from speechtune.data.loading import load_clips
     from speechtune.evaluation.clipwise import answer_clips

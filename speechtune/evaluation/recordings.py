@@ -11,6 +11,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES
+from speechtune.audio.stretches import read_stretch
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
 from speechtune.evaluation.stream_truth import read_truth
@@ -104,3 +106,17 @@ def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float
             yield block
     if taken < expected:
         raise UnreadableAudioError(f"{path}: truncated, {taken} of {expected} samples are there; copy it again")
+
+
+def read_part(recording: Recording, start_sample: int, end_sample: int) -> NDArray[np.float32]:
+    """A stretch of a recording, float32[N] at 16 kHz, counted at 16 kHz; it stops where the recording does.
+
+    Raises:
+        UnreadableAudioError: the recording cannot be read, or ends before the stretch begins.
+    """
+    try:
+        with soundfile.SoundFile(recording.path) as sound:
+            num_samples = round(sound.frames * SAMPLE_RATE_HZ / sound.samplerate)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UnreadableAudioError(f"{recording.path}: not readable as audio ({error}); copy it again") from error
+    return read_stretch(recording.path, start_sample, min(end_sample, num_samples))
