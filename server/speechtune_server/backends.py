@@ -6,10 +6,6 @@ into the export folder, under its digest.
 
 from __future__ import annotations
 
-import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from enum import Enum
 from importlib.util import find_spec
@@ -17,15 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from speechtune.errors import CheckpointIncompatibleError
-from speechtune.models.checkpoint_files import read_summary
 from speechtune.models.onnx_scorer import OnnxScorer
+from speechtune_server.export_cache import Precision, default_cache, exported_scorer
 from speechtune_server.model_store import LoadModel, ServedModel, load_served_model
 
-_EXPORT_SECONDS = 600
 _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
-
-_log = logging.getLogger(__name__)
 
 
 class Backend(str, Enum):
@@ -53,8 +45,8 @@ def loader_for(backend: Backend, export_folder: Path | None, num_threads: int) -
             return _served(name, OnnxScorer(place, num_threads))
         if chosen is Backend.TORCH:
             return load_served_model(name, place, num_threads)
-        precision = "int8" if chosen is Backend.ONNX_INT8 else "fp32"
-        return _served(name, OnnxScorer(_exported(place, precision, export_folder or _cache()), num_threads))
+        precision: Precision = "int8" if chosen is Backend.ONNX_INT8 else "fp32"
+        return _served(name, exported_scorer(place, precision, export_folder or default_cache(), num_threads))
 
     return load
 
@@ -71,42 +63,3 @@ def _served(name: str, scorer: OnnxScorer) -> ServedModel:
     return ServedModel(
         name, said.checkpoint_digest, scorer, said.detector, said.endpointing, said.precision, is_parallel=True
     )
-
-
-def _exported(folder: Path, precision: str, export_folder: Path) -> Path:
-    """The export of a checkpoint, made if it is not there yet.
-
-    Raises:
-        ModelError: as `read_summary`.
-        CheckpointIncompatibleError: it cannot be exported.
-    """
-    path = export_folder / f"{read_summary(folder).digest}-{precision}.onnx"
-    if path.is_file():
-        return path
-    _log.info("exporting %s to %s", folder, path)
-    export_folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable,
-        "-c",
-        "from speechtune.cli import main; main()",
-        "export",
-        str(folder),
-        "--out",
-        str(path),
-    ]
-    result = subprocess.run(
-        command + (["--int8"] if precision == "int8" else []),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_EXPORT_SECONDS,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    if result.returncode:
-        reason = (result.stderr.strip().splitlines() or ["it said nothing"])[-1].removeprefix("speechtune: ")
-        raise CheckpointIncompatibleError(f"checkpoint {folder}: cannot be exported to ONNX ({reason})")
-    return path
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speechtune" / "onnx"
