@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from speechtune.errors import ConfigError
+
+PIECE_ROWS = 8_192
+"""So many embeddings are worked on at once: a few dozen megabytes, however many there are."""
 
 _SMALLEST_SCALE = 1e-5
 
@@ -62,16 +65,28 @@ class KeywordHead(nn.Module):
         return (embeddings - self.mean) / self.scale
 
     @torch.no_grad()
-    def fit_standardisation(self, embeddings: Tensor) -> None:
+    def fit_standardisation(self, embeddings: Tensor, rows: Tensor | None = None) -> None:
         """Take mean and spread from training embeddings float32[N, E]; a feature that never varies is only centred.
+
+        Args:
+            embeddings: they may lie in a file that is mapped into memory, and be more than memory holds.
+            rows: int64[M], the ones that count; none: all.
 
         Raises:
             ConfigError: no embedding, or one that is not finite.
         """
-        if embeddings.shape[0] == 0 or not bool(torch.isfinite(embeddings).all()):
+        num_rows = len(embeddings) if rows is None else len(rows)
+        total = torch.zeros(embeddings.shape[1], dtype=torch.float64)
+        for piece in pieces_of(embeddings, rows):
+            total += piece.sum(dim=0, dtype=torch.float64)
+        if num_rows == 0 or not bool(torch.isfinite(total).all()):
             raise ConfigError("standardisation needs at least one embedding, and finite ones")
-        scale = embeddings.std(dim=0, correction=0)
-        self.mean.copy_(embeddings.mean(dim=0))
+        mean = (total / num_rows).float()
+        squares = torch.zeros_like(total)
+        for piece in pieces_of(embeddings, rows):
+            squares += (piece - mean).square().sum(dim=0, dtype=torch.float64)
+        scale = (squares / num_rows).sqrt().float()
+        self.mean.copy_(mean)
         self.scale.copy_(torch.where(scale > _SMALLEST_SCALE, scale, torch.ones_like(scale)))
 
     @torch.no_grad()
@@ -84,3 +99,12 @@ class KeywordHead(nn.Module):
         if not 0.0 < temperature < float("inf"):
             raise ConfigError(f"temperature {temperature}: use a positive number")
         self.temperature.fill_(temperature)
+
+
+def pieces_of(embeddings: Tensor, rows: Tensor | None = None) -> Iterator[Tensor]:
+    """float32[N, E], or its rows int64[M], as float32[at most `PIECE_ROWS`, E] one after the other."""
+    if rows is None:
+        yield from torch.split(embeddings, PIECE_ROWS)
+        return
+    for some in torch.split(rows, PIECE_ROWS):
+        yield embeddings[some]

@@ -21,7 +21,7 @@ from speechtune.errors import UnsplittableError
 from speechtune.evaluation.calibration import fit_temperature
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import LabelSet
-from speechtune.models.head import KeywordHead
+from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
@@ -69,10 +69,9 @@ def cross_fit(
 
     def answers(held_out: Tensor) -> Tensor:
         head = copy.deepcopy(template)
-        train_head(head, embedded.embeddings[~held_out], embedded.targets[~held_out], recipe.head)
+        train_head(head, embedded.embeddings, embedded.targets, recipe.head, torch.nonzero(~held_out)[:, 0])
         with torch.no_grad():
-            scored: Tensor = head(embedded.embeddings[held_out])
-        return scored
+            return torch.cat([head(piece) for piece in pieces_of(embedded.embeddings, torch.nonzero(held_out)[:, 0])])
 
     progress("cross-fit", 0, num_folds)
     masks = [torch.from_numpy(fold_of_row == fold) for fold in range(num_folds)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from speechtune.training.stages import Progress
 from speechtune.training.windows import TrainingWindow, features_of, varied_window
 
 _BATCH = 16  # larger batches do not fit a core's cache
+_KEPT_BYTES = 512 << 20
+_MAX_ROWS = 50_000  # as many as nine windows of each of 5,500 clips
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,13 @@ def embed_clips(
     recordings: Sequence[NDArray[np.float32]],
     recipe: Recipe,
     progress: Progress,
+    scratch: Path | None = None,
 ) -> EmbeddedClips:
     """Embed every clip, `augment.copies` varied copies of it, and `head.silence_clips` windows of silence.
 
     A clip's copies depend on the seed and its position alone, so that more copies or more clips change none of them.
+    Where clips are so many that they vary by themselves, each is copied less often, but once (`num_copies`). What does
+    not fit in half a gigabyte lies in a file that has no name and vanishes with the embeddings.
 
     Args:
         classifier: its encoder is run; nothing of it changes.
@@ -59,11 +66,12 @@ def embed_clips(
         recordings: background noises, each float32[any].
         recipe: seed, augmentation, number of silence windows.
         progress: told of every batch.
+        scratch: folder for that file; none: the system's temporary one, which may lie in memory.
     """
-    copies, num_silence = recipe.augment.copies, recipe.head.silence_clips
+    copies, num_silence = num_copies(len(samples), recipe.augment), recipe.head.silence_clips
     num_rows = len(samples) * (1 + copies) + num_silence
-    embeddings = torch.empty(num_rows, classifier.embedding_size)
-    rows = _rows(classifier, samples, recordings, recipe)
+    embeddings = _room(num_rows, classifier.embedding_size, scratch)
+    rows = _rows(classifier, samples, recordings, recipe, copies)
     sizes = [min(_BATCH, num_rows - start) for start in range(0, num_rows, _BATCH)]
     batches = (list(itertools.islice(rows, size)) for size in sizes)
     classifier.eval()
@@ -84,6 +92,18 @@ def embed_clips(
     )
 
 
+def num_copies(num_clips: int, settings: AugmentSettings) -> int:
+    """Varied copies of each of so many clips."""
+    return min(settings.copies, max(1, _MAX_ROWS // max(num_clips, 1) - 1))
+
+
+def _room(num_rows: int, size: int, scratch: Path | None) -> Tensor:
+    if num_rows * size * 4 <= _KEPT_BYTES:
+        return torch.empty(num_rows, size)
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        return torch.from_numpy(np.memmap(file, dtype=np.float32, shape=(num_rows, size)))
+
+
 @torch.inference_mode()
 def _embed(classifier: KeywordClassifier, batch: list[TrainingWindow], settings: AugmentSettings) -> Tensor:
     device = classifier.device
@@ -97,11 +117,12 @@ def _rows(
     samples: Sequence[NDArray[np.float32]],
     recordings: Sequence[NDArray[np.float32]],
     recipe: Recipe,
+    copies: int,
 ) -> Iterator[TrainingWindow]:
     window_samples, hears_log_mel = classifier.window_samples, classifier.encoder.hears_log_mel
     for position, clip in enumerate(samples):
         yield TrainingWindow(place_by_energy(clip, window_samples))
-        for copy in range(recipe.augment.copies):
+        for copy in range(copies):
             rng = np.random.default_rng((recipe.seed, position, copy))
             yield varied_window(clip, window_samples, recipe.augment, recordings, rng, hears_log_mel=hears_log_mel)
     rng = np.random.default_rng((recipe.seed, len(samples)))

@@ -84,6 +84,7 @@ def finetune(
     """
     clock = StageClock()
     where = torch_device(device)
+    scratch = out.parent if out.parent.is_dir() else None
     with clock.stage("read clips"):
         read = read_training_data(data, recipe, progress)
         method = choose_method(recipe.tune, read.clips, read.labels)
@@ -94,7 +95,7 @@ def finetune(
         progress("load encoder", 1, 1)
     targets = [read.labels.classes.index(clip.label) for clip in read.clips]
     with clock.stage("embed"):
-        embedded = _embed(classifier, read, targets, recipe, where, progress)
+        embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress)
         point = choose_thresholds(held_out.predictions, recipe.calibration.false_accept_rate)
@@ -108,7 +109,7 @@ def finetune(
         with clock.stage("tune encoder"):
             tuned = _tune(classifier, method.tuning, read, targets, embedded, recipe, where, saved, out, progress)
         with clock.stage("embed again"):
-            embedded = _embed(classifier, read, targets, recipe, where, progress)
+            embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
         with clock.stage("train head"):
             _train(classifier, embedded, recipe, progress)
     classifier.head.set_temperature(held_out.temperature)
@@ -164,7 +165,7 @@ def _window_samples(recipe: Recipe, read: ReadClips) -> int:
     from speechtune.training.window_length import choose_window_samples
 
     return choose_window_samples(
-        [clip for clip, of in zip(read.samples, read.clips, strict=True) if of.label in read.labels.keywords]
+        read.samples[index] for index, clip in enumerate(read.clips) if clip.label in read.labels.keywords
     )
 
 
@@ -179,10 +180,11 @@ def _embed(
     recipe: Recipe,
     device: torch.device,
     progress: Progress,
+    scratch: Path | None = None,
 ) -> EmbeddedClips:
     classifier.to(device)
     try:
-        return embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress)
+        return embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress, scratch)
     finally:
         classifier.to("cpu")  # heads are trained where their embeddings are kept
 

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
-from speechtune.data.clips import Clip, ClipSet, count_labels, fingerprint, read_clip, speakers_of
+from speechtune.data.clips import Clip, ClipSet, count_labels, fingerprint, speakers_of
 from speechtune.data.loading import load_clips, load_negatives, load_noise
+from speechtune.data.locks import refuse_locked
 from speechtune.data.sampling import draw_shots
 from speechtune.data.selection import choose_labels
 from speechtune.errors import UnsplittableError
 from speechtune.labels import LabelSet
 from speechtune.recipe import Recipe
+from speechtune.training.clip_audio import ClipAudio
 from speechtune.training.stages import Progress
 
 MIN_KEYWORD_CLIPS = 2
@@ -49,11 +51,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class ReadClips:
-    """The training set in memory."""
+    """The training set, read and checked."""
 
     labels: LabelSet
     clips: tuple[Clip, ...]
-    samples: list[NDArray[np.float32]]
+    samples: ClipAudio
     recordings: list[NDArray[np.float32]]
     facts: dict[str, JsonValue]
     notes: tuple[str, ...]
@@ -63,7 +65,8 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     """Read labels, clips and recordings.
 
     Raises:
-        DataError, AudioError: the data cannot be read or learnt from; the message names folder, file and line.
+        DataError, AudioError: the data cannot be read or learnt from, or some of it is a locked test clip; the message
+            names folder, file and line.
     """
     clip_set = _load_all(data)
     negatives = load_negatives(data.negatives) if data.negatives is not None else None
@@ -73,11 +76,8 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
         clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
     _check_enough(clips, labels, data.clips)
     noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
-    samples = []
-    for index, clip in enumerate(clips):
-        progress("read clips", index, len(clips))
-        samples.append(read_clip(clip))
-    progress("read clips", len(clips), len(clips))
+    refuse_locked(clips)
+    samples = ClipAudio(clips, progress)
     facts: dict[str, JsonValue] = {
         "data_fingerprint": fingerprint(ClipSet(data.clips, clips)),
         "num_clips": dict(count_labels(clips)),

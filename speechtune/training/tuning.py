@@ -67,8 +67,9 @@ def tune_and_average(
         judged, heard = [clips[i] for i in out], [memory.samples[i] for i in out]
         judge = Judge(judged, heard, classifier.labels, classifier.window_samples)
         # The head that heard the judging clips would pass for good whatever the encoder does.
-        rows = torch.from_numpy(~np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips])
-        train_head(classifier.head, embedded.embeddings[rows], embedded.targets[rows], recipe.head)
+        is_held = np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips]
+        rows = torch.from_numpy(np.flatnonzero(~is_held))
+        train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, rows)
     batches = TuningBatches(
         memory, np.flatnonzero(~held), classifier.window_samples, classifier.encoder.hears_log_mel, recipe
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ _MARGIN_MS = 200
 _SHARE_OF_CLIPS = 95.0
 
 
-def choose_window_samples(keyword_clips: Sequence[NDArray[np.float32]]) -> int:
+def choose_window_samples(keyword_clips: Iterable[NDArray[np.float32]]) -> int:
     """The window that holds nearly all keywords with a margin, in whole tenths of a second.
 
     Args:
@@ -28,11 +28,13 @@ def choose_window_samples(keyword_clips: Sequence[NDArray[np.float32]]) -> int:
     Returns:
         Samples, 1,000 to 8,000 ms; 1,000 ms without clips, and never longer than the longest clip asks for.
     """
-    if not keyword_clips:
+    spoken, longest_clip = [], 0
+    for clip in keyword_clips:
+        start, end = active_range(clip) or (0, len(clip))
+        spoken.append(end - start)
+        longest_clip = max(longest_clip, len(clip))
+    if not spoken:
         return samples_from_ms(SHORTEST_MS)
-    ranges = [active_range(clip) or (0, len(clip)) for clip in keyword_clips]
-    spoken = [end - start for start, end in ranges]
     needed = float(np.percentile(spoken, _SHARE_OF_CLIPS)) + samples_from_ms(_MARGIN_MS)
-    longest_clip = max(len(clip) for clip in keyword_clips)
     steps = int(np.ceil(min(needed, longest_clip) / samples_from_ms(_STEP_MS)))
     return samples_from_ms(int(np.clip(steps * _STEP_MS, SHORTEST_MS, LONGEST_MS)))
