@@ -21,7 +21,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class LabelMetrics(_Part):
@@ -152,5 +152,5 @@ def load_metrics(path: Path) -> Metrics:
 
 
 def metrics_schema() -> dict[str, Any]:
-    """The JSON schema of `metrics.json`."""
-    return Metrics.model_json_schema()
+    """The JSON schema of `metrics.json`, committed beside this file; see `data_scripts.generate_schemas`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Metrics.model_json_schema()

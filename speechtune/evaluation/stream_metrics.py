@@ -22,7 +22,7 @@ Rate = Annotated[float, Field(ge=0.0)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class EventCounts(_Part):
@@ -142,5 +142,5 @@ def load_stream_metrics(path: Path) -> StreamMetrics:
 
 
 def stream_metrics_schema() -> dict[str, Any]:
-    """The JSON schema of `stream_metrics.json`."""
-    return StreamMetrics.model_json_schema()
+    """The JSON schema of `stream_metrics.json`, committed beside this file; see `data_scripts.generate_schemas`."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | StreamMetrics.model_json_schema()

@@ -15,12 +15,10 @@ from speechtune.data.clips import Clip
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
 from speechtune.evaluation.clipwise import BATCH_CLIPS, evaluate_clips
 from speechtune.evaluation.measurement import Provenance, measure
-from speechtune.evaluation.metrics import Metrics, load_metrics, metrics_schema, write_metrics
+from speechtune.evaluation.metrics import Metrics, load_metrics, write_metrics
 from speechtune.evaluation.report import report_text
 from speechtune.labels import LabelSet
 from tests.support.answers import LABELS, predictions_of, simulate, sure
-
-SCHEMA = Path(__file__).resolve().parents[2] / "speechtune" / "evaluation" / "metrics.schema.json"
 
 
 @dataclass
@@ -217,10 +215,6 @@ def test_damaged_metrics_are_refused_with_file_and_key(tmp_path: Path) -> None:
         load_metrics(path)
     with pytest.raises(ValidationError):
         Metrics.model_validate({**tree, "accuraccy": 0.5})
-
-
-def test_the_committed_schema_is_the_one_of_the_code() -> None:
-    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == metrics_schema()
 
 
 def test_the_text_report_shows_headlines_intervals_and_where_it_goes_wrong() -> None:
