@@ -37,6 +37,20 @@ def read_stretch(path: Path, start_sample: int, end_sample: int) -> NDArray[np.f
         raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
 
 
+def count_samples(path: Path) -> int:
+    """Length of an audio file in samples at 16 kHz, by its header.
+
+    Raises:
+        UnreadableAudioError: missing or not audio.
+    """
+    try:
+        with soundfile.SoundFile(path) as sound:
+            num_samples: int = round(sound.frames * SAMPLE_RATE_HZ / sound.samplerate)
+            return num_samples
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+
+
 def _read(sound: soundfile.SoundFile, name: str, start_sample: int, end_sample: int) -> NDArray[np.float32]:
     # Both clocks tick together every `step` samples at 16 kHz; a cut there keeps the resampler's phase.
     step = SAMPLE_RATE_HZ // gcd(sound.samplerate, SAMPLE_RATE_HZ)

@@ -38,6 +38,7 @@ class Clip:
         sha256: of the whole file, as the manifest declares it; `content_hash` computes it.
         num_samples: length at 16 kHz, as the manifest declares it.
         start_sample, end_sample: where the clip lies in a longer recording, in samples at 16 kHz.
+        source: the recording that the clip's file was cut from; it need not be there any more.
         word: what is said, where the label does not tell (an `_unknown_` clip).
         id: the manifest's name for the clip.
         extra: the manifest's `x_` columns, name and text.
@@ -53,6 +54,7 @@ class Clip:
     num_samples: int | None = None
     start_sample: int | None = None
     end_sample: int | None = None
+    source: Path | None = None
     word: str | None = None
     device: str | None = None
     room: str | None = None
@@ -63,6 +65,11 @@ class Clip:
     def stretch(self) -> tuple[int, int | None]:
         """First sample and the one after the last (None: to the end of the file)."""
         return self.start_sample or 0, self.end_sample
+
+    @property
+    def recording(self) -> Path:
+        """The file that the clip was cut from; its own where none is known."""
+        return self.source or self.path
 
 
 @dataclass(frozen=True)

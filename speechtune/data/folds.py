@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -13,7 +14,9 @@ from speechtune.errors import ConfigError, UnsplittableError
 
 
 def folds(clips: Sequence[Clip], num_folds: int) -> NDArray[np.int64]:
-    """Deal clips into folds of like make-up, a speaker's clips together; clips without one go by their content.
+    """Deal clips into folds of like make-up, a speaker's clips together.
+
+    Clips without a speaker go by the recording that they were cut from, and if they were not cut by their content.
 
     Groups are dealt from the largest on, each to the fold that has least of its labels. The order of the clips does
     not matter. With fewer groups than folds there are as many folds as groups.
@@ -49,9 +52,15 @@ def folds(clips: Sequence[Clip], num_folds: int) -> NDArray[np.int64]:
 
 
 def _groups(clips: Sequence[Clip]) -> dict[tuple[str, str], list[int]]:
-    nameless = [place for place, clip in enumerate(clips) if clip.speaker is None]
-    content = dict(zip(nameless, content_hashes([clips[place] for place in nameless]), strict=True))
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    whole: list[int] = []
     for place, clip in enumerate(clips):
-        groups[("content", content[place]) if clip.speaker is None else ("speaker", clip.speaker)].append(place)
+        if clip.speaker is not None:
+            groups["speaker", clip.speaker].append(place)
+        elif clip.source is not None or clip.stretch != (0, None):
+            groups["recording", os.path.abspath(clip.recording)].append(place)
+        else:
+            whole.append(place)
+    for place, content in zip(whole, content_hashes([clips[place] for place in whole]), strict=True):
+        groups["content", content].append(place)
     return groups

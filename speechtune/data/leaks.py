@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ class Leak:
     """Something that is on both sides of a split.
 
     Attributes:
-        kind: what is shared; `recording` is one file, `content` several files with the same bytes, `copy` several that
-            sound the same, which only an inspection finds.
+        kind: what is shared; `recording` is one file, or files cut from one; `content` several files with the same
+            bytes, `copy` several that sound the same, which only an inspection finds.
         what: the speaker, the session, the path or the hash.
         train, test: the clips of either side that share it.
     """
@@ -41,7 +42,7 @@ def find_leaks(train: Sequence[Clip], test: Sequence[Clip]) -> tuple[Leak, ...]:
     keys: dict[LeakKind, Callable[[Clip], str | None]] = {
         "speaker": lambda clip: clip.speaker,
         "session": lambda clip: clip.session,
-        "recording": lambda clip: str(clip.path),
+        "recording": lambda clip: os.path.abspath(clip.recording),
         "content": lambda clip: hash_of.get(clip.path),
     }
     leaks: list[Leak] = []

@@ -50,6 +50,8 @@ class ManifestLine(BaseModel):
     """Where the clip begins in a longer recording, in samples at 16 kHz."""
     end_sample: _SampleIndex | None = None
     """The sample after its last."""
+    source: _Text | None = None
+    """The recording that the clip was cut from, relative to the manifest's folder; it need not be there any more."""
     word: _Text | None = None
     """What is said, where the label does not tell."""
     id: _Text | None = None
@@ -119,7 +121,8 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
     if not os.path.isfile(file):  # half the cost of Path.is_file, which shows at 100,000 lines
         raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")
     known = {name: getattr(line, name) for name in _FIELDS}
-    return Clip(**(known | {"path": file, "label": label}), extra=extra)
+    source = None if line.source is None else Path(os.path.normpath(folder / line.source))
+    return Clip(**(known | {"path": file, "label": label, "source": source}), extra=extra)
 
 
 def _name(clip: Clip, folder: Path) -> str:
@@ -207,9 +210,14 @@ def _broken(path: Path, number: int, error: ValidationError) -> ManifestError:
 
 def _row(clip: Clip, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(clip, name) for name in _FIELDS}
-    row["path"] = Path(os.path.relpath(clip.path, folder)).as_posix()
+    row["path"] = _relative(clip.path, folder)
+    row["source"] = None if clip.source is None else _relative(clip.source, folder)
     row["synthetic"] = clip.synthetic or None
     return {name: value for name, value in row.items() if value is not None} | dict(clip.extra)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _csv_text(rows: Iterable[dict[str, Any]]) -> str:

@@ -78,8 +78,15 @@ def _repaired(clip: Clip, number: int, folder: Path) -> Clip:
     path = folder / clip.label / f"{number:06d}-{clip.path.stem}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_flac(path, samples)
+    source = clip.source if clip.stretch == (0, None) else clip.recording
     return replace(
-        clip, path=path, num_samples=len(samples), sha256=content_hash(path), start_sample=None, end_sample=None
+        clip,
+        path=path,
+        source=source,
+        num_samples=len(samples),
+        sha256=content_hash(path),
+        start_sample=None,
+        end_sample=None,
     )
 
 

@@ -167,7 +167,8 @@ def test_a_manifest_that_is_not_there_is_refused(folder):
 def test_what_is_written_reads_back_the_same(folder, name):
     clips = (
         Clip(
-            folder / "a.wav", "lights on", "ann", "s1", "test", False, "0" * 64, 77, 3, 80, "on", "phone", "hall", "i1"
+            *(folder / "a.wav", "lights on", "ann", "s1", "test", False, "0" * 64, 77, 3, 80),
+            *(folder.parent / "day.wav", "on", "phone", "hall", "i1"),
         ),
         Clip(folder / "b.wav", "größe", synthetic=True, extra=(("x_mood", 'glad, "very"'),)),
     )
