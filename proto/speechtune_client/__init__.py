@@ -7,6 +7,7 @@ Imports: grpcio and protobuf, nothing else; neither numpy nor torch nor `speecht
 
 from speechtune_client.async_client import AsyncCommandClient
 from speechtune_client.client import CommandClient
+from speechtune_client.connection import Tls
 from speechtune_client.errors import ClientError
 from speechtune_client.events import (
     Detection,
@@ -40,6 +41,7 @@ __all__ = [
     "SpeechActivity",
     "Started",
     "StreamEvent",
+    "Tls",
     "UpdateCommands",
     "as_json",
 ]

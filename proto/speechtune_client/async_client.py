@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import grpc.aio
 
 from speechtune_client import messages
-from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS
+from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS, Tls, call_metadata
 from speechtune_client.errors import UnavailableError, translated
 from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
 from speechtune_client.pacing import Pace
@@ -36,11 +36,30 @@ class AsyncCommandClient:
     Args:
         address: HOST:PORT.
         timeout: seconds that a call other than `stream` may take.
+        tls: how the connection is encrypted; None: not at all.
+        api_key: NAME.SECRET, where the server asks for one.
+        allow_plaintext: send the key without encryption beyond this machine too.
+
+    Raises:
+        ValueError: the key would be readable for everybody on the way.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout: float = 30.0,
+        tls: Tls | None = None,
+        api_key: str = "",
+        allow_plaintext: bool = False,
+    ) -> None:
         self._timeout = timeout
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._metadata = call_metadata(address, tls, api_key, allow_plaintext)
+        self._channel = (
+            grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+            if tls is None
+            else grpc.aio.secure_channel(address, tls.credentials(), options=CHANNEL_OPTIONS)
+        )
         self._stub = pb_grpc.CommandRecognitionStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -66,7 +85,9 @@ class AsyncCommandClient:
             remaining = max(deadline - time.monotonic(), READY_POLL_SECONDS)
             try:
                 request = pb.GetServerInfoRequest()
-                return messages.server_info(await self._stub.GetServerInfo(request, timeout=remaining))
+                return messages.server_info(
+                    await self._stub.GetServerInfo(request, timeout=remaining, metadata=self._metadata)
+                )
             except grpc.RpcError as error:
                 failure = translated(error)
                 if not isinstance(failure, UnavailableError) or time.monotonic() >= deadline:
@@ -81,7 +102,9 @@ class AsyncCommandClient:
         """
         try:
             request = pb.GetServerInfoRequest()
-            return messages.server_info(await self._stub.GetServerInfo(request, timeout=self._timeout))
+            return messages.server_info(
+                await self._stub.GetServerInfo(request, timeout=self._timeout, metadata=self._metadata)
+            )
         except grpc.RpcError as error:
             raise translated(error) from error
 
@@ -92,7 +115,9 @@ class AsyncCommandClient:
             ClientError: the call failed.
         """
         try:
-            response = await self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout)
+            response = await self._stub.ListModels(
+                pb.ListModelsRequest(), timeout=self._timeout, metadata=self._metadata
+            )
         except grpc.RpcError as error:
             raise translated(error) from error
         return tuple(messages.model_info(model) for model in response.models)
@@ -122,7 +147,9 @@ class AsyncCommandClient:
             commands=commands,
         )
         try:
-            return messages.recognition(await self._stub.Recognize(request, timeout=self._timeout))
+            return messages.recognition(
+                await self._stub.Recognize(request, timeout=self._timeout, metadata=self._metadata)
+            )
         except grpc.RpcError as error:
             raise translated(error) from error
 
@@ -146,7 +173,7 @@ class AsyncCommandClient:
         return self._events(_Sender(messages.stream_config(settings), chunks, Pace(settings)))
 
     async def _events(self, sender: _Sender) -> AsyncIterator[StreamEvent]:
-        call = self._stub.StreamingRecognize(sender.requests())
+        call = self._stub.StreamingRecognize(sender.requests(), metadata=self._metadata)
         try:
             async for response in call:
                 sender.check()

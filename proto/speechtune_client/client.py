@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from speechtune_client import messages
-from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS
+from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS, Tls, call_metadata
 from speechtune_client.errors import UnavailableError, translated
 from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
 from speechtune_client.pacing import Pace
@@ -36,11 +36,30 @@ class CommandClient:
     Args:
         address: HOST:PORT.
         timeout: seconds that a call other than `stream` may take.
+        tls: how the connection is encrypted; None: not at all.
+        api_key: NAME.SECRET, where the server asks for one.
+        allow_plaintext: send the key without encryption beyond this machine too.
+
+    Raises:
+        ValueError: the key would be readable for everybody on the way.
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout: float = 30.0,
+        tls: Tls | None = None,
+        api_key: str = "",
+        allow_plaintext: bool = False,
+    ) -> None:
         self._timeout = timeout
-        self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._metadata = call_metadata(address, tls, api_key, allow_plaintext)
+        self._channel = (
+            grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+            if tls is None
+            else grpc.secure_channel(address, tls.credentials(), options=CHANNEL_OPTIONS)
+        )
         self._stub = pb_grpc.CommandRecognitionStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -65,7 +84,9 @@ class CommandClient:
         while True:
             remaining = max(deadline - time.monotonic(), READY_POLL_SECONDS)
             try:
-                return messages.server_info(self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=remaining))
+                return messages.server_info(
+                    self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=remaining, metadata=self._metadata)
+                )
             except grpc.RpcError as error:
                 failure = translated(error)
                 if not isinstance(failure, UnavailableError) or time.monotonic() >= deadline:
@@ -79,7 +100,9 @@ class CommandClient:
             ClientError: the call failed.
         """
         try:
-            return messages.server_info(self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=self._timeout))
+            return messages.server_info(
+                self._stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=self._timeout, metadata=self._metadata)
+            )
         except grpc.RpcError as error:
             raise translated(error) from error
 
@@ -90,7 +113,7 @@ class CommandClient:
             ClientError: the call failed.
         """
         try:
-            response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout)
+            response = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             raise translated(error) from error
         return tuple(messages.model_info(model) for model in response.models)
@@ -120,7 +143,7 @@ class CommandClient:
             commands=commands,
         )
         try:
-            return messages.recognition(self._stub.Recognize(request, timeout=self._timeout))
+            return messages.recognition(self._stub.Recognize(request, timeout=self._timeout, metadata=self._metadata))
         except grpc.RpcError as error:
             raise translated(error) from error
 
@@ -141,7 +164,7 @@ class CommandClient:
         return self._events(_Sender(messages.stream_config(settings), chunks, Pace(settings)))
 
     def _events(self, sender: _Sender) -> Iterator[StreamEvent]:
-        call = self._stub.StreamingRecognize(sender.requests())
+        call = self._stub.StreamingRecognize(sender.requests(), metadata=self._metadata)
         # The connection may break while the sender waits for its turn.
         call.add_callback(sender.stop)
         try:

@@ -146,8 +146,19 @@ class RecognitionServer:
     async def _load(self) -> Engine:
         activity = await self._listening.run(self._load_activity)
         await self._library.load_all()
-        max_batch, max_wait = self._config.max_batch, self._config.max_wait_ms / 1000
-        dispatch = Dispatch(self._listening, self._runner, activity, max_batch, max_wait, self._clock)
+        dispatch = Dispatch(
+            self._listening,
+            self._runner,
+            activity,
+            self._config.max_batch,
+            self._config.max_wait_ms / 1000,
+            self._clock,
+            self._config.max_compute_seconds,
+            self._metrics,
+        )
+        self._metrics.watch_queues(
+            {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_judgements}
+        )
         return Engine(self._library, dispatch)
 
     async def _wait_idle(self, seconds: float) -> None:
@@ -198,7 +209,13 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     reloads: set[asyncio.Task[None]] = set()
-    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(asyncio.create_task(server.reload())))
+
+    def on_hangup() -> None:
+        task = asyncio.create_task(server.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
         address = await server.start()
         if on_serving is not None and not stopping.is_set():

@@ -11,11 +11,9 @@ from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from speechtune.models.onnx_scorer import OnnxScorer
 from speechtune_server.export_cache import Precision, default_cache, exported_scorer
-from speechtune_server.model_store import LoadModel, ServedModel, load_served_model
+from speechtune_server.model_store import LoadModel, ServedModel, load_served_model, proven
 
 _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -58,8 +56,9 @@ def _chosen(backend: Backend, has_gpu: Callable[[], bool] = _CUDA_DRIVER.exists)
 
 
 def _served(name: str, scorer: OnnxScorer) -> ServedModel:
-    scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))
     said = scorer.description
-    return ServedModel(
-        name, said.checkpoint_digest, scorer, said.detector, said.endpointing, said.precision, is_parallel=True
+    return proven(
+        ServedModel(
+            name, said.checkpoint_digest, scorer, said.detector, said.endpointing, said.precision, is_parallel=True
+        )
     )

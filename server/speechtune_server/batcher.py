@@ -71,6 +71,11 @@ class MicroBatcher(Generic[Request, Answer]):
             self._task = asyncio.create_task(self._serve())
         return await answer
 
+    @property
+    def num_waiting(self) -> int:
+        """Requests that are in no batch yet."""
+        return len(self._queue)
+
     async def close(self) -> None:
         """Stop; requests that wait are cancelled."""
         if self._task is not None:

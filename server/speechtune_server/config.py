@@ -57,6 +57,8 @@ class ServerConfig(BaseModel):
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
     """How long a window waits for others to be scored with; part of every latency."""
+    max_compute_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
+    """A model that has not answered after so long is not waited for; its streams end with UNAVAILABLE."""
     max_clip_seconds: Annotated[float, Field(gt=0.0, le=3_600.0)] = 60.0
     """Longest clip Recognize takes."""
     max_content_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 16 << 20
@@ -125,6 +127,11 @@ class ServerConfig(BaseModel):
             raise ValueError(
                 f"address {self.address!r} is reached from other machines: set certificate and private_key, "
                 "or allow_plaintext = true where the network is trusted"
+            )
+        if self.metrics_address is not None and not self.allow_plaintext and not _is_loopback(self.metrics_address):
+            raise ValueError(
+                f"metrics_address {self.metrics_address!r} is reached from other machines, over plain HTTP: "
+                "set allow_plaintext = true where the network is trusted"
             )
         return self
 

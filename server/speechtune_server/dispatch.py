@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechtune.errors import ServiceNotReadyError
 from speechtune.streaming.activity import ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune.streaming.config import Scorer
 from speechtune_server.batcher import MicroBatcher
 from speechtune_server.clock import Clock
-from speechtune_server.model_store import ServedModel
+from speechtune_server.metrics import Metrics, NoMetrics
+from speechtune_server.model_store import ServedModel, are_posteriors
 from speechtune_server.runner import Runner
 
 _MAX_FRAMES = 256  # 8 s of audio: more would make the windows of other streams wait for the one thread
-_SUM_TOLERANCE = 1e-3
 
+Answer = TypeVar("Answer")
 Windows = NDArray[np.float32]
 Posteriors = NDArray[np.float32]
+
+
+_log = logging.getLogger(__name__)
 
 
 class Dispatch:
@@ -32,6 +40,8 @@ class Dispatch:
         max_batch: windows scored at once.
         max_wait_seconds: how long a request waits for others.
         clock: tells the time.
+        max_seconds: a model that has not answered after so long is not waited for; None: it is.
+        metrics: is told of every batch.
     """
 
     def __init__(
@@ -42,6 +52,8 @@ class Dispatch:
         max_batch: int,
         max_wait_seconds: float,
         clock: Clock,
+        max_seconds: float | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._listening = listening
         self._runner = scoring
@@ -49,6 +61,8 @@ class Dispatch:
         self._max_batch = max_batch
         self._max_wait_seconds = max_wait_seconds
         self._clock = clock
+        self._max_seconds = max_seconds
+        self._metrics = metrics or NoMetrics()
         self._judging: MicroBatcher[ActivityRequest, ActivityAnswer] = MicroBatcher(
             self._judge_batch, lambda request: len(request.frames), _MAX_FRAMES, max_wait_seconds, clock
         )
@@ -78,17 +92,50 @@ class Dispatch:
         """Stop; requests that wait are cancelled."""
         await asyncio.gather(self._judging.close(), *(batcher.close() for batcher in self._scoring.values()))
 
+    @property
+    def num_waiting_scores(self) -> int:
+        """Requests that wait for a recogniser."""
+        return self._runner.num_waiting + sum(batcher.num_waiting for batcher in self._scoring.values())
+
+    @property
+    def num_waiting_judgements(self) -> int:
+        """Requests that wait for the voice activity model."""
+        return self._listening.num_waiting + self._judging.num_waiting
+
     async def _score_alone(self, scorer: Scorer, windows: Windows) -> Posteriors:
-        return (await self._runner.run(lambda: score_together(scorer, [windows])))[0]
+        return (await self._run(self._runner, lambda: score_together(scorer, [windows]), "scoring", len(windows)))[0]
 
     def _scoring_batcher(self, scorer: Scorer) -> MicroBatcher[Windows, Posteriors]:
         async def run(batch: list[Windows]) -> list[Posteriors]:
-            return await self._runner.run(lambda: score_together(scorer, batch))
+            size = sum(map(len, batch))
+            return await self._run(self._runner, lambda: score_together(scorer, batch), "scoring", size)
 
         return MicroBatcher(run, len, self._max_batch, self._max_wait_seconds, self._clock)
 
     async def _judge_batch(self, batch: list[ActivityRequest]) -> list[ActivityAnswer]:
-        return await self._listening.run(lambda: [self._activity.judge(request) for request in batch])
+        size = sum(len(request.frames) for request in batch)
+
+        def judge() -> list[ActivityAnswer]:
+            return [self._activity.judge(request) for request in batch]
+
+        return await self._run(self._listening, judge, "activity", size)
+
+    async def _run(self, runner: Runner, work: Callable[[], Answer], kind: str, size: int) -> Answer:
+        """Have a runner do `work`.
+
+        Raises:
+            ServiceNotReadyError: it took too long; what waits is dropped, what runs goes on unheard.
+        """
+        began = self._clock.now()
+        try:
+            answer = await asyncio.wait_for(runner.run(work), self._max_seconds)
+        except asyncio.TimeoutError as error:
+            _log.error("%s of %d did not end within %s s", kind, size, self._max_seconds)
+            raise ServiceNotReadyError(
+                f"a model did not answer within {self._max_seconds:g} s; try again, or another server"
+            ) from error
+        self._metrics.batch_ran(kind, size, self._clock.now() - began)
+        return answer
 
 
 def score_together(scorer: Scorer, batch: list[Windows]) -> list[Posteriors]:
@@ -101,7 +148,7 @@ def score_together(scorer: Scorer, batch: list[Windows]) -> list[Posteriors]:
     shape = (sum(len(windows) for windows in batch), len(scorer.labels.labels))
     if posteriors.shape != shape:
         raise ArithmeticError(f"the scorer gave posteriors of shape {posteriors.shape} where {shape} was due")
-    if not np.allclose(posteriors.sum(axis=1), 1.0, atol=_SUM_TOLERANCE):  # NaN is not close to anything
+    if not are_posteriors(posteriors):
         raise ArithmeticError("the scorer gave posteriors that do not add up to 1")
     ends = np.cumsum([len(windows) for windows in batch])[:-1]
     return list(np.split(posteriors, ends))

@@ -120,7 +120,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         if isinstance(error, grpc.aio.BaseError):
             raise error
         code, message, trailers = answer_to(error, current_request_id())
-        self._metrics.call_ended(method, code.name)
+        self._metrics.call_ended(method, code.name, type(error).__name__)
         said = {"method": method, "status": code.name, "request_id": current_request_id()}
         if code is grpc.StatusCode.INTERNAL:
             _log.error("%s failed, request id %s", method, current_request_id(), exc_info=error, extra=said)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from speechtune.errors import AddressInUseError, ConfigError
-from speechtune.streaming.events import Detection, Rejected
+from speechtune.labels import SILENCE, UNKNOWN
+from speechtune.streaming.events import Detection, Interim, Rejected
 from speechtune_server.admission import Admission
 from speechtune_server.config import host_and_port
 from speechtune_server.outgoing import Outgoing
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from speechtune_server.model_library import ModelLibrary
 
 _LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0)
+_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics(Protocol):
@@ -25,11 +28,17 @@ class Metrics(Protocol):
     def stop(self) -> None:
         """Listen no longer."""
 
-    def call_ended(self, method: str, status: str) -> None:
-        """A call ended with this gRPC status."""
+    def watch_queues(self, queues: Mapping[str, Callable[[], int]]) -> None:
+        """These queues, by what waits in them, are asked for their length when they are looked at."""
+
+    def call_ended(self, method: str, status: str, reason: str = "") -> None:
+        """A call ended with this gRPC status; the reason is the class of the error it was refused with."""
 
     def event_sent(self, model: str, outgoing: Outgoing) -> None:
         """A stream found something, or ended."""
+
+    def batch_ran(self, work: str, size: int, seconds: float) -> None:
+        """Work of this kind was done together, and took so long."""
 
 
 class NoMetrics:
@@ -41,10 +50,16 @@ class NoMetrics:
     def stop(self) -> None:
         """Do nothing."""
 
-    def call_ended(self, method: str, status: str) -> None:
+    def watch_queues(self, queues: Mapping[str, Callable[[], int]]) -> None:
+        """Do nothing."""
+
+    def call_ended(self, method: str, status: str, reason: str = "") -> None:
         """Do nothing."""
 
     def event_sent(self, model: str, outgoing: Outgoing) -> None:
+        """Do nothing."""
+
+    def batch_ran(self, work: str, size: int, seconds: float) -> None:
         """Do nothing."""
 
 
@@ -58,30 +73,35 @@ class PrometheusMetrics:
     def __init__(self, address: str) -> None:
         try:
             import prometheus_client as prometheus
+            from prometheus_client.core import GaugeMetricFamily
         except ImportError as error:
             raise ConfigError("metrics_address: needs prometheus-client; pip install 'speechtune[serve]'") from error
         self._prometheus: Any = prometheus
+        self._family: Any = GaugeMetricFamily
         self._address = address
         self._server: Any = None
         self._thread: Any = None
-        self._registry = registry = prometheus.CollectorRegistry()
-        name = "speechtune_"
-        self._calls = prometheus.Counter(name + "calls", "Calls that ended", ["method", "status"], registry=registry)
-        self._detections = prometheus.Counter(
-            name + "detections", "Keywords detected", ["model", "label"], registry=registry
-        )
-        self._rejections = prometheus.Counter(
-            name + "rejections", "Stretches of speech without a keyword", ["model"], registry=registry
-        )
-        self._latency = prometheus.Histogram(
-            name + "decision_latency_seconds",
-            "From the last audio a decision needed to its dispatch",
-            ["model"],
+        self._registry = prometheus.CollectorRegistry()
+        counter, histogram, gauge = prometheus.Counter, prometheus.Histogram, prometheus.Gauge
+        self._calls = self._made(counter, "calls", "Calls that ended", "method", "status")
+        self._refusals = self._made(counter, "refusals", "Calls that were refused, or failed", "method", "reason")
+        self._detections = self._made(counter, "detections", "Keywords detected", "model", "label")
+        self._rejections = self._made(counter, "rejections", "Speech without a keyword", "model", "reason")
+        self._latency = self._made(
+            histogram,
+            "latency_seconds",
+            "From the last audio an event needed to its dispatch",
+            "model",
+            "event",
             buckets=_LATENCY_BUCKETS,
-            registry=registry,
         )
-        self._streams = prometheus.Gauge(name + "streams", "Streams open now", registry=registry)
-        self._in_work = prometheus.Gauge(name + "calls_in_work", "Streams and clips in work now", registry=registry)
+        self._sizes = self._made(histogram, "batch_size", "Windows or frames at once", "work", buckets=_SIZE_BUCKETS)
+        self._seconds = self._made(
+            histogram, "batch_seconds", "From handing a batch over to its answer", "work", buckets=_LATENCY_BUCKETS
+        )
+        self._queue = self._made(gauge, "queue", "Requests that wait for a model", "work")
+        self._streams = self._made(gauge, "streams", "Streams open now")
+        self._in_work = self._made(gauge, "calls_in_work", "Streams and clips in work now")
 
     def start(self, admission: Admission, library: ModelLibrary) -> None:
         """Listen; the counts of calls and the models are asked for when they are looked at.
@@ -91,7 +111,7 @@ class PrometheusMetrics:
         """
         self._streams.set_function(lambda: admission.num_streams)
         self._in_work.set_function(lambda: admission.num_calls)
-        self._registry.register(_ModelCollector(self._prometheus, library))
+        self._registry.register(_ModelCollector(self._family, library))
         host, port = host_and_port(self._address)
         try:
             self._server, self._thread = self._prometheus.start_http_server(port, host, self._registry)
@@ -110,28 +130,50 @@ class PrometheusMetrics:
         """The real port."""
         return int(self._server.server_port)
 
-    def call_ended(self, method: str, status: str) -> None:
-        """A call ended with this gRPC status."""
+    def watch_queues(self, queues: Mapping[str, Callable[[], int]]) -> None:
+        """These queues, by what waits in them, are asked for their length when they are looked at."""
+        for work, length in queues.items():
+            self._queue.labels(work).set_function(length)
+
+    def call_ended(self, method: str, status: str, reason: str = "") -> None:
+        """A call ended with this gRPC status; the reason is the class of the error it was refused with."""
         self._calls.labels(method, status).inc()
+        if reason:
+            self._refusals.labels(method, reason).inc()
 
     def event_sent(self, model: str, outgoing: Outgoing) -> None:
         """A stream found something, or ended."""
         event = outgoing.event
         if isinstance(event, Detection):
+            kind = "detection"
             self._detections.labels(model, event.label).inc()
         elif isinstance(event, Rejected):
-            self._rejections.labels(model).inc()
+            kind = "rejection"
+            self._rejections.labels(model, _REASONS.get(event.label, "below threshold")).inc()
+        elif isinstance(event, Interim):
+            kind = "interim"
         else:
             return
         if outgoing.latency_seconds is not None:
-            self._latency.labels(model).observe(outgoing.latency_seconds)
+            self._latency.labels(model, kind).observe(outgoing.latency_seconds)
+
+    def batch_ran(self, work: str, size: int, seconds: float) -> None:
+        """Work of this kind was done together, and took so long."""
+        self._sizes.labels(work).observe(size)
+        self._seconds.labels(work).observe(seconds)
+
+    def _made(self, kind: Any, name: str, documentation: str, *labels: str, **settings: Any) -> Any:
+        return kind(f"speechtune_{name}", documentation, labels, registry=self._registry, **settings)
+
+
+_REASONS = {UNKNOWN: "unknown word", SILENCE: "no speech"}
 
 
 class _ModelCollector:
     """Which models are served, by digest."""
 
-    def __init__(self, prometheus: Any, library: ModelLibrary) -> None:
-        self._family = prometheus.core.GaugeMetricFamily
+    def __init__(self, family: Any, library: ModelLibrary) -> None:
+        self._family = family
         self._library = library
 
     def collect(self) -> Any:

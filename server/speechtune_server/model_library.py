@@ -47,7 +47,9 @@ class ModelLibrary:
         Raises:
             ModelError: one cannot be used.
         """
-        self.store = ModelStore([await self._loaded(*item) for item in self._places.items()], self._default_name)
+        async with self._changing:
+            models = [await self._loaded(*item) for item in self._places.items()]
+            self.store = ModelStore(models, self._default_name)
 
     async def load(self, folder: str, name: str, digest: str) -> ServedModel:
         """Load what lies in `folder` of the model folder and serve it as `name` ("": the folder's own).
@@ -103,6 +105,9 @@ class ModelLibrary:
                     model = await self._loaded(name, place)
                 except SpeechTuneError as error:
                     _log.error("model %s stays as it is: %s", name, error)
+                    continue
+                except Exception:
+                    _log.exception("model %s stays as it is", name)
                     continue
                 if model.digest != self.store.find(name).digest:
                     self.store.put(model)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from speechtune.errors import ModelUnavailableError
+from speechtune.errors import CheckpointIncompatibleError, ModelUnavailableError
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune.streaming.config import Scorer
+
+_SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +45,6 @@ LoadModel = Callable[[str, Path], ServedModel]
 def load_served_model(name: str, folder: Path, num_threads: int | None = None) -> ServedModel:
     """Load a checkpoint into torch, onto a GPU where there is one.
 
-    It scores once, so that the first client does not wait for what the first call sets up.
-
     Raises:
         CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `load_checkpoint`.
     """
@@ -58,8 +59,28 @@ def load_served_model(name: str, folder: Path, num_threads: int | None = None) -
     if torch.cuda.is_available():
         checkpoint.classifier.to("cuda")
     scorer = TorchScorer(checkpoint.classifier, checkpoint.thresholds)
-    scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))
-    return ServedModel(name, checkpoint.digest, scorer, checkpoint.recipe.detector, checkpoint.recipe.endpointing)
+    return proven(
+        ServedModel(name, checkpoint.digest, scorer, checkpoint.recipe.detector, checkpoint.recipe.endpointing)
+    )
+
+
+def proven(model: ServedModel) -> ServedModel:
+    """The same model, after it has scored once: the first client need not wait for what the first call sets up.
+
+    Raises:
+        CheckpointIncompatibleError: what it gives are no posteriors.
+    """
+    posteriors = model.scorer.score(np.zeros((1, model.scorer.window_samples), dtype=np.float32))
+    if not are_posteriors(posteriors):
+        raise CheckpointIncompatibleError(
+            f"model {model.name!r}: gives something else than posteriors on silence; fine-tune or export it again"
+        )
+    return model
+
+
+def are_posteriors(posteriors: NDArray[np.float32]) -> bool:
+    """Whether every row adds up to 1; NaN does not."""
+    return bool(np.allclose(posteriors.sum(axis=1), 1.0, atol=_SUM_TOLERANCE))
 
 
 class ModelStore:

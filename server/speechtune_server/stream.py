@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.errors import SpeechTuneError
+from speechtune.errors import ServiceNotReadyError, SpeechTuneError
 from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded
 from speechtune.streaming.session import Request, ScoreRequest, Session
@@ -62,12 +62,15 @@ class Models:
         """Answer a session's request.
 
         Raises:
+            ServiceNotReadyError: a model takes too long.
             RuntimeError: a model refused what the session cut for it, which is no fault of the client.
         """
         try:
             if isinstance(request, ActivityRequest):
                 return await self._judge(request)
             return await self.score(request.windows)
+        except ServiceNotReadyError:
+            raise
         except SpeechTuneError as error:
             raise RuntimeError(f"a model failed: {error}") from error
 

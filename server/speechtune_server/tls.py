@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ class TlsFiles:
     """Certificate chain, private key and, for mutual TLS, the authorities of clients; PEM files.
 
     A renewed certificate is used from the next connection on. Files that cannot be read, as in the middle of a renewal,
-    leave the last good ones in force.
+    leave the last good ones in force; so does a chain beside a key that is not its own.
+
+    Raises:
+        ConfigError: a file cannot be read or used.
     """
 
     def __init__(self, certificate: Path, private_key: Path, client_authorities: Path | None) -> None:
@@ -48,10 +52,25 @@ class TlsFiles:
         return tuple(self._attempt(path, lambda path: path.stat().st_mtime_ns) for path in self._paths)
 
     def _read(self) -> Any:
+        self._check()
         certificate, private_key, *authorities = (self._attempt(path, Path.read_bytes) for path in self._paths)
         return grpc.ssl_server_certificate_configuration(
             [(private_key, certificate)], authorities[0] if authorities else None
         )
+
+    def _check(self) -> None:
+        """Grpc takes anything, and then refuses every connection without saying why; OpenSSL says."""
+        certificate, private_key, *authorities = self._paths
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, private_key, password=_no_password)
+            for path in authorities:
+                context.load_verify_locations(path)
+        except (ssl.SSLError, ValueError) as error:
+            named = ", ".join(map(str, self._paths))
+            raise ConfigError(f"certificate: {named} cannot be used together ({error})") from error
+        except OSError as error:
+            raise ConfigError(f"certificate {error.filename}: cannot be read ({error.strerror or error})") from error
 
     @staticmethod
     def _attempt(path: Path, action: Any) -> Any:
@@ -59,3 +78,7 @@ class TlsFiles:
             return action(path)
         except OSError as error:
             raise ConfigError(f"certificate {path}: cannot be read ({error.strerror or error})") from error
+
+
+def _no_password() -> str:
+    raise ValueError("the private key has a password; store it without one, readable by the server alone")

@@ -24,7 +24,7 @@ from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.app import RecognitionServer
 from speechtune_server.clock import Clock
 from speechtune_server.config import ServerConfig, server_config
-from speechtune_server.model_store import ServedModel
+from speechtune_server.model_store import LoadModel, ServedModel
 from tests.support.streaming import LoudnessActivity, PitchScorer, linear16, quiet, tone
 
 DIGEST = "d1" * 32
@@ -80,15 +80,19 @@ def config_of(**settings: Any) -> ServerConfig:
 
 @asynccontextmanager
 async def running_server(
-    scorer: Scorer | None = None, activity: ActivityModel | None = None, clock: Clock | None = None, **settings: Any
+    scorer: Scorer | None = None,
+    activity: ActivityModel | None = None,
+    clock: Clock | None = None,
+    load: LoadModel | None = None,
+    **settings: Any,
 ) -> AsyncIterator[RecognitionServer]:
-    """A server, stopped at the end."""
+    """A server, stopped at the end; `load` in place of one that gives every model the same scorer and digest."""
     served = scorer or PitchScorer()
 
-    def load(name: str, folder: Path) -> ServedModel:
+    def load_same(name: str, folder: Path) -> ServedModel:
         return ServedModel(name, DIGEST, served)
 
-    server = RecognitionServer(config_of(**settings), load, lambda: activity or LoudnessActivity(), clock)
+    server = RecognitionServer(config_of(**settings), load or load_same, lambda: activity or LoudnessActivity(), clock)
     await server.start()
     try:
         yield server
@@ -138,6 +142,14 @@ def audio(content: bytes) -> pb.StreamingRecognizeRequest:
 async def responses(stub: Any, requests: Iterable[pb.StreamingRecognizeRequest]) -> list[Any]:
     """All responses of a stream that sends these messages and half-closes."""
     return [response async for response in stub.StreamingRecognize(iter(requests))]
+
+
+async def rest_of(call: Any) -> list[Any]:
+    """What is still to come of a call that was read from; it may be mixed with `read`."""
+    answers = []
+    while (answer := await call.read()) is not grpc.aio.EOF:
+        answers.append(answer)
+    return answers
 
 
 async def refusal(call: Coroutine[Any, Any, Any] | Any) -> Refusal:
