@@ -15,7 +15,7 @@ from speechtune.errors import SpeechTuneError
 def finish_import(program: str, make: Callable[[], ClipSet], out: Path) -> int:
     """Make a clip set and write its manifest to `out`; 0 if it is there, 2 if the input is at fault.
 
-    Nothing is copied, and the manifest appears whole or not at all: an import that was interrupted is run again.
+    The manifest appears whole or not at all: an import that was interrupted is run again.
     """
     try:
         clip_set = make()

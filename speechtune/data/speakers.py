@@ -10,8 +10,10 @@ from speechtune.data.clips import Clip
 from speechtune.errors import ConfigError
 from speechtune.labels import SILENCE
 
-SPEECH_COMMANDS_NAME = re.compile(r"(?:^|/)(?:(?P<word>[^/]+)_)?(?P<speaker>[0-9a-f]{8})_nohash_\d+$")
-"""Names of Google Speech Commands: `<speaker>_nohash_<take>`; with `<word>_` before it where the label is no word."""
+SPEECH_COMMANDS_NAME = re.compile(r"(?:^|/)(?:(?P<word>[^/]+)_)?(?P<speaker>[0-9a-f]{8})_nohash_\d+(?:\.wav)?$")
+"""Names of Google Speech Commands: `<speaker>_nohash_<take>`; with `<word>_` before it where the label is no word.
+
+Some files of its test set end in `.wav.wav`."""
 
 
 def compile_speaker_pattern(pattern: str) -> re.Pattern[str]:
