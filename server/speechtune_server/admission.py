@@ -126,6 +126,7 @@ class Admission:
         self._running.add(stream)
         try:
             if self.state is ServiceState.DRAINING:
+                stream.warn(0.0)
                 stream.drain()
             yield
         finally:

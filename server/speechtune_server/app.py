@@ -31,12 +31,14 @@ from speechtune_server.dispatch import Dispatch
 from speechtune_server.health import HEALTH_SERVICE, Health
 from speechtune_server.interceptors import CallInterceptor
 from speechtune_server.listening import bind, server_options
+from speechtune_server.logs import configure_logs
 from speechtune_server.metrics import metrics_for
 from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import LoadModel
 from speechtune_server.recognition import CommandRecognition, Engine
 from speechtune_server.runner import Runner
 from speechtune_server.tls import TlsFiles
+from speechtune_server.tracing import tracing_for
 
 SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["CommandRecognition"].full_name
 
@@ -82,7 +84,8 @@ class RecognitionServer:
         )
         self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics)
         access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
-        interceptor = CallInterceptor(access, self._metrics)
+        self._tracing = tracing_for(config.trace)
+        interceptor = CallInterceptor(access, self._metrics, self._tracing)
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)
@@ -155,6 +158,7 @@ class RecognitionServer:
             self._clock,
             self._config.max_compute_seconds,
             self._metrics,
+            self._tracing,
         )
         self._metrics.watch_queues(
             {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_judgements}
@@ -179,6 +183,7 @@ class RecognitionServer:
         await self._library.close()
         await self._listening.close()
         await self._runner.close()
+        await asyncio.to_thread(self._tracing.close)
 
 
 async def serve(
@@ -229,4 +234,5 @@ async def serve(
 
 def run(config: ServerConfig, on_serving: Callable[[str], None] | None = None) -> None:
     """`serve`, for a caller that has no event loop."""
+    configure_logs(config.log_format, config.log_level)
     asyncio.run(serve(config, on_serving))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from speechtune.errors import ConfigError
 from speechtune_server.backends import Backend
+from speechtune_server.logs import LogFormat, LogLevel
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 
@@ -94,6 +95,12 @@ class ServerConfig(BaseModel):
     """Whether to listen without TLS beyond this machine: anybody on the way could listen in."""
     metrics_address: str | None = None
     """HOST:PORT where Prometheus finds metrics, over plain HTTP; none: nowhere."""
+    log_format: LogFormat = LogFormat.TEXT
+    """text for a person, json (one object a line) for a machine; on stderr."""
+    log_level: LogLevel = LogLevel.INFO
+    """The least that is logged: debug, info, warning or error. Neither audio nor keys ever are."""
+    trace: bool = False
+    """Whether to trace calls with OpenTelemetry; the exporter is what OTEL_TRACES_EXPORTER names."""
 
     @field_validator("models")
     @classmethod

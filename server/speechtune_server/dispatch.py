@@ -19,6 +19,7 @@ from speechtune_server.clock import Clock
 from speechtune_server.metrics import Metrics, NoMetrics
 from speechtune_server.model_store import ServedModel, are_posteriors
 from speechtune_server.runner import Runner
+from speechtune_server.tracing import NoTracing
 
 _MAX_FRAMES = 256  # 8 s of audio: more would make the windows of other streams wait for the one thread
 
@@ -42,6 +43,7 @@ class Dispatch:
         clock: tells the time.
         max_seconds: a model that has not answered after so long is not waited for; None: it is.
         metrics: is told of every batch.
+        tracing: makes a span of what one stream has a recogniser do.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Dispatch:
         clock: Clock,
         max_seconds: float | None = None,
         metrics: Metrics | None = None,
+        tracing: NoTracing | None = None,
     ) -> None:
         self._listening = listening
         self._runner = scoring
@@ -63,6 +66,7 @@ class Dispatch:
         self._clock = clock
         self._max_seconds = max_seconds
         self._metrics = metrics or NoMetrics()
+        self._tracing = tracing or NoTracing()
         self._judging: MicroBatcher[ActivityRequest, ActivityAnswer] = MicroBatcher(
             self._judge_batch, lambda request: len(request.frames), _MAX_FRAMES, max_wait_seconds, clock
         )
@@ -78,6 +82,10 @@ class Dispatch:
 
         More windows than a batch holds go into several, one after the other, so that other streams get in between.
         """
+        with self._tracing.work("score", len(windows)):
+            return await self._score(model, windows)
+
+    async def _score(self, model: ServedModel, windows: Windows) -> Posteriors:
         if model.is_parallel:
             rows = [await self._score_alone(model.scorer, windows[index : index + 1]) for index in range(len(windows))]
             return rows[0] if len(rows) == 1 else np.concatenate(rows)

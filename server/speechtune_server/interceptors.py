@@ -6,11 +6,10 @@ Unary and streaming calls alike. Health and reflection pass through untouched.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
-import re
-import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -19,27 +18,14 @@ from google.protobuf.message import DecodeError
 
 from speechtune.errors import InvalidRequestError
 from speechtune_server.access import Access, Scope
+from speechtune_server.call_context import REQUEST_ID_KEY, begin_call, current_request_id, set_client
 from speechtune_server.errors import answer_to
 from speechtune_server.metrics import Metrics
-
-REQUEST_ID_KEY = "x-request-id"
+from speechtune_server.tracing import NoTracing
 
 _OURS = "/speechtune.v1."
 _ADMIN = "/speechtune.v1.ModelAdmin/"
-_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger(__name__)
-_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
-_client: contextvars.ContextVar[str] = contextvars.ContextVar("client", default="")
-
-
-def current_request_id() -> str:
-    """The id of the call that is being worked on; "-" outside of one."""
-    return _request_id.get()
-
-
-def current_client() -> str:
-    """Whose call is being worked on: the name of a key, else an IP address."""
-    return _client.get()
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
@@ -48,11 +34,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     Args:
         access: decides who may call.
         metrics: is told how calls ended.
+        tracing: makes a span of every call.
     """
 
-    def __init__(self, access: Access, metrics: Metrics) -> None:
+    def __init__(self, access: Access, metrics: Metrics, tracing: NoTracing) -> None:
         self._access = access
         self._metrics = metrics
+        self._tracing = tracing
 
     async def intercept_service(
         self,
@@ -77,14 +65,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
     def _unary_guard(self, behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
         async def guarded(content: bytes, context: Any) -> Any:
-            await _begin(context)
-            try:
-                self._admit(context, method)
-                answer = await behaviour(_parsed(parse, content), context)
-            except Exception as error:
-                return await self._refuse(error, context, method)
-            self._metrics.call_ended(method, "OK")
-            return answer
+            async with self._guarding(context, method):
+                return await behaviour(_parsed(parse, content), context)
 
         return guarded
 
@@ -94,48 +76,53 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                 yield _parsed(parse, content)
 
         async def guarded(contents: AsyncIterator[bytes], context: Any) -> None:
-            await _begin(context)
-            try:
-                self._admit(context, method)
+            async with self._guarding(context, method):
                 await behaviour(requests(contents), context)
-            except asyncio.CancelledError:
-                self._metrics.call_ended(method, "CANCELLED")
-                raise
-            except Exception as error:
-                await self._refuse(error, context, method)
-            else:
-                self._metrics.call_ended(method, "OK")
 
         return guarded
+
+    @asynccontextmanager
+    async def _guarding(self, context: Any, method: str) -> AsyncIterator[None]:
+        """Round the work of one call."""
+        began = time.monotonic()
+        metadata = context.invocation_metadata() or ()
+        request_id = begin_call(dict(metadata).get(REQUEST_ID_KEY, ""))
+        with self._tracing.call(method, metadata, request_id):
+            await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
+            try:
+                self._admit(context, method)
+                yield
+            except asyncio.CancelledError:
+                self._ended(method, "CANCELLED", began)
+                raise
+            except Exception as error:
+                await self._refuse(error, context, method, began)
+            else:
+                self._ended(method, "OK", began)
 
     def _admit(self, context: Any, method: str) -> None:
         authorization = dict(context.invocation_metadata() or ()).get("authorization", "")
         scope = Scope.ADMIN if method.startswith(_ADMIN) else Scope.RECOGNISE
         key = self._access.admit(authorization if isinstance(authorization, str) else "", scope)
         # "ipv4:192.0.2.7:4711" without the port, which is another for every connection.
-        _client.set(key if key is not None else context.peer().rpartition(":")[0])
+        set_client(key if key is not None else context.peer().rpartition(":")[0])
 
-    async def _refuse(self, error: Exception, context: Any, method: str) -> None:
+    async def _refuse(self, error: Exception, context: Any, method: str, began: float) -> None:
         """End the call with the status of `error`; raises, as `abort` does."""
         if isinstance(error, grpc.aio.BaseError):
             raise error
         code, message, trailers = answer_to(error, current_request_id())
-        self._metrics.call_ended(method, code.name, type(error).__name__)
-        said = {"method": method, "status": code.name, "request_id": current_request_id()}
         if code is grpc.StatusCode.INTERNAL:
-            _log.error("%s failed, request id %s", method, current_request_id(), exc_info=error, extra=said)
-        else:
-            _log.info(
-                "%s refused with %s, request id %s: %s", method, code.name, current_request_id(), message, extra=said
-            )
+            _log.error("%s failed, request id %s", method, current_request_id(), exc_info=error)
+        self._ended(method, code.name, began, type(error).__name__, message)
         await context.abort(code, message, trailers)
 
-
-async def _begin(context: Any) -> None:
-    given = dict(context.invocation_metadata() or ()).get(REQUEST_ID_KEY, "")
-    request_id = given if isinstance(given, str) and _USABLE_ID.fullmatch(given) else secrets.token_hex(8)
-    _request_id.set(request_id)
-    await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
+    def _ended(self, method: str, status: str, began: float, reason: str = "", message: str = "") -> None:
+        self._metrics.call_ended(method, status, reason)
+        self._tracing.status(status)
+        said = {"method": method, "status": status, "seconds": round(time.monotonic() - began, 4)}
+        name = method.rpartition("/")[2]
+        _log.info("%s ended with %s%s", name, status, f": {message}" if message else "", extra=said)
 
 
 def _parsed(parse: Callable[[bytes], Any], content: bytes) -> Any:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,23 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 import speechtune
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import InvalidRequestError, ServiceNotReadyError, SessionGrammarError, SessionTooLongError
 from speechtune.streaming.session import Session
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server import replies, wire
 from speechtune_server.admission import Admission
+from speechtune_server.call_context import current_client
 from speechtune_server.clip import Clip, decode_file_clip, decode_raw_clip, recognize_clip
 from speechtune_server.clock import Clock
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
-from speechtune_server.interceptors import current_client
 from speechtune_server.metrics import Metrics
 from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.orders import Order
-from speechtune_server.outgoing import Outgoing
+from speechtune_server.outgoing import Outgoing, StreamEnded
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
 
             async def send(outgoing: Outgoing) -> None:
                 self.metrics.event_sent(request.model.name, outgoing)
+                _log_end(request, outgoing)
                 response = writer.event(outgoing)
                 if response is not None:
                     await context.write(response)
@@ -113,8 +118,8 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                 ),
                 clock=self.clock,
             )
-            await context.write(writer.started(session, self.config))
             with self.admission.reachable(stream):
+                await context.write(writer.started(session, self.config))
                 chunks = _audio(request_iterator, request.model)
                 await stream.run(_watched(chunks, stream, self.config.max_idle_seconds))
 
@@ -150,6 +155,19 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             return await decode_file_clip(content, form, max_seconds)
         audio = wire.pcm_format(request.audio, "audio")
         return await decode_raw_clip(content, audio, max_seconds)
+
+
+def _log_end(request: wire.StreamRequest, outgoing: Outgoing) -> None:
+    event = outgoing.event
+    if isinstance(event, StreamEnded):
+        said = {
+            "session_id": request.session_id,
+            "model": request.model.name,
+            "model_digest": request.model.digest,
+            "audio_seconds": round(outgoing.samples_processed / SAMPLE_RATE_HZ, 3),
+            "num_detections": event.statistics.num_detections,
+        }
+        _log.info("stream %s ended: %s", request.session_id, event.reason.value, extra=said)
 
 
 async def _first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> pb.StreamingConfig:
