@@ -27,6 +27,7 @@ def serve(
     """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
     from speechtune_server.app import run
     from speechtune_server.config import load_server_config
+    from speechtune_server.logs import LogFormat
 
     given: dict[str, Any] = {"address": address, "backend": backend, "log_format": log_format}
     if checkpoint is not None:
@@ -36,4 +37,9 @@ def serve(
         raise ConfigError("serve: nothing to serve; give a checkpoint, or --config FILE with a table [models]")
     settings = load_server_config(config, {key: value for key, value in given.items() if value is not None})
     names = ", ".join(settings.models)
-    run(settings, on_serving=lambda bound: typer.echo(f"serving {names} on {bound}", err=True))
+
+    def on_serving(bound: str) -> None:
+        if settings.log_format is not LogFormat.JSON:  # there every line is an object, and one of them says it
+            typer.echo(f"serving {names} on {bound}", err=True)
+
+    run(settings, on_serving)
