@@ -106,8 +106,11 @@ def detection_at_far(
 def unseen_negatives(predictions: Predictions) -> NDArray[np.bool_]:
     """bool[N]: `_unknown_` clips of a word that the model was not shown as a negative.
 
-    A clip that is only called `_unknown_` tells no word and is left out.
+    A clip that is only called `_unknown_` tells no word and is left out; none is new where the negatives are not
+    known.
     """
+    if not predictions.negatives_known:
+        return np.zeros(len(predictions), dtype=np.bool_)
     shown = {*predictions.labels.negatives, predictions.labels.labels[predictions.labels.unknown_index]}
     new = np.array([word not in shown for word in predictions.words], dtype=np.bool_)
     return predictions.is_unknown & new

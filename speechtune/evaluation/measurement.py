@@ -10,7 +10,13 @@ from pydantic import BaseModel
 
 from speechtune.evaluation.calibration import reliability
 from speechtune.evaluation.confusion import collapsed_onto, confusion_matrix, label_scores
-from speechtune.evaluation.detection import det_curve, detection_at_far, equal_error_rate, unseen_negatives
+from speechtune.evaluation.detection import (
+    DetectionAtFar,
+    det_curve,
+    detection_at_far,
+    equal_error_rate,
+    unseen_negatives,
+)
 from speechtune.evaluation.headlines import (
     CALIBRATION_ERROR,
     FALSE_ACCEPT_RATES,
@@ -92,7 +98,7 @@ def measure(
         findings=_findings(predictions, groups),
         not_measured=(
             {name: line.reason for name, line in lines.items() if line.reason is not None}
-            | {f"{_UNSEEN}@{found.target:g}": found.reason for found in at_far if found.reason is not None}
+            | {f"{_UNSEEN}@{found.target:g}": _unseen_reason(predictions, found) for found in at_far if found.reason}
             | _why_not(predictions, groups, provenance or Provenance())
         ),
     )
@@ -148,6 +154,12 @@ def _findings(predictions: Predictions, groups: Groups) -> list[str]:
     if missing := [keyword for index, keyword in enumerate(predictions.labels.keywords) if index not in said]:
         findings.append(f"keywords without a clip: {', '.join(missing)}")
     return findings
+
+
+def _unseen_reason(predictions: Predictions, found: DetectionAtFar) -> str:
+    if not predictions.negatives_known:
+        return "which words the system was trained on as negatives is not known"
+    return found.reason or ""
 
 
 def _why_not(predictions: Predictions, groups: Groups, provenance: Provenance) -> dict[str, str]:

@@ -58,8 +58,8 @@ class TakenWordMetrics(_Part):
     num_clips: Count
     num_taken: Count
     taken_for: dict[str, Count]
-    was_shown: bool
-    """The model was trained on this word as a negative."""
+    was_shown: bool | None
+    """The model was trained on this word as a negative; null where that is not known."""
 
 
 class OpenSetMetrics(_Part):

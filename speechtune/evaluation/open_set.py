@@ -19,14 +19,14 @@ class TakenWord:
         num_clips: clips of it.
         num_taken: those whose best keyword reached the threshold.
         taken_for: keyword -> how many were taken for it, most frequent first.
-        was_shown: the model was trained on this word as a negative.
+        was_shown: the model was trained on this word as a negative; None where that is not known.
     """
 
     word: str
     num_clips: int
     num_taken: int
     taken_for: dict[str, int]
-    was_shown: bool
+    was_shown: bool | None
 
 
 def taken_words(predictions: Predictions, threshold: float) -> tuple[TakenWord, ...]:
@@ -51,7 +51,7 @@ def taken_words(predictions: Predictions, threshold: float) -> tuple[TakenWord, 
             num_clips=num_clips[word],
             num_taken=sum(counted.values()),
             taken_for=dict(sorted(counted.items(), key=lambda item: (-item[1], keywords.index(item[0])))),
-            was_shown=word in predictions.labels.negatives,
+            was_shown=word in predictions.labels.negatives if predictions.negatives_known else None,
         )
         for word, counted in taken.items()
     )

@@ -9,7 +9,7 @@ A clip is an object with its id, what was said, and a posterior (0 to 1) for eve
 `_silence_` may be left out by a system that cannot answer them: then they are 0. Every other label is a keyword.
 
 The first line may instead be a header, which fixes the order of the keywords and names the words that the system was
-trained on as negatives, so that rejection of *new* words can be told apart::
+trained on as negatives, so that rejection of *new* words can be told apart (none of them: an empty list)::
 
     {"keywords": ["yes", "no"], "negatives": ["bed", "bird"]}
 """
@@ -40,7 +40,7 @@ class _Line(BaseModel):
 
 class _Header(_Line):
     keywords: list[Name]
-    negatives: list[Name] = []
+    negatives: list[Name] | None = None
 
 
 class _Clip(_Line):
@@ -81,7 +81,8 @@ def load_predictions(path: Path) -> Predictions:
 
 def _lines(predictions: Predictions) -> Iterator[dict[str, object]]:
     labels = predictions.labels
-    yield {"keywords": list(labels.keywords), "negatives": list(labels.negatives)}
+    header: dict[str, object] = {"keywords": list(labels.keywords)}
+    yield header | {"negatives": list(labels.negatives)} if predictions.negatives_known else header
     facts = zip(predictions.speakers, predictions.devices, predictions.sessions, predictions.rooms, strict=True)
     rows = zip(predictions.clip_ids, predictions.words, predictions.posteriors, facts, strict=True)
     for clip_id, word, row, known in rows:
@@ -97,6 +98,7 @@ def _lines(predictions: Predictions) -> Iterator[dict[str, object]]:
 class _Reading:
     path: Path
     labels: LabelSet | None = None
+    negatives_known: bool = False
     clips: list[_Clip] = field(default_factory=list)
     rows: list[list[float]] = field(default_factory=list)
     line_of: dict[str, int] = field(default_factory=dict)
@@ -105,7 +107,8 @@ class _Reading:
         try:
             if self.labels is None and _is_header(text):
                 header = _Header.model_validate_json(text)
-                self.labels = LabelSet(tuple(header.keywords), tuple(header.negatives))
+                self.labels = LabelSet(tuple(header.keywords), tuple(header.negatives or ()))
+                self.negatives_known = header.negatives is not None
                 return
             clip = _Clip.model_validate_json(text)
             if self.labels is None:
@@ -147,6 +150,7 @@ class _Reading:
             devices=tuple(clip.device for clip in self.clips),
             sessions=tuple(clip.session for clip in self.clips),
             rooms=tuple(clip.room for clip in self.clips),
+            negatives_known=self.negatives_known,
         )
 
 

@@ -24,6 +24,7 @@ class Predictions:
         posteriors: float32[N, K], each value 0 to 1; rows of a calibrated model sum to 1, other systems' need not.
         words: what was said in each clip, as the data gave it: a keyword, another word, `_unknown_` or `_silence_`.
         clip_ids: N distinct names, by which two systems' answers are paired.
+        negatives_known: whether `labels.negatives` tells all such words; where it does not, no word is known to be new.
         speakers, devices, sessions, rooms: who, on what, in which recording session and where; None where unknown.
 
     Raises:
@@ -38,6 +39,7 @@ class Predictions:
     devices: tuple[str | None, ...] = ()
     sessions: tuple[str | None, ...] = ()
     rooms: tuple[str | None, ...] = ()
+    negatives_known: bool = True
 
     def __post_init__(self) -> None:
         num_clips = len(self.words)
@@ -122,6 +124,7 @@ class Predictions:
             devices=pick(self.devices),
             sessions=pick(self.sessions),
             rooms=pick(self.rooms),
+            negatives_known=self.negatives_known,
         )
 
 

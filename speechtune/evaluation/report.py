@@ -74,7 +74,7 @@ def _word_table(metrics: Metrics) -> Table | None:
     title = f"Other words taken for keywords at {metrics.open_set.false_accept_rate:.0%} false acceptance"
     table = Table("Word", "taken", "for", title=title, title_justify="left")
     for word in taken[:_MAX_WORDS]:
-        name = word.word if word.was_shown or word.word.startswith("_") else f"{word.word} (unseen)"
+        name = word.word if word.was_shown is not False or word.word.startswith("_") else f"{word.word} (unseen)"
         table.add_row(Text(name), f"{word.num_taken} of {word.num_clips}", Text(_taken_for(word.taken_for)))
     return table
 

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from speechtune.evaluation.detection import unseen_negatives
+from speechtune.evaluation.measurement import measure
 from speechtune.evaluation.open_set import taken_words
+from speechtune.evaluation.prediction_file import load_predictions, save_predictions
+from speechtune.evaluation.report import report_text
 from speechtune.evaluation.robustness import slices
+from speechtune.labels import LabelSet
 from tests.support.answers import LABELS, predictions_of, simulate, sure
 
 
@@ -45,3 +51,20 @@ def test_slices_add_up_to_the_whole() -> None:
     assert [part.value for part in parts if part.num_clips == 120] == ["phone"]
     total = sum(part.accuracy * part.num_clips for part in parts) / len(predictions)
     assert total == pytest.approx((predictions.predicted == predictions.truth).mean())
+
+
+def test_no_word_is_called_new_where_the_systems_negatives_are_not_known(tmp_path: Path) -> None:
+    known = simulate(np.random.default_rng(0), num_speakers=40)
+    not_known = replace(known, labels=LabelSet(known.labels.keywords), negatives_known=False)
+    save_predictions(not_known, tmp_path / "p.jsonl")
+    read = load_predictions(tmp_path / "p.jsonl")
+    assert not read.negatives_known
+    assert not read.take([0, 1]).negatives_known
+    assert unseen_negatives(known).any()
+    assert not unseen_negatives(read).any()
+    metrics = measure(read, num_resamples=20)
+    assert set(metrics.detection_rate_at_far_unseen.values()) == {None}
+    assert "is not known" in metrics.not_measured["detection_rate_at_far_unseen@0.05"]
+    assert metrics.open_set is not None
+    assert {word.was_shown for word in metrics.open_set.words} == {None}
+    assert "(unseen)" not in report_text(metrics)
