@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,19 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
+from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.clips import Clip, ClipSet, count_labels, fingerprint, speakers_of
 from speechtune.data.loading import load_clips, load_negatives, load_noise
 from speechtune.data.locks import refuse_locked
+from speechtune.data.long_clips import cut_long_clips
 from speechtune.data.sampling import draw_shots
 from speechtune.data.selection import choose_labels
 from speechtune.errors import UnsplittableError
-from speechtune.labels import LabelSet
+from speechtune.labels import SILENCE, LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.clip_audio import ClipAudio
 from speechtune.training.stages import Progress
+from speechtune.training.window_length import SHORTEST_MS
 
 MIN_KEYWORD_CLIPS = 2
 """Fewer clips in all leave nothing to check a model on."""
@@ -34,7 +38,7 @@ class TrainingData:
         clips: folder or manifest of labelled clips; clips that it declares valid or test are left out.
         keywords: the words to recognise; none: every label of `clips`.
         shots: use so many clips of each keyword, drawn by the seed; none: all.
-        negatives: folder or manifest of speech that holds no keyword.
+        negatives: folder or manifest of speech that holds no keyword; long recordings are cut into pieces.
         noise: folder of background recordings, beside those that `clips` has.
         speaker_pattern: regular expression that finds the speaker in file names.
         more: further folders or manifests like `clips`.
@@ -74,6 +78,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     clips = tuple(clip for clip in clips if clip.split in (None, "train"))
     if data.shots is not None:
         clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
+    clips = _cut_speech(clips, labels, recipe)
     _check_enough(clips, labels, data.clips)
     noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
     refuse_locked(clips)
@@ -86,6 +91,14 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     }
     recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
     return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes)
+
+
+def _cut_speech(clips: Sequence[Clip], labels: LabelSet, recipe: Recipe) -> tuple[Clip, ...]:
+    """The same clips, other speech that is longer than two windows as pieces of about a word."""
+    window_samples = samples_from_ms(recipe.clip.window_ms or SHORTEST_MS)
+    whole = {*labels.keywords, SILENCE}
+    pieces = ((clip,) if clip.label in whole else cut_long_clips((clip,), window_samples) for clip in clips)
+    return tuple(itertools.chain.from_iterable(pieces))
 
 
 def _load_all(data: TrainingData) -> ClipSet:

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechtune.errors import EncoderUnavailableError, ManifestError, UnknownLabelError, UnsplittableError
+from speechtune.data.loading import load_clips
+from speechtune.data.locks import lock_clips, lock_file
+from speechtune.errors import DataError, EncoderUnavailableError, ManifestError, UnknownLabelError, UnsplittableError
 from speechtune.models import packaged
 from speechtune.models.checkpoint import load_checkpoint
 from speechtune.recipe import Recipe
@@ -91,6 +93,25 @@ def test_negatives_and_noise_may_lie_elsewhere(data: Path, tmp_path: Path, encod
     result = run(data, tmp_path / "model", encoder, negatives=more, noise=tmp_path / "noise")
     assert "lamp" in result.checkpoint.classifier.labels.negatives
     assert result.checkpoint.training["num_noise_recordings"] == 1
+
+
+def test_long_negatives_are_heard_a_word_at_a_time(data: Path, tmp_path: Path, encoder: str) -> None:
+    sentence = np.concatenate([word_like(seed, 14_000) for seed in range(20, 26)])
+    write_audio(tmp_path / "talk" / "sentence.wav", sentence)
+    result = run(data, tmp_path / "model", encoder, negatives=tmp_path / "talk")
+    assert result.num_clips["_unknown_"] >= 4
+    assert result.checkpoint.classifier.window_samples == 16_000
+
+
+def test_a_locked_test_clip_is_not_trained_on(data: Path, tmp_path: Path, encoder: str) -> None:
+    locked = load_clips(data).clips[0]
+    lock_clips([locked])
+    try:
+        with pytest.raises(DataError, match="locked test split"):
+            run(data, tmp_path / "model", encoder)
+    finally:
+        lock_file().unlink()
+    assert not (tmp_path / "model").exists()
 
 
 def test_one_clip_of_each_keyword_is_enough_and_the_thresholds_say_so(data: Path, tmp_path: Path, encoder: str) -> None:

@@ -81,3 +81,15 @@ def test_weights_that_do_not_stay_finite_are_an_error_that_says_what_to_do(monke
     )
     with pytest.raises(TrainingDivergedError, match=r"head\.l2"):
         train_head(KeywordHead((6,), 3), embeddings, targets, HeadSettings())
+
+
+def test_rows_read_in_pieces_give_the_same_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, targets = blobs()
+    rows = torch.arange(0, len(targets), 2)
+    whole, pieces = KeywordHead((2, 4), 3), KeywordHead((2, 4), 3)
+    train_head(whole, embeddings[rows], targets[rows], HeadSettings())
+    monkeypatch.setattr("speechtune.models.head.PIECE_ROWS", 7)
+    monkeypatch.setattr("speechtune.training.head_phase._KEPT_BYTES", 0)
+    train_head(pieces, embeddings, targets, HeadSettings(), rows)
+    for one, other in zip(whole.state_dict().values(), pieces.state_dict().values(), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
