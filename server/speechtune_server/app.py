@@ -29,6 +29,7 @@ from speechtune_server.clock import Clock, MonotonicClock
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
 from speechtune_server.health import HEALTH_SERVICE, Health
+from speechtune_server.hits import HitKeeper
 from speechtune_server.interceptors import CallInterceptor
 from speechtune_server.listening import bind, server_options
 from speechtune_server.logs import configure_logs
@@ -82,7 +83,8 @@ class RecognitionServer:
             config.default_model_name,
             config.model_folder,
         )
-        self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics)
+        self._hits = _hits_of(config)
+        self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)
         access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
         interceptor = CallInterceptor(access, self._metrics, self._tracing)
@@ -184,6 +186,15 @@ class RecognitionServer:
         await self._listening.close()
         await self._runner.close()
         await asyncio.to_thread(self._tracing.close)
+        if self._hits is not None:
+            await asyncio.to_thread(self._hits.close)
+
+
+def _hits_of(config: ServerConfig) -> HitKeeper | None:
+    if config.keep_hits is None:
+        return None
+    _log.warning("the audio of detections and near misses is kept in %s", config.keep_hits)
+    return HitKeeper(config.keep_hits, config.keep_hits_max_bytes, config.keep_hits_max_days * 86_400)
 
 
 async def serve(

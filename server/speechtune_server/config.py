@@ -95,6 +95,12 @@ class ServerConfig(BaseModel):
     """Whether to listen without TLS beyond this machine: anybody on the way could listen in."""
     metrics_address: str | None = None
     """HOST:PORT where Prometheus finds metrics, over plain HTTP; none: nowhere."""
+    keep_hits: Path | None = None
+    """Folder for the audio of detections and near misses, for `speechtune review`; none: no audio is ever kept."""
+    keep_hits_max_bytes: Annotated[int, Field(ge=1_024)] = 1 << 30
+    """What they may take; the oldest go first."""
+    keep_hits_max_days: Annotated[float, Field(gt=0.0, le=3_650.0)] = 30.0
+    """How long they are kept."""
     log_format: LogFormat = LogFormat.TEXT
     """text for a person, json (one object a line) for a machine; on stderr."""
     log_level: LogLevel = LogLevel.INFO

@@ -25,6 +25,7 @@ from speechtune_server.clip import Clip, decode_file_clip, decode_raw_clip, reco
 from speechtune_server.clock import Clock
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
+from speechtune_server.hits import HitKeeper, HitRecorder, Origin
 from speechtune_server.metrics import Metrics
 from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import ModelStore, ServedModel
@@ -65,6 +66,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         admission: who is let in.
         clock: tells the time.
         metrics: is told what is found.
+        hits: keeps the audio of what is found; None: nobody does.
         engine: None while the models are being loaded, when `admission` lets nobody in.
     """
 
@@ -72,6 +74,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     admission: Admission
     clock: Clock
     metrics: Metrics
+    hits: HitKeeper | None = None
     engine: Engine | None = None
 
     async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:
@@ -100,9 +103,12 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             scorer = request.model.scorer
             session = Session(request.session, scorer.labels, scorer.thresholds, scorer.window_samples)
             writer = replies.Replies(request)
+            recorder = self._recorder(request)
 
             async def send(outgoing: Outgoing) -> None:
                 self.metrics.event_sent(request.model.name, outgoing)
+                if recorder is not None:
+                    recorder.note(outgoing.event)
                 _log_end(request, outgoing)
                 response = writer.event(outgoing)
                 if response is not None:
@@ -117,6 +123,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                     self.config.max_in_flight_seconds, self.config.max_stream_seconds, request.heartbeat_samples
                 ),
                 clock=self.clock,
+                listen_in=recorder.hear if recorder is not None else None,
             )
             with self.admission.reachable(stream):
                 await context.write(writer.started(session, self.config))
@@ -135,6 +142,15 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         """What this server takes, and its limits."""
         self.admission.check_serving()
         return replies.server_info(self.config, self._loaded.store, self.admission.num_streams, speechtune.__version__)
+
+    def _recorder(self, request: wire.StreamRequest) -> HitRecorder | None:
+        if self.hits is None:
+            return None
+        # A client without a key is an address, which is not kept beside what was said there.
+        key = "" if ":" in current_client() else current_client()
+        model = request.model
+        origin = Origin(model.name, model.digest, request.session_id, key)
+        return self.hits.recorder(request.session.audio, model.scorer.labels, origin)
 
     @property
     def _loaded(self) -> Engine:

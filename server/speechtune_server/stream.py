@@ -89,6 +89,7 @@ class RecognitionStream:
         send: takes every event, in order; is awaited before the next.
         limits: what the stream may do.
         clock: tells the time.
+        listen_in: is told the audio that the session has taken; None: nobody.
     """
 
     session: Session
@@ -97,6 +98,7 @@ class RecognitionStream:
     send: Send
     limits: StreamLimits
     clock: Clock
+    listen_in: Callable[[bytes], None] | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
     def __post_init__(self) -> None:
@@ -156,6 +158,8 @@ class RecognitionStream:
             if content:
                 self._num_taken += len(content)
                 self.session.receive(content)
+                if self.listen_in is not None:
+                    self.listen_in(content)
                 await self._advance()
                 self._watch_length()
             while (order := self._inbox.take_order()) is not None:

@@ -22,6 +22,9 @@ def serve(
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML; options go before it.")] = None,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address to listen on.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch, onnx or onnx-int8.")] = None,
+    keep_hits: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the audio of detections and near misses, for review.")
+    ] = None,
     log_format: Annotated[str | None, typer.Option(help="text, or json: one object a line.")] = None,
 ) -> None:
     """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
@@ -29,7 +32,7 @@ def serve(
     from speechtune_server.config import load_server_config
     from speechtune_server.logs import LogFormat
 
-    given: dict[str, Any] = {"address": address, "backend": backend, "log_format": log_format}
+    given: dict[str, Any] = {"address": address, "backend": backend, "keep_hits": keep_hits, "log_format": log_format}
     if checkpoint is not None:
         resolved = checkpoint.resolve()
         given["models"] = {resolved.stem if resolved.suffix == ".onnx" else resolved.name: checkpoint}
