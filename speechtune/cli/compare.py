@@ -1,4 +1,4 @@
-"""`speechtune compare A B DATA`: is B better than A, on the same clips?"""
+"""`speechtune compare A B [DATA]`: is B better than A, on the same clips?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from speechtune.evaluation.predictions import Predictions
 
 _SystemArgument = Annotated[
-    Path, typer.Argument(help="A checkpoint, or a file of predictions (.jsonl, as evaluate writes them).")
+    Path, typer.Argument(help="A checkpoint, an exported .onnx file, or a file of predictions (.jsonl).")
 ]
 
 
@@ -55,12 +55,12 @@ def _predictions(system: Path, data: Path | None, speaker_pattern: str | None) -
         return load_predictions(system)
     if data is None:
         raise ConfigError(f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)")
+    from speechtune.cli.local_system import open_system
     from speechtune.cli.progress import progress_bars
     from speechtune.data.loading import load_clips
     from speechtune.evaluation.clipwise import answer_clips
-    from speechtune.models.checkpoint import load_checkpoint
 
     clip_set = load_clips(data, speaker_pattern)
     clips = clip_set.in_split("test") or clip_set.clips
     with progress_bars() as progress:
-        return answer_clips(load_checkpoint(system).scorer(), clips, root=clip_set.root, progress=progress)
+        return answer_clips(open_system(system).scorer, clips, root=clip_set.root, progress=progress)

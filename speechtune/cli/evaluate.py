@@ -1,24 +1,29 @@
-"""`speechtune evaluate CKPT [DATA] [--stream FILE|DIR] --out DIR`: how good a checkpoint is on what it never heard."""
+"""`speechtune evaluate CKPT [DATA] [--stream FILE|DIR] --out DIR`: how good a system is on what it never heard."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import CheckpointArgument, SpeakerPatternOption
+from speechtune.cli.options import SpeakerPatternOption
 from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import JsonValue
     from rich.console import RenderableType
 
+    from speechtune.cli.local_system import System
     from speechtune.data.clips import Clip, ClipSet
     from speechtune.evaluation.conditions import ConditionMetrics
     from speechtune.evaluation.html_report import ClipPart, StreamPart
-    from speechtune.models.checkpoint import Checkpoint
+
+_NO_CONDITIONS = "--conditions needs the model itself: name a checkpoint and leave --address out"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +41,10 @@ class _ClipOptions:
 
 
 def evaluate(
-    checkpoint: CheckpointArgument,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CKPT]", help="Checkpoint or exported .onnx file; may be left out with --address."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Argument(metavar="[DATA]", help="Test clips: folder per label, or a manifest.")
     ] = None,
@@ -59,32 +67,59 @@ def evaluate(
         Path | None, typer.Option(metavar="DATA", help="The training clips, to look for leaks into the test.")
     ] = None,
     speaker_pattern: SpeakerPatternOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Ask a running server; CKPT then tells which words it was shown."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="With --address: name of the model; otherwise the default.")] = "",
 ) -> None:
-    """Measure a checkpoint on held-out clips, on long recordings, or on both, and write a report to look at.
+    """Measure a system on held-out clips, on long recordings, or on both, and write a report to look at.
 
     Where the clips declare a test split, that alone is used.
     """
     from rich.console import Console
 
     from speechtune.evaluation.html_report import ReportSource, write_html_report
-    from speechtune.models.checkpoint import load_checkpoint
 
-    _check_options(data, stream, truth, conditions or noise is not None or train is not None)
-    loaded = load_checkpoint(checkpoint)
+    if address is not None and data is None and checkpoint is not None and not _is_checkpoint(checkpoint):
+        checkpoint, data = None, checkpoint
+    has_conditions = conditions or noise is not None
+    _check_options(data, stream, truth, has_conditions or train is not None)
+    _check_system(checkpoint, address, model, has_conditions)
     console = Console()
-    facts = _facts(loaded, checkpoint)
     clip_part = stream_part = None
-    if data is not None:
-        options = _ClipOptions(data, speaker_pattern, train, conditions or noise is not None, noise)
-        report, clip_part = _clips(loaded, options, out, facts)
-        console.print(report)
-    if stream is not None:
-        report, stream_part = _streams(loaded, stream, truth, out)
-        console.print(report)
-        facts["recordings"] = str(stream)
-    title = f"{checkpoint.name} on " + " and ".join(path.name for path in (data, stream) if path is not None)
+    with _system(checkpoint, address, model) as system:
+        facts = dict(system.facts)
+        if data is not None:
+            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise)
+            report, clip_part = _clips(system, options, out, facts)
+            console.print(report)
+        if stream is not None:
+            report, stream_part = _streams(system, stream, truth, out)
+            console.print(report)
+            facts["recordings"] = str(stream)
+    title = f"{system.name} on " + " and ".join(path.name for path in (data, stream) if path is not None)
     written = write_html_report(ReportSource(title, facts, clip_part, stream_part), out)
     console.print(f"figures {out}, report {written}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    from speechtune.models.checkpoint_files import DESCRIPTION_FILE
+
+    return (path / DESCRIPTION_FILE).is_file()
+
+
+@contextmanager
+def _system(checkpoint: Path | None, address: str | None, model: str) -> Iterator[System]:
+    if address is not None:
+        from speechtune.cli.server_system import server_system
+
+        with server_system(address, model, checkpoint) as served:
+            yield served
+    elif checkpoint is not None:
+        from speechtune.cli.local_system import open_system
+
+        yield open_system(checkpoint)
 
 
 def _check_options(data: Path | None, stream: Path | None, truth: Path | None, has_clip_options: bool) -> None:
@@ -96,22 +131,21 @@ def _check_options(data: Path | None, stream: Path | None, truth: Path | None, h
         raise ConfigError("--conditions, --noise and --train belong to test clips: name them (DATA)")
 
 
-def _facts(loaded: Checkpoint, checkpoint: Path) -> dict[str, JsonValue]:
-    return {
-        "checkpoint": str(checkpoint),
-        "digest": loaded.digest,
-        "encoder": loaded.classifier.encoder.name,
-        **{f"training: {name}": value for name, value in loaded.training.items()},
-    }
+def _check_system(checkpoint: Path | None, address: str | None, model: str, has_conditions: bool) -> None:
+    if checkpoint is None and address is None:
+        raise ConfigError("evaluate: name a checkpoint (CKPT) or a running server (--address)")
+    if address is None and model:
+        raise ConfigError("--model belongs to --address")
+    if address is not None and has_conditions:
+        raise ConfigError(_NO_CONDITIONS)
 
 
 def _clips(
-    loaded: Checkpoint, options: _ClipOptions, out: Path, facts: dict[str, JsonValue]
+    system: System, options: _ClipOptions, out: Path, facts: dict[str, JsonValue]
 ) -> tuple[RenderableType, ClipPart]:
     from speechtune.cli.progress import progress_bars
     from speechtune.data.clips import ClipSet, fingerprint, read_clip
     from speechtune.data.loading import load_clips
-    from speechtune.evaluation.clipwise import evaluate_clips
     from speechtune.evaluation.html_report import ClipPart
     from speechtune.evaluation.metrics import write_metrics
     from speechtune.evaluation.prediction_file import save_predictions
@@ -120,14 +154,7 @@ def _clips(
     clip_set = load_clips(options.data, options.speaker_pattern)
     clips = clip_set.in_split("test") or clip_set.clips
     with progress_bars() as progress:
-        report = evaluate_clips(
-            loaded.scorer(),
-            clips,
-            root=clip_set.root,
-            encoder=loaded.classifier.encoder.name,
-            checkpoint_digest=loaded.digest,
-            progress=progress,
-        )
+        report = system.answer_clips(clips, clip_set.root, progress)
     out.mkdir(parents=True, exist_ok=True)
     save_predictions(report.predictions, out / "predictions.jsonl")
     write_metrics(report.metrics, out)
@@ -137,21 +164,24 @@ def _clips(
         report.metrics,
         report.predictions,
         lambda row: read_clip(clips[row]),
-        _conditions(loaded, clips, options) if options.conditions else (),
+        _conditions(system, clips, options) if options.conditions else (),
         None if options.train is None else _leaks(options, clip_set),
     )
     return render_report(report.metrics), part
 
 
-def _conditions(loaded: Checkpoint, clips: tuple[Clip, ...], options: _ClipOptions) -> list[ConditionMetrics]:
+def _conditions(system: System, clips: tuple[Clip, ...], options: _ClipOptions) -> list[ConditionMetrics]:
     from speechtune.audio.files import read_audio
+    from speechtune.cli.local_system import LocalSystem
     from speechtune.cli.progress import progress_bars
     from speechtune.data.loading import load_noise
     from speechtune.evaluation.conditions import score_conditions
 
+    if not isinstance(system, LocalSystem):
+        raise ConfigError(_NO_CONDITIONS)
     noises = [] if options.noise is None else [read_audio(path) for path in load_noise(options.noise)]
     with progress_bars() as progress:
-        return score_conditions(loaded.scorer(), clips, noises, progress=progress)
+        return score_conditions(system.scorer, clips, noises, progress=progress)
 
 
 def _leaks(options: _ClipOptions, test: ClipSet) -> list[str]:
@@ -167,27 +197,16 @@ def _leaks(options: _ClipOptions, test: ClipSet) -> list[str]:
     ]
 
 
-def _streams(loaded: Checkpoint, stream: Path, truth: Path | None, out: Path) -> tuple[RenderableType, StreamPart]:
+def _streams(system: System, stream: Path, truth: Path | None, out: Path) -> tuple[RenderableType, StreamPart]:
     from speechtune.cli.progress import progress_bars
     from speechtune.evaluation.html_report import StreamPart
-    from speechtune.evaluation.listening import ListeningSettings, decision_compute_ms, listen
     from speechtune.evaluation.recordings import find_recordings, read_part
-    from speechtune.evaluation.stream_measurement import measure_streams
     from speechtune.evaluation.stream_metrics import write_stream_metrics
     from speechtune.evaluation.stream_report import render_stream_report
-    from speechtune.streaming.activity import SileroActivity
 
     recordings = find_recordings(stream, truth)
-    scorer, activity = loaded.scorer(), SileroActivity()
-    settings = ListeningSettings(loaded.recipe.detector, loaded.recipe.endpointing)
     with progress_bars() as progress:
-        listening = listen(scorer, activity, recordings, settings, progress)
-    metrics = measure_streams(
-        listening,
-        compute_ms=decision_compute_ms(scorer, activity),
-        encoder=loaded.classifier.encoder.name,
-        checkpoint_digest=loaded.digest,
-    )
+        listening, metrics = system.answer_streams(recordings, progress)
     out.mkdir(parents=True, exist_ok=True)
     write_stream_metrics(metrics, out)
     heard = {one.recording.name: one for one in listening.heard}

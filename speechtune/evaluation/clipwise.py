@@ -97,17 +97,40 @@ def _answered(
     if not clips:
         raise DataError("there are no clips to evaluate on")
     scored = _score(scorer, clips, read, progress)
-    predictions = Predictions(
-        labels=scorer.labels,
-        posteriors=scored.posteriors,
-        words=tuple(_word(clip, scorer.labels) for clip in clips),
+    return labelled_predictions(scorer.labels, scored.posteriors, clips, root=root), scored.seconds
+
+
+def labelled_predictions(
+    labels: LabelSet,
+    posteriors: NDArray[np.float32],
+    clips: Sequence[Clip],
+    *,
+    root: Path | None = None,
+    negatives_known: bool = True,
+) -> Predictions:
+    """Posteriors float32[N, K] of N clips beside what is known about the clips.
+
+    Args:
+        labels: of the columns.
+        posteriors: in the clips' order.
+        clips: what was answered.
+        root: folder that clip ids are given relative to.
+        negatives_known: whether `labels` tells the words that the system was shown as negatives.
+
+    Raises:
+        ManifestError: a clip is listed twice, or a posterior is not within 0 and 1.
+    """
+    return Predictions(
+        labels=labels,
+        posteriors=posteriors,
+        words=tuple(_word(clip, labels) for clip in clips),
         clip_ids=tuple(_clip_id(clip, root) for clip in clips),
         speakers=tuple(clip.speaker for clip in clips),
         devices=tuple(clip.device for clip in clips),
         sessions=tuple(clip.session for clip in clips),
         rooms=tuple(clip.room for clip in clips),
+        negatives_known=negatives_known,
     )
-    return predictions, scored.seconds
 
 
 def _score(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
-from speechtune.errors import TrainingDivergedError
+from speechtune.errors import DataError, TrainingDivergedError
 from speechtune.evaluation.event_matching import HeardStream
 from speechtune.evaluation.recordings import Recording, audio_blocks
 from speechtune.labels import LabelSet
@@ -50,13 +50,13 @@ class HeardRecording:
     Attributes:
         recording: what was played.
         num_samples: its length at 16 kHz.
-        steps: the session's steps, in order.
+        steps: the session's steps, in order; None where they are not known: then only what was reported is.
         detections: what the session reported at the thresholds it was given.
     """
 
     recording: Recording
     num_samples: int
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] | None
     detections: tuple[Detection, ...]
 
     @property
@@ -73,7 +73,7 @@ class Listening:
         labels: of the model.
         thresholds: that the sessions used, one per keyword.
         settings: of the sessions.
-        seconds: wall time; `scoring_seconds`: of those, in the model.
+        seconds: wall time; `scoring_seconds`: of those, in the model; None: not known.
     """
 
     heard: tuple[HeardRecording, ...]
@@ -82,7 +82,7 @@ class Listening:
     settings: ListeningSettings
     num_windows: int
     seconds: float
-    scoring_seconds: float
+    scoring_seconds: float | None
 
     @property
     def audio_seconds(self) -> float:
@@ -94,10 +94,16 @@ class Listening:
         """For `score_streams`."""
         return tuple(one.stream for one in self.heard)
 
+    @property
+    def knows_steps(self) -> bool:
+        """Whether `streams_at` can tell."""
+        return all(one.steps is not None for one in self.heard)
+
     def streams_at(self, thresholds: dict[str, float]) -> tuple[HeardStream, ...]:
         """What sessions set to these thresholds report: exact, since no window depends on a threshold.
 
         Raises:
+            DataError: the steps of the sessions are not known.
             UnknownLabelError: a threshold of something that is not a keyword.
             ConfigError: a threshold that is not within 0 and 1.
         """
@@ -105,6 +111,8 @@ class Listening:
             _FORMAT, tuple(CommandRule(label, level) for label, level in thresholds.items()), self.settings.detector
         )
         rules = config.effective_rules(self.labels, thresholds)
+        if not self.knows_steps:
+            raise DataError("what was reported at one set of thresholds does not tell what others would report")
         return tuple(
             HeardStream(
                 one.recording.name,
@@ -112,7 +120,7 @@ class Listening:
                 one.recording.spoken,
                 tuple(
                     event
-                    for event in decided(one.steps, self.labels, rules, self.settings.detector)
+                    for event in decided(one.steps or (), self.labels, rules, self.settings.detector)
                     if isinstance(event, Detection)
                 ),
             )

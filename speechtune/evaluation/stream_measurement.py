@@ -55,7 +55,7 @@ def measure_streams(
             if stream.spoken
         },
         latency=_latency(streams, scores, compute_ms),
-        det=[_point(listening, level, tolerance_ms) for level in DET_THRESHOLDS],
+        det=[_point(listening, level, tolerance_ms) for level in DET_THRESHOLDS if listening.knows_steps],
         errors=list(_errors(streams, scores)),
         num_windows=listening.num_windows,
         seconds=listening.seconds,
@@ -64,7 +64,7 @@ def measure_streams(
         encoder=encoder,
         checkpoint_digest=checkpoint_digest,
         findings=_findings(scores, num_without_truth, hours),
-        not_measured=_not_measured(scores, compute_ms),
+        not_measured=_not_measured(listening, scores, compute_ms),
     )
 
 
@@ -91,16 +91,16 @@ def _pair(interval: Interval | None) -> tuple[float, float] | None:
 def _latency(
     streams: Sequence[HeardStream], scores: StreamScores, compute_ms: Sequence[float]
 ) -> LatencyMetrics | None:
-    if scores.latency is None or not compute_ms:
+    if scores.latency is None:
         return None
-    median, p95 = np.percentile(compute_ms, [50, 95])
+    median, p95 = np.percentile(compute_ms, [50, 95]).tolist() if compute_ms else (None, None)
     return LatencyMetrics(
         num_words=scores.latency.num_words,
         audio_median_ms=scores.latency.median_ms,
         audio_p95_ms=scores.latency.p95_ms,
         audio_max_ms=scores.latency.max_ms,
-        compute_median_ms=float(median),
-        compute_p95_ms=float(p95),
+        compute_median_ms=median,
+        compute_p95_ms=p95,
         audio_ms=[
             ms_from_samples(stream.detections[event].decision_sample - stream.spoken[word].end_sample)
             for stream, outcome in zip(streams, scores.outcomes, strict=True)
@@ -163,14 +163,18 @@ def _findings(scores: StreamScores, num_without_truth: int, hours: float) -> lis
     return findings
 
 
-def _not_measured(scores: StreamScores, compute_ms: Sequence[float]) -> dict[str, str]:
+def _not_measured(listening: Listening, scores: StreamScores, compute_ms: Sequence[float]) -> dict[str, str]:
     reasons = {}
     if scores.total.num_spoken == 0:
         reasons["total.false_reject_rate"] = "no keyword is said, as far as the label tracks tell"
     if scores.latency is None:
         reasons["latency"] = "no word was heard"
     elif not compute_ms:
-        reasons["latency"] = "the time to compute was not measured"
+        reasons["latency.compute_median_ms"] = reasons["latency.compute_p95_ms"] = "no decision was timed alone"
+    if not listening.knows_steps:
+        reasons["det"] = "what was reported at one set of thresholds does not tell what others would report"
+    if listening.scoring_seconds is None:
+        reasons["scoring_seconds"] = "the model ran elsewhere"
     if scores.negative_hours <= 0:
         reasons["total.false_accepts_per_hour"] = "there is no audio without keywords"
     return reasons

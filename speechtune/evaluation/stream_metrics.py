@@ -47,15 +47,16 @@ class EventCounts(_Part):
 class LatencyMetrics(_Part):
     """From the end of a word to its event, in ms: the audio that the decision waited for, and the time to compute it.
 
-    `compute` is of one frame of voice activity and one window, alone, on the machine that evaluated.
+    `compute` is of one frame of voice activity and one window, alone, on the machine that evaluated; null where it was
+    not measured.
     """
 
     num_words: Count
     audio_median_ms: float
     audio_p95_ms: float
     audio_max_ms: float
-    compute_median_ms: Rate
-    compute_p95_ms: Rate
+    compute_median_ms: Rate | None
+    compute_p95_ms: Rate | None
     audio_ms: list[float]
     """Of every heard word, in the order of the recordings."""
 
@@ -100,12 +101,13 @@ class StreamMetrics(_Part):
     """Those in which a keyword was said."""
     latency: LatencyMetrics | None
     det: list[StreamPoint]
+    """Empty where only what was reported at the thresholds is known."""
     errors: list[WrongEvent]
     num_windows: Count
     seconds: Rate
     """Wall time of listening."""
-    scoring_seconds: Rate
-    """Of those, in the model."""
+    scoring_seconds: Rate | None
+    """Of those, in the model; null where it is not known."""
     real_time_factor: Rate | None
     """Wall time for a second of audio."""
     encoder: str | None

@@ -12,7 +12,8 @@ from speechtune.evaluation.stream_metrics import EventCounts, StreamMetrics
 def render_stream_report(metrics: StreamMetrics) -> Group:
     """A renderable for rich: misses and false accepts by keyword and recording, latency, speed, and the DET."""
     parts: list[Table | Text] = [_count_table(metrics), Text(_latency_text(metrics)), Text(_speed_text(metrics))]
-    parts.append(_det_table(metrics))
+    if metrics.det:
+        parts.append(_det_table(metrics))
     parts += [Text(f"Note: {finding}.") for finding in metrics.findings]
     parts += [Text(f"Not measured: {key}: {reason}.") for key, reason in metrics.not_measured.items()]
     return Group(*parts)
@@ -53,20 +54,24 @@ def _latency_text(metrics: StreamMetrics) -> str:
     latency = metrics.latency
     if latency is None:
         return "Latency: not measured."
+    compute = ""
+    if latency.compute_median_ms is not None:
+        compute = f"; on top {latency.compute_median_ms:.0f} ms ({latency.compute_p95_ms:.0f} ms) to compute"
     return (
         f"From a word's end to its event: {latency.audio_median_ms:.0f} ms of audio in the median, "
-        f"{latency.audio_p95_ms:.0f} ms at the 95th percentile; on top {latency.compute_median_ms:.0f} ms "
-        f"({latency.compute_p95_ms:.0f} ms) to compute."
+        f"{latency.audio_p95_ms:.0f} ms at the 95th percentile{compute}."
     )
 
 
 def _speed_text(metrics: StreamMetrics) -> str:
     if not metrics.real_time_factor:
         return "Speed: not measured."
-    share = metrics.scoring_seconds / metrics.seconds if metrics.seconds else 0.0
+    share = ""
+    if metrics.scoring_seconds is not None and metrics.seconds:
+        share = f"{metrics.scoring_seconds / metrics.seconds:.0%} of it in the encoder, "
     return (
         f"Heard in {metrics.seconds:.0f} s, {1.0 / metrics.real_time_factor:.0f} times as fast as real time; "
-        f"{share:.0%} of it in the encoder, {metrics.num_windows} windows."
+        f"{share}{metrics.num_windows} windows."
     )
 
 
