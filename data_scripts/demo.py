@@ -32,7 +32,7 @@ from speechtune.data.manifest import write_manifest
 from speechtune.data.splits import SplitFractions, split_by_speaker
 from speechtune.data.synthesis import synthesize
 from speechtune.errors import ModelUnavailableError, SpeechTuneError, UnsplittableError
-from speechtune.labels import RESERVED
+from speechtune.labels import RESERVED, UNKNOWN
 
 SENTENCES = (
     "we went for a walk along the river because the weather was so fine",
@@ -44,9 +44,18 @@ SENTENCES = (
     "nobody could remember where the old photographs had been put",
     "after the concert they had dinner in a small place by the harbour",
 )
+TRAINING_SENTENCES = (
+    "in the evening the children played behind the old school house",
+    "please remind me to send a letter to my aunt before the weekend",
+    "the farmer sold most of his apples at the market in the village",
+    "they could not agree about the colour of the curtains in the hall",
+    "every summer a great many visitors come to look at the castle",
+    "he has written a book about the history of bridges and tunnels",
+)
+"""Speech that holds no command, to be cut into words and learnt from; none of it is in `SENTENCES`."""
 _SHOTS = 10
 _TOLERANCE_SECONDS = 0.5
-_SERVER_START_SECONDS = 60
+_SERVER_START_SECONDS = 180
 _SERVER_STOP_SECONDS = 30
 _NUM_PLANTED = 12
 _TEST_SHARE = 3
@@ -54,11 +63,11 @@ _TEST_SHARE = 3
 
 @dataclass(frozen=True)
 class DemoData:
-    """Where the sets of one run are: training and test as manifests, negatives as a folder (none: in training)."""
+    """Where the sets of one run are: training and test, and speech that holds no command."""
 
     train: Path
     test: Path
-    negatives: Path | None
+    negatives: Path
     keywords: tuple[str, ...]
 
 
@@ -83,8 +92,7 @@ def _run(out: Path, own: Path | None) -> None:
     data = _own_data(out, own) if own is not None else _synthesised_data(out)
     checkpoint = out / "checkpoint"
     _say("2/6 fine-tune a pretrained encoder on the training voices")
-    negatives = [] if data.negatives is None else ["--negatives", str(data.negatives)]
-    keywords = ["--keywords", ",".join(data.keywords)]
+    keywords, negatives = ["--keywords", ",".join(data.keywords)], ["--negatives", str(data.negatives)]
     _speechtune("finetune", str(data.train), "--out", str(checkpoint), *keywords, *negatives)
     _say("3/6 evaluate on the test voices")
     _speechtune("evaluate", str(checkpoint), str(data.test), "--out", str(out / "evaluation"))
@@ -112,7 +120,17 @@ def _synthesised_data(out: Path) -> DemoData:
     for name, speakers, takes in sides:
         clip_set = synthesize_set(out / name, plan_lines(COMMANDS, takes), speakers, seed=0)
         print(f"{clip_set.root}: {len(clip_set.clips)} clips, {len(clip_set.speakers)} voices")
-    return DemoData(out / "train", out / "test", None, COMMANDS)
+    return DemoData(out / "train", out / "test", _sentences(out / "negatives"), COMMANDS)
+
+
+def _sentences(folder: Path) -> Path:
+    voices = split_voices()[0]
+    for index, text in enumerate(TRAINING_SENTENCES):
+        path = folder / UNKNOWN / f"sentence-{index}.flac"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_flac(path, synthesize(text, voices[index * 5 % len(voices)]))
+    return folder
 
 
 def _own_data(out: Path, folder: Path) -> DemoData:
@@ -134,7 +152,7 @@ def _own_data(out: Path, folder: Path) -> DemoData:
     negatives = out / "negatives"
     others = [line for line in plan_lines(keywords, _SHOTS) if line.label not in keywords]
     synthesize_set(negatives, others, split_voices()[0], seed=0)
-    return DemoData(out / "train.jsonl", out / "test.jsonl", negatives, keywords)
+    return DemoData(out / "train.jsonl", out / "test.jsonl", _sentences(negatives), keywords)
 
 
 def _plant(out: Path, data: DemoData) -> tuple[Path, tuple[Planted, ...]]:
