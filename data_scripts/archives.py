@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
@@ -101,9 +101,13 @@ def _of_tape(tape: tarfile.TarFile, archive: Path) -> Iterator[_Member]:
     for info in tape:
         content = tape.extractfile(info) if info.isfile() else None
         if content is not None:
-            yield _Member(info.name, info.size, functools.partial(nullcontext[IO[bytes]], content))
+            yield _Member(info.name, info.size, functools.partial(_as_it_is, content))
         elif not info.isdir():
             raise ManifestError(f"{archive}: holds {info.name!r}, which is neither file nor folder; do not trust it")
+
+
+def _as_it_is(content: IO[bytes]) -> IO[bytes]:
+    return content
 
 
 def _write(member: _Member, folder: Path, archive: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from speechtune.audio.judgement import SoundLimits, judge
 from speechtune.audio.timebase import ms_from_samples
-from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels
+from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels, read_clip
 from speechtune.data.copies import find_copies
 from speechtune.data.doubted_labels import doubted_labels
 from speechtune.data.examination import Examined, Listener, examine
@@ -47,7 +47,7 @@ def inspect_clips(
         findings.append(_own_findings(clip, one, limits))
         if progress is not None:
             progress()
-    copies = find_copies([one.print for one in examined])
+    copies = find_copies([one.print for one in examined], lambda place: read_clip(clip_set.clips[place]))
     for found in (
         _narrow_band(clip_set.clips, examined),
         _copies(clip_set.clips, examined, copies),

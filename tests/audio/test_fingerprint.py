@@ -8,7 +8,6 @@ import soundfile
 
 from speechtune.audio.files import decode_audio
 from speechtune.audio.fingerprint import difference, fingerprint_sound
-from speechtune.data.copies import find_copies
 from tests.support.clips import word_like
 
 
@@ -41,13 +40,3 @@ def test_a_shift_changes_little(shift):
 def test_what_is_silent_or_too_short_has_no_print():
     assert fingerprint_sound(np.zeros(16_000, dtype=np.float32)) is None
     assert fingerprint_sound(word_like(1)[:1_000]) is None
-
-
-def test_copies_are_paired_with_the_earlier_one_and_nothing_else_is():
-    words = [word_like(seed) for seed in range(30)]
-    words += [0.3 * words[4], through(words[9], format="FLAC", subtype="PCM_16"), words[4][480:]]
-    prints = [None, *(fingerprint_sound(word) for word in words)]
-    found = find_copies(prints)
-    assert {(5, 31), (10, 32)} <= set(found)
-    assert {pair[1] for pair in found} == {31, 32, 33}
-    assert find_copies([]) == find_copies([None, prints[1]]) == []
