@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from speechtune.audio.placement import place_by_energy
 from speechtune.errors import (
     CheckpointCorruptError,
     CheckpointIncompatibleError,
@@ -19,6 +21,7 @@ from speechtune.errors import (
 )
 from speechtune.models.export import FP32_TOLERANCE, export_onnx
 from speechtune.models.onnx_scorer import METADATA_KEY, OnnxScorer
+from tests.support.clips import word_like, write_audio
 from tests.support.encoders import FAMILIES, noise_windows, random_checkpoint
 from tests.support.processes import run_python
 
@@ -128,3 +131,24 @@ def test_scoring_needs_no_torch(exported):
         print(sorted({{"torch", "transformers", "onnx"}} & sys.modules.keys()))
     """)
     assert printed.split("\n")[:2] == ["(1, 4)", "[]"]
+
+
+def test_the_example_recognises_with_onnxruntime_and_numpy_alone(exported, tmp_path):
+    word = word_like(3)
+    clip = write_audio(tmp_path / "clip.wav", word)
+    script = Path(__file__).resolve().parents[2] / "examples" / "recognize_onnx.py"
+    said = run_python(
+        f"""
+        import runpy, sys
+        sys.argv = ["recognize_onnx", {str(exported / "fp32.onnx")!r}, {str(clip)!r}]
+        runpy.run_path({str(script)!r})
+        assert not sys.modules.keys() & {{"torch", "speechtune", "soundfile"}}
+        """
+    )
+    scorer = OnnxScorer(exported / "fp32.onnx")
+    posteriors = scorer.score(place_by_energy(word, scorer.window_samples)[None])[0]
+    best = int(posteriors[: len(scorer.labels.keywords)].argmax())
+    keyword = scorer.labels.keywords[best]
+    answer, confidence = said.split()
+    assert answer == (keyword if posteriors[best] >= scorer.thresholds[keyword] else "_unknown_")
+    assert float(confidence) == pytest.approx(float(posteriors[best]), abs=0.02)
