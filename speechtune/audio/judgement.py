@@ -8,16 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.levels import (
-    active_range,
-    active_speech_dbfs,
-    bandwidth_hz,
-    clipped_fraction,
-    frame_levels_dbfs,
-    peak_dbfs,
-    rms_dbfs,
-    snr_db,
-)
+from speechtune.audio.levels import SpeechLevels, bandwidth_hz, clipped_fraction, peak_dbfs, rms_dbfs
 from speechtune.audio.timebase import ms_from_samples, samples_from_ms
 
 SoundFault = Literal[
@@ -25,7 +16,6 @@ SoundFault = Literal[
 ]
 
 _EDGE_MS = 5
-_LOUD_PERCENTILE = 95.0
 
 
 @dataclass(frozen=True)
@@ -79,19 +69,19 @@ class Fault:
 
 def measure(samples: NDArray[np.float32]) -> SoundMeasures:
     """Measure float32[N] at 16 kHz, N ≥ 1."""
-    active = active_range(samples)
+    levels = SpeechLevels(samples)
+    active = levels.range
     edge = min(samples_from_ms(_EDGE_MS), len(samples))
-    loud = float(np.percentile(frame_levels_dbfs(samples), _LOUD_PERCENTILE))
     return SoundMeasures(
         num_samples=len(samples),
         rms_dbfs=rms_dbfs(samples),
         peak_dbfs=peak_dbfs(samples),
-        speech_dbfs=active_speech_dbfs(samples),
-        snr_db=snr_db(samples),
+        speech_dbfs=levels.speech_dbfs,
+        snr_db=levels.snr_db,
         clipped_fraction=clipped_fraction(samples),
         speech_samples=0 if active is None else active[1] - active[0],
-        start_edge_db=rms_dbfs(samples[:edge]) - loud,
-        end_edge_db=rms_dbfs(samples[-edge:]) - loud,
+        start_edge_db=rms_dbfs(samples[:edge]) - levels.loud_dbfs,
+        end_edge_db=rms_dbfs(samples[-edge:]) - levels.loud_dbfs,
         bandwidth_hz=bandwidth_hz(samples),
     )
 

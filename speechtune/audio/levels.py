@@ -24,6 +24,7 @@ _MIN_CONTRAST_DB = 8.0
 _FLAT_TOP = 0.995
 _MIN_FLAT_RUN = 3
 _SPECTRUM_SAMPLES = 512
+_SPECTRUM_WINDOW = np.hanning(_SPECTRUM_SAMPLES).astype(np.float32)
 _BAND_RANGE_DB = 60.0
 
 
@@ -84,13 +85,59 @@ def frame_levels_dbfs(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     return levels
 
 
-def active_frames(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which frames of 20 ms hold speech by their level: bool[ceil(N / 320)], all False in steady sound.
+class SpeechLevels:
+    """The levels of float32[N], N ≥ 1, frame by frame, and what they tell of the speech in it.
 
     A frame is active if it is within 30 dB of the loudest 5 % of frames and 6 dB above the quietest 10 %, as long as
     those two are 8 dB or more apart.
+
+    Attributes:
+        frames_dbfs: float64[ceil(N / 320)], as `frame_levels_dbfs`.
+        loud_dbfs: level that the loudest 5 % of frames reach.
+        active: bool[ceil(N / 320)], all False in steady sound.
     """
-    return _active(frame_levels_dbfs(samples))
+
+    def __init__(self, samples: NDArray[np.float32]) -> None:
+        self._num_samples = len(samples)
+        self.frames_dbfs = frame_levels_dbfs(samples)
+        noise_dbfs, self.loud_dbfs = _percentiles(self.frames_dbfs, _NOISE_PERCENTILE, _LOUD_PERCENTILE)
+        least = max(self.loud_dbfs - _ACTIVE_RANGE_DB, noise_dbfs + _ACTIVE_ABOVE_NOISE_DB)
+        stands_out = self.loud_dbfs - noise_dbfs >= _MIN_CONTRAST_DB
+        self.active: NDArray[np.bool_] = (self.frames_dbfs >= least) & stands_out
+
+    @property
+    def range(self) -> tuple[int, int] | None:
+        """First sample of the first active frame and the one after the last active frame; None if none is active."""
+        active = np.flatnonzero(self.active)
+        if len(active) == 0:
+            return None
+        return int(active[0]) * FRAME_SAMPLES, min((int(active[-1]) + 1) * FRAME_SAMPLES, self._num_samples)
+
+    @property
+    def speech_dbfs(self) -> float | None:
+        """Mean power of the active frames; None if none is active.
+
+        The pauses do not count, as in ITU-T P.56, of which this is a plain form.
+        """
+        return _mean_level(self.frames_dbfs[self.active]) if self.active.any() else None
+
+    @property
+    def snr_db(self) -> float | None:
+        """Estimate of the level of speech over its background; None where there is no telling speech from background.
+
+        Power of the active frames less that of the others. A clip cut close to its word has little background, so the
+        estimate is a lower bound there.
+        """
+        if not self.active.any() or self.active.all():
+            return None
+        speech = 10.0 ** (_mean_level(self.frames_dbfs[self.active]) / 10.0)
+        noise = 10.0 ** (_mean_level(self.frames_dbfs[~self.active]) / 10.0)
+        return _dbfs(max(speech - noise, 0.0)) - _dbfs(noise)
+
+
+def active_frames(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which frames of 20 ms hold speech by their level, see `SpeechLevels`: bool[ceil(N / 320)]."""
+    return SpeechLevels(samples).active
 
 
 def active_range(samples: NDArray[np.float32]) -> tuple[int, int] | None:
@@ -99,34 +146,17 @@ def active_range(samples: NDArray[np.float32]) -> tuple[int, int] | None:
     >>> active_range(np.array([0.0] * 640 + [0.5] * 640 + [0.0] * 640, dtype=np.float32))
     (640, 1280)
     """
-    active = np.flatnonzero(active_frames(samples))
-    if len(active) == 0:
-        return None
-    return int(active[0]) * FRAME_SAMPLES, min((int(active[-1]) + 1) * FRAME_SAMPLES, len(samples))
+    return SpeechLevels(samples).range
 
 
 def active_speech_dbfs(samples: NDArray[np.float32]) -> float | None:
-    """Mean power of the active frames; None if none is active.
-
-    The pauses do not count, as in ITU-T P.56, of which this is a plain form.
-    """
-    levels = frame_levels_dbfs(samples)
-    active = _active(levels)
-    return float(_mean_level(levels[active])) if active.any() else None
+    """Mean power of the active frames, see `SpeechLevels.speech_dbfs`; None if none is active."""
+    return SpeechLevels(samples).speech_dbfs
 
 
 def snr_db(samples: NDArray[np.float32]) -> float | None:
-    """Estimate of the level of speech over its background; None where there is no telling speech from background.
-
-    Power of the active frames less that of the others. A clip cut close to its word has little background, so the
-    estimate is a lower bound there.
-    """
-    levels = frame_levels_dbfs(samples)
-    active = _active(levels)
-    if not active.any() or active.all():
-        return None
-    speech, noise = 10.0 ** (_mean_level(levels[active]) / 10.0), 10.0 ** (_mean_level(levels[~active]) / 10.0)
-    return _dbfs(max(speech - noise, 0.0)) - _dbfs(noise)
+    """Level of speech over its background, see `SpeechLevels.snr_db`; None where there is no telling them apart."""
+    return SpeechLevels(samples).snr_db
 
 
 def bandwidth_hz(samples: NDArray[np.float32]) -> float | None:
@@ -143,7 +173,7 @@ def bandwidth_hz(samples: NDArray[np.float32]) -> float | None:
     # The last block is left out unless it is whole: an abrupt end has every frequency.
     num_halves = max(len(samples) // half, 2)
     halves = np.pad(samples, (0, max(num_halves * half - len(samples), 0)))[: num_halves * half].reshape(-1, half)
-    blocks = np.concatenate([halves[:-1], halves[1:]], axis=1) * np.hanning(_SPECTRUM_SAMPLES)
+    blocks = np.concatenate([halves[:-1], halves[1:]], axis=1) * _SPECTRUM_WINDOW
     power = np.mean(np.abs(np.fft.rfft(blocks, axis=1)) ** 2, axis=0)
     strongest = power.max()
     if strongest <= 0.0:
@@ -152,12 +182,11 @@ def bandwidth_hz(samples: NDArray[np.float32]) -> float | None:
     return float(heard[-1]) * SAMPLE_RATE_HZ / _SPECTRUM_SAMPLES
 
 
-def _active(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    loud, noise = np.percentile(levels, [_LOUD_PERCENTILE, _NOISE_PERCENTILE])
-    if loud - noise < _MIN_CONTRAST_DB:
-        return np.zeros(len(levels), dtype=np.bool_)
-    active: NDArray[np.bool_] = levels >= max(loud - _ACTIVE_RANGE_DB, noise + _ACTIVE_ABOVE_NOISE_DB)
-    return active
+def _percentiles(levels: NDArray[np.float64], *percents: float) -> list[float]:
+    """As `numpy.percentile`, in a tenth of its time for so few numbers."""
+    ordered = np.sort(levels)
+    places = np.array(percents) * (len(ordered) - 1) / 100.0
+    return [float(level) for level in np.interp(places, np.arange(len(ordered)), ordered)]
 
 
 def _mean_level(levels: NDArray[np.float64]) -> float:

@@ -15,7 +15,7 @@ from speechtune.audio.judgement import SoundMeasures, measure
 from speechtune.data.clips import Clip, content_hash, read_clip, stretch_hash
 from speechtune.errors import AudioError
 
-_BATCH = 32  # clips of like length are embedded together: of fewer there are few alike
+_BATCH = 64  # clips of like length are embedded together: of fewer there are few alike
 
 
 class Listener(Protocol):

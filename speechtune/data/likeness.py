@@ -80,11 +80,11 @@ class _Standard:
 def _fit_dual(
     standard: _Standard, embeddings: NDArray[np.float32], truth: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Predictions float64[N, K] and the share float64[N] that each clip has in its own; N³."""
-    known = standard.of(embeddings)
-    gram = known @ known.T
-    hat = np.linalg.solve(gram + _RIDGE * np.eye(len(gram)), gram)
-    return hat.T @ truth, np.diagonal(hat)
+    """Predictions float64[N, K] and the share float64[N] that each clip has in its own; N³, in float32."""
+    known = standard.of(embeddings).astype(np.float32)
+    unit = np.eye(len(known), dtype=np.float32)
+    hat = unit - np.float32(_RIDGE) * np.linalg.inv(known @ known.T + np.float32(_RIDGE) * unit)
+    return (hat @ truth.astype(np.float32)).astype(np.float64), np.diagonal(hat).astype(np.float64)
 
 
 def _fit_primal(
@@ -92,14 +92,15 @@ def _fit_primal(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same in E³ + N·E², block by block: only `embeddings` are ever held whole. Products are float32."""
     size = embeddings.shape[1]
-    covariance, moment = _RIDGE * np.eye(size), np.zeros((size, truth.shape[1]))
+    covariance = np.float32(_RIDGE) * np.eye(size, dtype=np.float32)
+    moment = np.zeros((size, truth.shape[1]), dtype=np.float32)
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(embeddings), _BLOCK)]
     for block in blocks:
         known = standard.of(embeddings[block]).astype(np.float32)
         covariance += known.T @ known
         moment += known.T @ truth[block].astype(np.float32)
     inverse = np.linalg.inv(covariance)
-    weights, inverse = (inverse @ moment).astype(np.float32), inverse.astype(np.float32)
+    weights = inverse @ moment
     predicted, leverage = [], []
     for block in blocks:
         known = standard.of(embeddings[block]).astype(np.float32)
