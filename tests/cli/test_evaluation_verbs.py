@@ -88,3 +88,33 @@ def test_two_files_of_predictions_need_no_data_and_the_better_one_is_named(tmp_p
 def test_a_checkpoint_without_test_clips_cannot_be_compared(checkpoint, capsys):
     assert run(["compare", str(checkpoint), str(checkpoint)]) == 2
     assert "name test clips" in capsys.readouterr().err
+
+
+def test_exports_in_full_and_in_8_bits_are_compared_with_each_other_and_with_a_file_of_predictions(
+    checkpoint, tmp_path, capsys
+):
+    pytest.importorskip("onnx", reason="exporting needs the extra `export`")
+    data = make_folder(tmp_path / "data", {"yes": 6, "no": 5, "cat": 3})
+    full, small = tmp_path / "full.onnx", tmp_path / "small.onnx"
+    assert run(["export", str(checkpoint), "--out", str(full)]) == 0
+    assert run(["export", str(checkpoint), "--out", str(small), "--int8"]) == 0
+    assert run(["evaluate", str(full), str(data), "--out", str(tmp_path / "out")]) == 0
+    capsys.readouterr()
+    assert run(["compare", str(full), str(small), str(data), "--out", str(tmp_path / "c.json")]) == 0
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert found["num_clips"] == 14
+    # The file of predictions was made by the same export: paired by name, nothing differs.
+    predictions = tmp_path / "out" / "predictions.jsonl"
+    assert run(["compare", str(predictions), str(full), str(data), "--out", str(tmp_path / "d.json")]) == 0
+    found = json.loads((tmp_path / "d.json").read_text())
+    assert (found["num_clips"], found["won"], found["lost"]) == (14, [], [])
+    assert "no evidence of a difference" in " ".join(capsys.readouterr().out.split())
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["checkpoint_digest"] == load_checkpoint(checkpoint).digest
+
+
+def test_a_file_that_is_no_export_is_refused_by_name(tmp_path, capsys):
+    data = make_folder(tmp_path / "data", {"yes": 1, "no": 1})
+    (tmp_path / "model.onnx").write_bytes(b"nothing")
+    assert run(["compare", str(tmp_path / "model.onnx"), str(tmp_path / "gone.onnx"), str(data)]) == 2
+    assert "model.onnx" in capsys.readouterr().err
