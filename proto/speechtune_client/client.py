@@ -21,7 +21,9 @@ from speechtune_client import messages
 from speechtune_client.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, READY_POLL_SECONDS, Tls, call_metadata
 from speechtune_client.errors import UnavailableError, translated
 from speechtune_client.events import ModelInfo, Recognition, ServerInfo, StreamEvent
+from speechtune_client.listening import listen
 from speechtune_client.pacing import Pace
+from speechtune_client.replay import DEFAULT_REPLAY_SECONDS, Replay
 from speechtune_client.settings import CommandRule, Order, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
@@ -162,6 +164,35 @@ class CommandClient:
             ClientError: the call failed.
         """
         return self._events(_Sender(messages.stream_config(settings), chunks, Pace(settings)))
+
+    def listen(
+        self,
+        chunks: Iterable[bytes | Order],
+        *,
+        replay_seconds: float = DEFAULT_REPLAY_SECONDS,
+        give_up_after: float | None = None,
+        **settings: Unpack[StreamSettings],
+    ) -> Iterator[StreamEvent]:
+        """The events of live audio for as long as it lasts, over as many connections as it takes.
+
+        When the connection breaks or the server drains, it connects again: after a quarter of a second at most, then
+        after longer and longer, up to ten. What was not decided yet is sent again, from the beginning of open speech
+        and a second before. Every event comes once, and offsets count from the first byte of all. `Disconnected` and
+        `Resumed` tell of breaks. During one `chunks` goes on being taken; the last `replay_seconds` are kept, older
+        audio is lost, and `Resumed.lost` says how much.
+
+        Args:
+            chunks: audio, cut anywhere, and orders between it; iterated in a thread of its own.
+            replay_seconds: audio kept at most, at least 2; 32 kB a second of LINEAR16 at 16 kHz.
+            give_up_after: seconds without a connection after which the last error is raised; None: never.
+            settings: see `StreamSettings`.
+
+        Raises:
+            ValueError: an encoding that the contract does not have, or too small a `replay_seconds`.
+            ClientError: the server refuses what trying again would not change, or it was away for too long.
+        """
+        messages.stream_config(settings)  # what is wrong with them is told now, and not by a server that comes back
+        return listen(self, chunks, Replay(settings, replay_seconds), give_up_after)
 
     def _events(self, sender: _Sender) -> Iterator[StreamEvent]:
         call = self._stub.StreamingRecognize(sender.requests(), metadata=self._metadata)

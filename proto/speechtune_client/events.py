@@ -80,6 +80,34 @@ class Started(StreamEvent):
 
 
 @dataclass(frozen=True)
+class Disconnected(StreamEvent):
+    """The connection of a `listen` broke or was refused; another attempt comes `retry_in` seconds later."""
+
+    event: ClassVar[str] = "disconnected"
+
+    code: str
+    message: str
+    retry_in: float
+
+
+@dataclass(frozen=True)
+class Resumed(StreamEvent):
+    """The connection of a `listen` is back.
+
+    Attributes:
+        resume_offset: the audio from here on was sent again.
+        lost: seconds of audio that no server has heard, because the break outlasted what is kept.
+        model_digest: of the model that goes on, which may be another than before.
+    """
+
+    event: ClassVar[str] = "resumed"
+
+    resume_offset: float
+    lost: float
+    model_digest: str
+
+
+@dataclass(frozen=True)
 class Interim(StreamEvent):
     """Scores of one window while speech goes on, best first."""
 
@@ -146,7 +174,7 @@ class Heartbeat(StreamEvent):
 
 @dataclass(frozen=True)
 class Ended(StreamEvent):
-    """The last event; `reason` is "CLIENT_FINISHED", "DRAINING" or "MAX_DURATION"."""
+    """The last event; `reason` is "CLIENT_FINISHED", "DRAINING", "MAX_DURATION" or "IDLE"."""
 
     event: ClassVar[str] = "ended"
 

@@ -1,0 +1,289 @@
+"""One endless stream over many connections: what to send again, and which events are new. No IO, no clock.
+
+Everything the server may not have decided yet is kept, and sent again after a break: from the beginning of the speech
+that is open, or else from the last place the server has confirmed, and a second before. Positions are bytes of the
+stream's audio; offsets are seconds from its first byte, whichever connection an event comes by.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import deque
+from collections.abc import Iterable
+from fractions import Fraction
+
+from speechtune_client.events import (
+    Detection,
+    Ended,
+    Heartbeat,
+    Interim,
+    Rejected,
+    Resumed,
+    SpeechActivity,
+    Started,
+    StreamEvent,
+)
+from speechtune_client.messages import PACING_INTERVAL_MS, bytes_per_second
+from speechtune_client.settings import CommandRule, Order, StreamSettings, UpdateCommands
+
+DEFAULT_REPLAY_SECONDS = 30.0
+
+_LEAD_SECONDS = 1.0
+"""Audio before what is undecided, so that a server hears it in the same surroundings as the first time."""
+_SAME_SECONDS = 0.1
+_PIECE_SECONDS = 0.5
+_FRAME_SAMPLES, _MODEL_RATE = 512, 16_000
+_LONGEST_STEP_SECONDS = 0.5
+_NUM_REMEMBERED = 64
+
+
+class Replay:
+    """What one endless stream must remember.
+
+    Args:
+        settings: of the stream; its resume offset is where it begins.
+        replay_seconds: audio kept at most; what is older when a connection comes back is lost.
+
+    Raises:
+        ValueError: less than two seconds.
+    """
+
+    def __init__(self, settings: StreamSettings, replay_seconds: float = DEFAULT_REPLAY_SECONDS) -> None:
+        if not replay_seconds >= 2 * _LEAD_SECONDS:
+            raise ValueError(f"replay_seconds {replay_seconds!r}: give at least {2 * _LEAD_SECONDS:g}")
+        self.is_ended = False
+        """Whether the source gives no more."""
+        self._settings = settings
+        self._rate = bytes_per_second(settings)
+        self._origin = settings.get("resume_offset", 0.0)
+        self._step = _resume_step(settings)
+        self._capacity = int(replay_seconds * self._rate)
+        self._piece_bytes = max(int(self._rate * _PIECE_SECONDS), 1)
+        self._commands: Iterable[str | CommandRule] = tuple(settings.get("commands", ()))
+        self._session_id = settings.get("session_id", "")
+        # Pieces of the stream, each with its place, numbered on from `_first_number`; `_next_number` is sent next.
+        self._pieces: deque[tuple[int, bytearray | Order]] = deque()
+        self._first_number = self._next_number = 0
+        self._skip = 0
+        self._end = 0
+        self._num_connections = 0
+        self._lost_seconds = 0.0
+        self._latest = self._confirmed = self._confirmed_before = self._origin
+        self._last_beat = self._last_end = self._ended_before = self._origin
+        self._last_rejection = self._rejected_before = self._origin
+        self._last_start = self._started_before = -math.inf
+        self._closing_at: float | None = None
+        self._open_since: float | None = None
+        self._open_before: float | None = None
+        self._delivered: deque[Detection] = deque(maxlen=_NUM_REMEMBERED)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more audio would push some out that is not confirmed."""
+        return self._end - self._first_needed() >= self._capacity
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether the source gives no more, and this connection was given all of it."""
+        return self.is_ended and self._next_number >= self._first_number + len(self._pieces)
+
+    def put(self, chunk: bytes | Order) -> None:
+        """Add what the stream's source gives; the oldest audio goes where there is no room."""
+        if not isinstance(chunk, bytes):
+            self._pieces.append((self._end, chunk))
+            return
+        start = 0
+        while start < len(chunk):
+            piece = self._piece_with_room()
+            part = chunk[start : start + self._piece_bytes - len(piece)]
+            piece += part
+            start += len(part)
+            self._end += len(part)
+        self._forget()
+
+    def connect(self) -> StreamSettings:
+        """Begin another connection; gives its settings, `take` what it is to send."""
+        self._num_connections += 1
+        held = self._pieces[0][0] if self._pieces else self._end
+        wanted = self._first_needed() if self._num_connections > 1 else 0
+        start = min(-(-max(wanted, held) // self._step) * self._step, self._end)
+        self._lost_seconds = max(held - self._undecided(), 0) / self._rate
+        self._confirmed_before, self._open_before = self._confirmed, self._open_since
+        self._started_before = self._last_start
+        self._ended_before, self._rejected_before = self._last_end, self._last_rejection
+        self._latest = 0.0
+        self._next_number = self._number_at(start)
+        for _, piece in list(self._pieces)[: self._next_number - self._first_number]:
+            self._keep_commands(piece)
+        settings: StreamSettings = {**self._settings, "commands": self._commands, "speech_activity": True}
+        settings["session_id"] = self._session_id
+        settings["heartbeat_interval_ms"] = PACING_INTERVAL_MS  # they confirm what is decided
+        settings["resume_offset"] = self._origin + start / self._rate
+        return settings
+
+    def take(self) -> bytes | Order | None:
+        """What this connection is to send next; None: nothing for now."""
+        index = self._next_number - self._first_number
+        if index >= len(self._pieces):
+            return None
+        self._next_number += 1
+        skip, self._skip = self._skip, 0
+        piece = self._pieces[index][1]
+        return bytes(piece[skip:]) if isinstance(piece, bytearray) else piece
+
+    def heard(self, event: StreamEvent) -> StreamEvent | None:
+        """Take note of an event; gives it as the user is to see it, or None if it was seen before."""
+        self._confirm(event)
+        shown = self._shown(event)
+        if isinstance(event, SpeechActivity):
+            self._follow_speech(event)
+        elif isinstance(event, Rejected):
+            self._last_rejection = max(self._last_rejection, event.decision_offset)
+        self._forget()
+        return shown
+
+    def _confirm(self, event: StreamEvent) -> None:
+        """What the server has listened to is confirmed once all events of it are here."""
+        processed = event.audio_processed or 0.0
+        if isinstance(event, Heartbeat | Ended):
+            self._confirmed = max(self._confirmed, processed)
+        elif processed > self._latest:
+            self._confirmed = max(self._confirmed, self._latest)
+        self._latest = max(self._latest, processed)
+        if self._closing_at is not None and self._confirmed >= self._closing_at:
+            self._open_since = self._closing_at = None
+
+    def _follow_speech(self, event: SpeechActivity) -> None:
+        if event.kind == "SPEECH_STARTED":
+            self._last_start = max(self._last_start, event.start_offset)
+            # What ended before may still be undecided.
+            self._open_since = event.start_offset if self._closing_at is None else self._open_since
+            self._closing_at = None
+        else:
+            self._closing_at = event.decision_offset
+            self._last_end = max(self._last_end, event.end_offset or 0.0)
+
+    def _shown(self, event: StreamEvent) -> StreamEvent | None:
+        if isinstance(event, Started):
+            self._session_id = event.session_id
+            return event if self._num_connections == 1 else self._resumed(event)
+        if isinstance(event, Detection):
+            return self._shown_detection(event)
+        return event if self._is_new(event) else None
+
+    def _is_new(self, event: StreamEvent) -> bool:
+        if isinstance(event, Heartbeat):
+            return event.ends_within is not None or self._is_wanted(event)
+        if isinstance(event, Interim):
+            return self._num_connections == 1 or event.end_offset > self._confirmed_before
+        if isinstance(event, Rejected):
+            is_again = event.decision_offset <= self._rejected_before + _SAME_SECONDS
+            return not is_again and self._is_undecided(event.start_offset, event.decision_offset)
+        if isinstance(event, SpeechActivity):
+            return self._settings.get("speech_activity", False) and self._is_new_activity(event)
+        return True
+
+    def _resumed(self, event: Started) -> Resumed:
+        return Resumed(
+            event.resume_offset,
+            self._lost_seconds,
+            event.model_digest,
+            audio_processed=event.audio_processed,
+            session_id=event.session_id,
+        )
+
+    def _is_wanted(self, beat: Heartbeat) -> bool:
+        wanted_ms, now = self._settings.get("heartbeat_interval_ms"), beat.audio_processed or 0.0
+        if wanted_ms is None or now - self._last_beat < wanted_ms / 1000:
+            return False
+        self._last_beat = now
+        return True
+
+    def _shown_detection(self, event: Detection) -> Detection | None:
+        if not self._is_undecided(event.start_offset, event.decision_offset):
+            return None
+        if any(_is_same(event, other) for other in self._delivered):
+            return None
+        # As one connection from the first byte on would have called it.
+        sample = round((event.decision_offset - self._origin) * _MODEL_RATE)
+        named = dataclasses.replace(event, event_id=f"{sample}-{event.label}")
+        self._delivered.append(named)
+        return named
+
+    def _is_undecided(self, start: float, decision: float) -> bool:
+        """Whether the last connections cannot have decided this."""
+        if self._num_connections == 1 or decision > self._confirmed_before:
+            return True
+        return self._open_before is not None and start >= self._open_before - _SAME_SECONDS
+
+    def _is_new_activity(self, event: SpeechActivity) -> bool:
+        if event.kind == "SPEECH_STARTED":
+            is_again = event.start_offset <= self._started_before + _SAME_SECONDS
+            return self._num_connections == 1 or (
+                not is_again and event.start_offset >= self._ended_before - _SAME_SECONDS
+            )
+        return self._num_connections == 1 or (event.end_offset or 0.0) > self._ended_before + _SAME_SECONDS
+
+    def _piece_with_room(self) -> bytearray:
+        """The last piece, or a new one: single bytes must not cost what seconds do."""
+        last = self._pieces[-1][1] if self._pieces else None
+        if not isinstance(last, bytearray) or len(last) >= self._piece_bytes:
+            last = bytearray()
+            self._pieces.append((self._end, last))
+        elif self._next_number == self._first_number + len(self._pieces):  # it was taken: its rest is not
+            self._next_number -= 1
+            self._skip = len(last)
+        return last
+
+    def _undecided(self) -> int:
+        """The place from which on the server may have decided nothing yet."""
+        since = self._confirmed if self._open_since is None else min(self._confirmed, self._open_since)
+        # Speech that goes on and on must not fill the room: it is decided window by window.
+        since = max(since, self._confirmed - self._capacity / self._rate / 2)
+        return max(int((since - self._origin) * self._rate), 0)
+
+    def _first_needed(self) -> int:
+        """Where a new connection would begin."""
+        place = self._undecided() - int(_LEAD_SECONDS * self._rate)
+        return max(place // self._step * self._step, 0)
+
+    def _number_at(self, start: int) -> int:
+        """Of the piece that holds the byte at `start`; sets what of it is to be skipped."""
+        for index, (place, piece) in enumerate(self._pieces):
+            if isinstance(piece, bytearray) and place + len(piece) > start:
+                self._skip = max(start - place, 0)
+                return self._first_number + index
+        self._skip = 0
+        return self._first_number + len(self._pieces)
+
+    def _forget(self) -> None:
+        """Drop what is not needed any more, and what there is no room for."""
+        needed = max(self._first_needed(), self._end - self._capacity)
+        while self._pieces:
+            place, piece = self._pieces[0]
+            if place + (len(piece) if isinstance(piece, bytearray) else 0) > needed:
+                return
+            self._keep_commands(piece)
+            self._pieces.popleft()
+            self._first_number += 1
+            if self._next_number < self._first_number:
+                self._next_number, self._skip = self._first_number, 0
+
+    def _keep_commands(self, piece: bytearray | Order) -> None:
+        if isinstance(piece, UpdateCommands):
+            self._commands = piece.commands
+
+
+def _is_same(one: Detection, other: Detection) -> bool:
+    overlaps = one.start_offset < other.end_offset and other.start_offset < one.end_offset
+    return one.label == other.label and (overlaps or abs(one.decision_offset - other.decision_offset) <= _SAME_SECONDS)
+
+
+def _resume_step(settings: StreamSettings) -> int:
+    """Bytes between places where a connection may begin: whole frames of the model, where the rate has such places."""
+    rate_hz = settings.get("sample_rate_hertz", 16_000)
+    frame_bytes = bytes_per_second(settings) // rate_hz or 1
+    step = Fraction(_FRAME_SAMPLES * rate_hz, _MODEL_RATE)
+    samples = step.numerator  # of as many frames of the model as make a whole number of them
+    return frame_bytes * (samples if samples <= rate_hz * _LONGEST_STEP_SECONDS else 1)
