@@ -27,17 +27,39 @@ def stream(
     model: Annotated[str, typer.Option(help="Name of the model; otherwise the server's default.")] = "",
     realtime: Annotated[bool, typer.Option("--realtime", help="Send a file at the pace it would be spoken.")] = False,
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,
+    authorities: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Use TLS; these may vouch for the server.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the API key, NAME.SECRET.", envvar="SPEECHTUNE_KEY_FILE"),
+    ] = None,
 ) -> None:
-    """Stream a file or the microphone to a server; print one JSON line per event."""
-    from speechtune_client import ClientError, CommandClient, as_json
+    """Stream a file or the microphone to a server; print one JSON line per event.
+
+    The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back.
+    """
+    from speechtune_client import ClientError, CommandClient, Tls, as_json
 
     chunks = _microphone() if source == "mic" else _file(Path(source), realtime)
+    tls = Tls(root_certificates=_content(authorities)) if authorities else None
+    api_key = _content(key_file).decode().strip() if key_file else ""
     try:
-        with CommandClient(address) as client:
-            for event in client.stream(chunks, model=model, interims=interim):
+        with CommandClient(address, tls=tls, api_key=api_key) as client:
+            open_stream = client.listen if source == "mic" else client.stream
+            for event in open_stream(chunks, model=model, interims=interim):
                 typer.echo(json.dumps(as_json(event)))
+    except ValueError as error:
+        raise ConfigError(f"server {address}: {error}") from error
     except ClientError as error:
         raise _translated(error.code, f"server {address}: {error}") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _translated(code: str, message: str) -> SpeechTuneError:
