@@ -8,14 +8,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.levels import SpeechLevels, bandwidth_hz, clipped_fraction, peak_dbfs, rms_dbfs
+from speechtune.audio.levels import FRAME_SAMPLES, SpeechLevels, bandwidth_hz, clipped_fraction, peak_dbfs, rms_dbfs
 from speechtune.audio.timebase import ms_from_samples, samples_from_ms
+from speechtune.audio.voicing import voiced_frames
 
 SoundFault = Literal[
     "silent", "no_speech", "quiet", "noisy", "clipped", "too_short", "too_long", "cut_off_start", "cut_off_end"
 ]
 
 _EDGE_MS = 5
+_DOUBTFUL_SNR_DB = 10.0
+_VOICED_SHARE_OF_SPEECH, _VOICED_SHARE_OF_SOFT_SPEECH = 0.33, 0.5
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class SoundMeasures:
 
     Attributes:
         speech_dbfs: level while speech is on; None where none stands out from its background.
-        snr_db: speech over background; None where there is no telling them apart.
-        speech_samples: from the first to the last active frame, at 16 kHz; 0 if there is none.
+        snr_db: speech over background; None where there is no telling them apart, or no background.
+        speech_samples: from the first to the last active frame, at 16 kHz; 0 if there is no speech.
         start_edge_db, end_edge_db: level of the first and the last 5 ms over that of the loud frames.
         bandwidth_hz: highest frequency that is heard; None for digital silence.
     """
@@ -70,20 +73,37 @@ class Fault:
 def measure(samples: NDArray[np.float32]) -> SoundMeasures:
     """Measure float32[N] at 16 kHz, N ≥ 1."""
     levels = SpeechLevels(samples)
-    active = levels.range
+    speech_dbfs, snr_db, speech_samples = _speech(levels)
     edge = min(samples_from_ms(_EDGE_MS), len(samples))
     return SoundMeasures(
         num_samples=len(samples),
         rms_dbfs=rms_dbfs(samples),
         peak_dbfs=peak_dbfs(samples),
-        speech_dbfs=levels.speech_dbfs,
-        snr_db=levels.snr_db,
+        speech_dbfs=speech_dbfs,
+        snr_db=snr_db,
         clipped_fraction=clipped_fraction(samples),
-        speech_samples=0 if active is None else active[1] - active[0],
-        start_edge_db=rms_dbfs(samples[:edge]) - levels.loud_dbfs,
-        end_edge_db=rms_dbfs(samples[-edge:]) - levels.loud_dbfs,
+        speech_samples=speech_samples,
+        start_edge_db=rms_dbfs(levels.samples[:edge]) - levels.loud_dbfs,
+        end_edge_db=rms_dbfs(levels.samples[-edge:]) - levels.loud_dbfs,
         bandwidth_hz=bandwidth_hz(samples),
     )
+
+
+def _speech(levels: SpeechLevels) -> tuple[float | None, float | None, int]:
+    """Level, level over the background, and length of the speech.
+
+    A clip cut close to its word has soft sounds where others have their background, or nothing soft at all; both are
+    told from noise by their pitch.
+    """
+    active, snr_db = levels.range, levels.snr_db
+    if active is None:
+        is_all_speech = voiced_frames(levels.samples).mean() >= _VOICED_SHARE_OF_SPEECH
+        return (rms_dbfs(levels.samples), None, len(levels.samples)) if is_all_speech else (None, None, 0)
+    if snr_db is not None and snr_db < _DOUBTFUL_SNR_DB:
+        voiced = voiced_frames(levels.samples)
+        if voiced[~levels.active].mean() >= _VOICED_SHARE_OF_SOFT_SPEECH:
+            return levels.speech_dbfs, None, FRAME_SAMPLES * int((voiced | levels.active).sum())
+    return levels.speech_dbfs, snr_db, active[1] - active[0]
 
 
 def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = None) -> tuple[Fault, ...]:

@@ -88,18 +88,20 @@ def frame_levels_dbfs(samples: NDArray[np.float32]) -> NDArray[np.float64]:
 class SpeechLevels:
     """The levels of float32[N], N ≥ 1, frame by frame, and what they tell of the speech in it.
 
+    A constant offset, which cheap converters add, is taken off first: nobody hears it.
     A frame is active if it is within 30 dB of the loudest 5 % of frames and 6 dB above the quietest 10 %, as long as
     those two are 8 dB or more apart.
 
     Attributes:
+        samples: float32[N] without the offset.
         frames_dbfs: float64[ceil(N / 320)], as `frame_levels_dbfs`.
         loud_dbfs: level that the loudest 5 % of frames reach.
         active: bool[ceil(N / 320)], all False in steady sound.
     """
 
     def __init__(self, samples: NDArray[np.float32]) -> None:
-        self._num_samples = len(samples)
-        self.frames_dbfs = frame_levels_dbfs(samples)
+        self.samples: NDArray[np.float32] = samples - samples.mean(dtype=np.float64).astype(np.float32)
+        self.frames_dbfs = frame_levels_dbfs(self.samples)
         noise_dbfs, self.loud_dbfs = _percentiles(self.frames_dbfs, _NOISE_PERCENTILE, _LOUD_PERCENTILE)
         least = max(self.loud_dbfs - _ACTIVE_RANGE_DB, noise_dbfs + _ACTIVE_ABOVE_NOISE_DB)
         stands_out = self.loud_dbfs - noise_dbfs >= _MIN_CONTRAST_DB
@@ -111,7 +113,7 @@ class SpeechLevels:
         active = np.flatnonzero(self.active)
         if len(active) == 0:
             return None
-        return int(active[0]) * FRAME_SAMPLES, min((int(active[-1]) + 1) * FRAME_SAMPLES, self._num_samples)
+        return int(active[0]) * FRAME_SAMPLES, min((int(active[-1]) + 1) * FRAME_SAMPLES, len(self.samples))
 
     @property
     def speech_dbfs(self) -> float | None:

@@ -55,3 +55,26 @@ def test_real_recordings_cut_in_the_middle_of_the_word_are_found_and_whole_ones_
     halves = [samples[len(samples) // 2 :] for samples in clips if not kinds(samples)]
     found = sum("cut_off_start" in kinds(half) for half in halves)
     assert found / len(halves) >= 0.5  # many words lie before or after the middle of their clip
+
+
+def test_an_offset_that_nobody_hears_changes_nothing():
+    good = word_like(7)
+    assert kinds(good + 0.3) == kinds(good) == set()
+    assert kinds(good[6_000:] + 0.3) == {"cut_off_start"}
+
+
+def test_a_word_that_fills_its_clip_is_neither_noise_nor_noisy():
+    word = word_like(7)[2_500:8_000]
+    rising = (word * np.linspace(0.6, 1.0, len(word))).astype(np.float32)
+    measures = measure(rising)
+    assert measures.speech_dbfs is not None
+    assert not kinds(rising) & {"no_speech", "noisy", "too_short"}
+
+
+@needs_speech
+def test_real_digits_cut_close_are_seldom_accused_and_real_noise_is_no_speech():
+    digits = [read_audio(path) for path in sorted((SPEECH_FOLDER / "fsdd").glob("*/theo_*.flac"))]
+    assert sum(bool(kinds(samples)) for samples in digits) / len(digits) <= 0.05
+    silences = sorted((SPEECH_FOLDER / "speech_commands_dev" / "_silence_").glob("*.flac"))
+    heard = [measure(read_audio(path)).speech_dbfs is None for path in silences]
+    assert sum(heard) / len(heard) > 0.75
