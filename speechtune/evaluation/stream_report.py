@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -21,12 +22,13 @@ def render_stream_report(metrics: StreamMetrics) -> Group:
 
 def _count_table(metrics: StreamMetrics) -> Table:
     title = (
-        f"{metrics.hours:.2f} h in {metrics.num_recordings} recordings, {metrics.total.num_spoken} keywords said; "
-        "false accepts where none was said, per hour"
+        f"{metrics.hours:.2f} h in {metrics.num_recordings} recordings, {metrics.total.num_spoken} keywords said. "
+        "False: where none was said"
     )
-    table = Table("", title=title, title_justify="left")
-    for heading in ("threshold", "said", "missed", "false accepts", "an hour", "95 %", "confused", "repeated"):
-        table.add_column(heading, justify="right")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", overflow="fold", min_width=12)
+    for heading in ("threshold", "said", "missed", "false", "an hour", "95 %", "confused", "twice"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for keyword, found in metrics.per_keyword.items():
         table.add_row(Text(keyword), f"{metrics.thresholds[keyword]:.3f}", *_cells(found))
     table.add_section()
@@ -44,7 +46,7 @@ def _cells(found: EventCounts) -> tuple[str, ...]:
         _share(found.false_reject_rate),
         str(found.num_alone),
         _rate(found.alone_per_hour),
-        "" if interval is None else f"{interval[0]:.1f} – {interval[1]:.1f}",
+        "" if interval is None else f"{interval[0]:.1f}–{interval[1]:.1f}",
         str(found.num_confused),
         str(found.num_repeated),
     )

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from rich.console import Console
 
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
@@ -12,6 +14,7 @@ from speechtune.evaluation.listening import decision_compute_ms, listen
 from speechtune.evaluation.recordings import audio_blocks, find_recordings
 from speechtune.evaluation.stream_measurement import measure_streams
 from speechtune.evaluation.stream_metrics import load_stream_metrics, stream_metrics_schema, write_stream_metrics
+from speechtune.evaluation.stream_report import render_stream_report
 from speechtune.evaluation.stream_truth import write_truth
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
@@ -161,3 +164,13 @@ def test_the_time_to_compute_is_measured_on_one_window_alone():
     assert len(taken) == 20
     assert min(taken) > 0.0
     assert scorer.num_windows == 21
+
+
+def test_the_table_of_streams_fits_a_terminal_of_80_columns_with_every_name_whole(folder):
+    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(folder)), compute_ms=[3.0])
+    file = io.StringIO()
+    Console(file=file, width=80).print(render_stream_report(metrics))
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert ["threshold", "said", "missed", "false", "an", "hour", "95", "%", "confused", "twice"] in lines
+    assert any(line[:3] == ["low", "0.500", "1"] for line in lines)
+    assert any(line[:2] == ["a.wav", "2"] for line in lines)
