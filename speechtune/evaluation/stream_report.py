@@ -46,7 +46,7 @@ def _cells(found: EventCounts) -> tuple[str, ...]:
         _share(found.false_reject_rate),
         str(found.num_alone),
         _rate(found.alone_per_hour),
-        "" if interval is None else f"{interval[0]:.1f}–{interval[1]:.1f}",
+        "" if interval is None else f"{_short(interval[0])}–{_short(interval[1])}",
         str(found.num_confused),
         str(found.num_repeated),
     )
@@ -91,4 +91,8 @@ def _share(value: float | None) -> str:
 
 
 def _rate(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
