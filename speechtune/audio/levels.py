@@ -100,7 +100,8 @@ class SpeechLevels:
     """
 
     def __init__(self, samples: NDArray[np.float32]) -> None:
-        self.samples: NDArray[np.float32] = samples - samples.mean(dtype=np.float64).astype(np.float32)
+        # Not the mean: padding with zeros beside the offset would become loud.
+        self.samples: NDArray[np.float32] = samples - np.median(samples)
         self.frames_dbfs = frame_levels_dbfs(self.samples)
         noise_dbfs, self.loud_dbfs = _percentiles(self.frames_dbfs, _NOISE_PERCENTILE, _LOUD_PERCENTILE)
         least = max(self.loud_dbfs - _ACTIVE_RANGE_DB, noise_dbfs + _ACTIVE_ABOVE_NOISE_DB)
