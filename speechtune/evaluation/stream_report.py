@@ -26,7 +26,7 @@ def _count_table(metrics: StreamMetrics) -> Table:
         "False: where none was said"
     )
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", overflow="fold", min_width=12)
+    table.add_column("", overflow="fold", min_width=10)
     for heading in ("threshold", "said", "missed", "false", "an hour", "95 %", "confused", "twice"):
         table.add_column(heading, justify="right", no_wrap=True)
     for keyword, found in metrics.per_keyword.items():
