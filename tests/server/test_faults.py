@@ -1,0 +1,146 @@
+"""Hostile and broken clients: nobody makes the server fail, and nobody else is held up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from tests.support.hostile import connect_at_once, send_malformed
+from tests.support.serving import (
+    COMMANDS_CONTENT,
+    asynchronous,
+    audio,
+    config,
+    detections,
+    responses,
+    running_server,
+    stub_of,
+    until,
+)
+from tests.support.streaming import PitchScorer
+
+THE_CLIENTS_FAULT = {
+    "OK", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "REFUSED WHILE WRITING",
+}  # fmt: skip
+
+
+@asynchronous
+async def test_no_malformed_request_is_ever_our_fault(tmp_path, caplog):
+    """A thousand here; ten thousand with `python -m benchmarks.hostile_clients`."""
+    with caplog.at_level(logging.ERROR):
+        settings = {"open_admin": True, "model_folder": tmp_path, "max_streams": 1_000, "max_clips": 1_000}
+        async with running_server(**settings) as server, stub_of(server) as stub:
+            statuses = await send_malformed(server.address, 1_000, seed=time.time_ns() % 1_000_000)
+            assert set(statuses) <= THE_CLIENTS_FAULT, statuses
+            await until(lambda: server.admission.num_calls == 0)
+            assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
+    assert caplog.text == ""
+
+
+@asynchronous
+async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_count_is_exact():
+    """A hundred here; a thousand with `python -m benchmarks.hostile_clients`."""
+    most = 0
+    async with running_server(max_streams=20) as server, stub_of(server) as stub:
+
+        def look():
+            nonlocal most
+            most = max(most, server.admission.num_streams)
+
+        first, second = (message.SerializeToString() for message in (config(), audio(COMMANDS_CONTENT)))
+        statuses = await connect_at_once(server.address, 100, first, second, look)
+        assert set(statuses) == {"OK", "RESOURCE_EXHAUSTED"}
+        assert statuses.total() == 100
+        assert statuses["OK"] >= 20
+        assert most <= 20
+        await until(lambda: server.admission.num_calls == 0)
+        assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
+
+
+@asynchronous
+async def test_clients_that_send_a_byte_now_and_then_cost_nobody_else_anything():
+    async with running_server() as server, stub_of(server) as stub:
+        slow = []
+        for _ in range(20):
+            call = stub.StreamingRecognize()
+            await call.write(config())
+            slow.append(call)
+        done = asyncio.Event()
+
+        async def drip(call):
+            while not done.is_set():
+                await call.write(audio(b"\x01"))
+                await asyncio.sleep(0.02)
+
+        dripping = [asyncio.create_task(drip(call)) for call in slow]
+        started = time.monotonic()
+        for _ in range(5):
+            assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
+        assert time.monotonic() - started < 10
+        assert server.admission.num_streams == 20
+        done.set()
+        await asyncio.gather(*dripping)
+        for call in slow:
+            call.cancel()
+        await until(lambda: server.admission.num_streams == 0)
+
+
+class Stumbling(PitchScorer):
+    """Raises whatever comes to its mind, every second time."""
+
+    kinds = (ValueError, MemoryError, KeyError, RuntimeError, OSError)
+
+    def score(self, windows):
+        self.num_windows += 1
+        if self.num_windows % 2:
+            raise self.kinds[self.num_windows // 2 % len(self.kinds)]("secret")
+        return super().score(windows)
+
+
+@asynchronous
+async def test_a_runner_that_raises_anything_fails_only_the_streams_it_was_asked_by():
+    statuses = []
+    async with running_server(Stumbling(), max_batch=1) as server, stub_of(server) as stub:
+        for _ in range(12):
+            call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT[:40_000])]))
+            with suppress(grpc.aio.AioRpcError):
+                _ = [answer async for answer in call]
+            statuses.append((await call.code()).name)
+            assert "secret" not in (await call.details())
+        await until(lambda: server.admission.num_calls == 0)
+        assert server._runner.num_waiting == 0
+    assert set(statuses) == {"OK", "INTERNAL"}
+
+
+@asynchronous
+async def test_a_generic_client_learns_the_contract_by_reflection_and_makes_a_call():
+    """As grpcurl does: no code of ours on its side."""
+    pool = descriptor_pool.DescriptorPool()
+    async with running_server() as server, grpc.aio.insecure_channel(server.address) as channel:
+        reflected = reflection_pb2_grpc.ServerReflectionStub(channel)
+
+        async def learn(**question):
+            request = reflection_pb2.ServerReflectionRequest(**question)
+            answer = await reflected.ServerReflectionInfo(iter([request])).read()
+            for content in answer.file_descriptor_response.file_descriptor_proto:
+                file = descriptor_pb2.FileDescriptorProto.FromString(content)
+                for dependency in file.dependency:
+                    await learn(file_by_filename=dependency)
+                pool.Add(file)
+
+        await learn(file_containing_symbol="speechtune.v1.CommandRecognition")
+        method = pool.FindServiceByName("speechtune.v1.CommandRecognition").FindMethodByName("Recognize")
+        ask, answer = (message_factory.GetMessageClass(one) for one in (method.input_type, method.output_type))
+        request = ask(content=COMMANDS_CONTENT)
+        request.audio.encoding = (
+            pool.FindEnumTypeByName("speechtune.v1.AudioEncoding").values_by_name["LINEAR16"].number
+        )
+        request.audio.sample_rate_hertz = 16_000
+        content = await channel.unary_unary("/speechtune.v1.CommandRecognition/Recognize")(request.SerializeToString())
+        assert [one.label for one in answer.FromString(content).detections] == ["low", "high"]

@@ -1,0 +1,161 @@
+"""Clients that mean no good, or do not know better: malformed requests by the thousand, connections in a burst."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_client.v1 import model_admin_pb2 as admin_pb
+
+_RECOGNITION, _ADMIN = "/speechtune.v1.CommandRecognition/", "/speechtune.v1.ModelAdmin/"
+UNARY: dict[str, type[Message]] = {
+    _RECOGNITION + "Recognize": pb.RecognizeRequest,
+    _RECOGNITION + "ListModels": pb.ListModelsRequest,
+    _RECOGNITION + "GetServerInfo": pb.GetServerInfoRequest,
+    _ADMIN + "LoadModel": admin_pb.LoadModelRequest,
+    _ADMIN + "SetDefaultModel": admin_pb.SetDefaultModelRequest,
+}
+STREAMING = _RECOGNITION + "StreamingRecognize"
+_LOCAL = (("grpc.use_local_subchannel_pool", 1),)
+_CONCURRENCY = 32
+_SECONDS = 20
+
+
+def random_message(cls: Any, draw: random.Random, depth: int = 0) -> Any:
+    """A message whose fields are set by chance, to values that are mostly absurd."""
+    message = cls()
+    for field in cls.DESCRIPTOR.fields:
+        if draw.random() < 0.45 or depth > 5:
+            continue
+        if field.message_type is not None:
+            inner = [
+                random_message(_class_of(field.message_type), draw, depth + 1) for _ in range(draw.choice([1, 1, 2]))
+            ]
+            if field.is_repeated:
+                getattr(message, field.name).extend(inner)
+            else:
+                getattr(message, field.name).CopyFrom(inner[0])
+        elif field.is_repeated:
+            getattr(message, field.name).append(_random_value(field, draw))
+        else:
+            setattr(message, field.name, _random_value(field, draw))
+    return message
+
+
+def mutated(content: bytes, draw: random.Random) -> bytes:
+    """Bytes with a few of them changed, dropped, doubled or added."""
+    data = bytearray(content)
+    for _ in range(draw.randint(0, 4)):
+        place = draw.randint(0, len(data))
+        kind = draw.randrange(4)
+        if kind == 0 and place < len(data):
+            data[place] ^= 1 << draw.randrange(8)
+        elif kind == 1:
+            del data[place : place + draw.randint(1, 8)]
+        elif kind == 2:
+            data[place:place] = draw.randbytes(draw.randint(1, 8))
+        else:
+            data[place:place] = data[place : place + 16]
+    return bytes(data)
+
+
+def malformed(cls: Any, draw: random.Random) -> bytes:
+    """The bytes of a request that was never meant."""
+    if draw.random() < 0.1:
+        return draw.randbytes(draw.randint(0, 200))
+    content: bytes = random_message(cls, draw).SerializeToString()
+    return mutated(content, draw)
+
+
+async def send_malformed(address: str, num_requests: int, seed: int) -> Counter[str]:
+    """Send so many malformed requests, unary and in streams, side by side; gives how they ended, by status."""
+    statuses: Counter[str] = Counter()
+    left = iter(range(num_requests))
+    async with grpc.aio.insecure_channel(address) as channel:
+
+        async def sender(number: int) -> None:
+            draw = random.Random(seed * 1_000 + number)
+            for _ in left:
+                statuses[await _one(channel, draw)] += 1
+
+        await asyncio.gather(*(sender(number) for number in range(_CONCURRENCY)))
+    return statuses
+
+
+async def connect_at_once(
+    address: str, num_connections: int, first: bytes, audio: bytes, on_open: Callable[[], None] | None = None
+) -> Counter[str]:
+    """So many connections, each with a stream of these two messages, begun in the same moment; gives their statuses."""
+    statuses: Counter[str] = Counter()
+
+    async def device() -> None:
+        async with grpc.aio.insecure_channel(address, options=_LOCAL) as channel:
+            call: Any = channel.stream_stream(STREAMING)(_messages(first, audio), timeout=60)  # type: ignore[call-arg]
+            try:
+                async for _ in call:
+                    if on_open is not None:
+                        on_open()
+            except grpc.aio.AioRpcError as error:
+                statuses[error.code().name] += 1
+            else:
+                statuses["OK"] += 1
+
+    await asyncio.gather(*(device() for _ in range(num_connections)))
+    return statuses
+
+
+async def _one(channel: grpc.aio.Channel, draw: random.Random) -> str:
+    method, cls = draw.choice([*UNARY.items(), *[(STREAMING, pb.StreamingRecognizeRequest)] * 4])
+    try:
+        if method == STREAMING:
+            contents = [malformed(cls, draw) for _ in range(draw.randint(1, 4))]
+            if draw.random() < 0.5:  # get past the first message, which is the pickiest
+                config = pb.StreamingConfig(audio=pb.AudioSpec(encoding=pb.LINEAR16, sample_rate_hertz=16_000))
+                contents.insert(0, pb.StreamingRecognizeRequest(config=config).SerializeToString())
+            call: Any = channel.stream_stream(method)(_messages(*contents), timeout=_SECONDS)  # type: ignore[call-arg]
+            async for _ in call:
+                pass
+        else:
+            await channel.unary_unary(method)(malformed(cls, draw), timeout=_SECONDS)  # type: ignore[call-arg]
+    except grpc.aio.AioRpcError as error:
+        # What grpc's own client says when a stream was refused between two of its writes; the server said something else.
+        if error.details() == "Internal error from Core":
+            return "REFUSED WHILE WRITING"
+        return str(error.code().name)
+    return "OK"
+
+
+async def _messages(*contents: bytes) -> AsyncIterator[bytes]:
+    for content in contents:
+        yield content
+
+
+def _class_of(descriptor: Descriptor) -> Any:
+    from google.protobuf import message_factory
+
+    return message_factory.GetMessageClass(descriptor)
+
+
+def _random_value(field: FieldDescriptor, draw: random.Random) -> Any:
+    kind = field.cpp_type
+    if kind == field.CPPTYPE_ENUM:
+        return draw.choice([0, 1, 2, 3, 4, 5, 6, 7, 99, -1])
+    if kind in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
+        return draw.choice([0.0, 0.5, 1.0, -1.0, 1e30, float("nan"), float("inf")])
+    if kind == field.CPPTYPE_BOOL:
+        return draw.random() < 0.5
+    if kind == field.CPPTYPE_STRING:
+        names = ["", "home", "low", "home@d1", "../../etc/passwd", "_unknown_", "a" * 5_000, "\x00\n\x1b", "ü€😀"]
+        return draw.choice(names) if field.type == field.TYPE_STRING else draw.randbytes(draw.randint(0, 3_000))
+    limit = 2**31 - 1
+    small = [0, 1, 2, 8, 20, 100, 500, 8_000, 16_000, 44_100]
+    return draw.choice(small if kind != field.CPPTYPE_INT32 else [*small, -1, limit, -limit])
