@@ -127,7 +127,7 @@ async def _one(channel: grpc.aio.Channel, draw: random.Random) -> str:
         else:
             await channel.unary_unary(method)(malformed(cls, draw), timeout=_SECONDS)  # type: ignore[call-arg]
     except grpc.aio.AioRpcError as error:
-        # What grpc's own client says when a stream was refused between two of its writes; the server said something else.
+        # What grpc itself says when a stream was refused between two of its writes; the server said something else.
         if error.details() == "Internal error from Core":
             return "REFUSED WHILE WRITING"
         return str(error.code().name)
