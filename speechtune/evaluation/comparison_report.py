@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -18,13 +19,11 @@ _MAX_CLIPS = 10
 
 def render_comparison(comparison: Comparison) -> Group:
     """A renderable for rich: the verdict, every headline of both, and clips that changed."""
-    table = Table(
-        "",
-        title=f"{comparison.num_clips} clips; intervals resample {comparison.resampled}",
-        title_justify="left",
-    )
+    title = f"{comparison.num_clips} clips; intervals resample {comparison.resampled}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
     for heading in ("A", "B", "B - A", "95 %"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for line in comparison.headlines:
         table.add_row(*_cells(line))
@@ -46,7 +45,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
 
 
 def _cells(line: HeadlineDifference) -> tuple[Text | str, ...]:
-    reach = "" if line.interval is None else f"{line.interval.low:+.1%} to {line.interval.high:+.1%}"
+    reach = "" if line.interval is None else f"{line.interval.low:+.1%} … {line.interval.high:+.1%}"
     difference = "–" if line.difference is None else f"{line.difference:+.1%}"
     return Text(line.name), _share(line.a), _share(line.b), difference, reach, Text(line.verdict)
 
