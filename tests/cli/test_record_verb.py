@@ -26,7 +26,7 @@ def take_files(folder, num_takes, replaced=None):
     folder.mkdir()
     for take in range(num_takes):
         for digit in DIGITS:
-            said = (replaced or {}).get((digit, take), f"{digit}/george_{take}.flac")
+            said = (replaced or {}).get((digit, take), f"{digit}/george_{take + 1}.flac")
             shutil.copyfile(FSDD / said, folder / f"{take:02d}_{digit}.flac")
     return folder
 
