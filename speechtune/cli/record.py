@@ -53,6 +53,7 @@ def record(
     from speechtune.cli.microphone import FilesInPlaceOfMicrophone, Microphone
     from speechtune.cli.recording_operator import TerminalOperator, UnattendedOperator
     from speechtune.cli.speech_ends import ActivitySpeechFinder
+    from speechtune.data.folder_lock import sole_writer
     from speechtune.data.growing import GrowingSet
     from speechtune.record.driver import run_recording
     from speechtune.record.prompts import RecordingPlan, missing_prompts
@@ -61,22 +62,23 @@ def record(
 
     console = Console()
     plan = RecordingPlan(keywords_from(commands, "--commands") or (), takes, unknown, background)
-    growing = GrowingSet(folder)
-    prompts = missing_prompts(plan, growing.num_takes(speaker))
-    if not prompts:
-        console.print("everything is recorded already; ask for more --takes", highlight=False)
-        return
-    source = FilesInPlaceOfMicrophone(from_files) if from_files else Microphone(_device(device))
-    try:
-        ear = None if encoder == _NO_ENCODER else _ear(encoder, growing, speaker, console)
-        operator: Operator = (
-            UnattendedOperator(console, redo=not from_files) if auto or from_files else TerminalOperator(console)
-        )
-        store = _FolderStore(growing, speaker, session or f"{datetime.now():%Y-%m-%dT%H%M%S}", source.name, room)
-        recording = RecordingSession(prompts, ActivitySpeechFinder(SileroActivity()), ear)
-        outcome = run_recording(recording, source, operator, store)
-    finally:
-        source.close()
+    with sole_writer(folder):
+        growing = GrowingSet(folder)
+        prompts = missing_prompts(plan, growing.num_takes(speaker))
+        if not prompts:
+            console.print("everything is recorded already; ask for more --takes", highlight=False)
+            return
+        source = FilesInPlaceOfMicrophone(from_files) if from_files else Microphone(_device(device))
+        try:
+            ear = None if encoder == _NO_ENCODER else _ear(encoder, growing, speaker, console)
+            operator: Operator = (
+                UnattendedOperator(console, redo=not from_files) if auto or from_files else TerminalOperator(console)
+            )
+            store = _FolderStore(growing, speaker, session or f"{datetime.now():%Y-%m-%dT%H%M%S}", source.name, room)
+            recording = RecordingSession(prompts, ActivitySpeechFinder(SileroActivity()), ear)
+            outcome = run_recording(recording, source, operator, store)
+        finally:
+            source.close()
     _tell(console, outcome, growing, len(missing_prompts(plan, growing.num_takes(speaker))))
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.text import Text
 
-from speechtune.audio.levels import peak_dbfs
+from speechtune.audio.levels import FLOOR_DBFS, peak_dbfs
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.record.ports import Choice
 from speechtune.record.prompts import Prompt
@@ -19,7 +21,9 @@ from speechtune.record.takes import Take
 _COUNTDOWN = 3
 _STEP_SECONDS = 0.5
 _METER_WIDTH = 40
+_METER_MARGIN = 16
 _METER_FLOOR_DB = 60.0
+_FALL_DB_PER_SECOND = 40.0
 _LOUD_DBFS, _TOO_LOUD_DBFS = -6.0, -1.0
 _MAX_REDOS = 3
 
@@ -40,6 +44,7 @@ class TerminalOperator:
         self._console = console
         self._read_line = read_line
         self._sleep = sleep
+        self._meter = _Meter(console)
 
     def announce(self, prompt: Prompt, position: int, num_prompts: int) -> Choice:
         """Show what is to be said; after Enter, count down and answer GO."""
@@ -47,23 +52,18 @@ class TerminalOperator:
         choice = self._ask("Enter: record · s: skip · q: leave ", _ANNOUNCE_KEYS)
         if choice is Choice.GO:
             for number in range(_COUNTDOWN, 0, -1):
-                self._show(f"{number} …")
+                _show_in_place(self._console, Text(f"   {number} …", style="bold"))
                 self._sleep(_STEP_SECONDS)
-            self._show("● now")
+            self._meter.restart()
         return choice
 
     def hearing(self, samples: NDArray[np.float32]) -> None:
-        """Draw the level of the latest samples over the line."""
-        if self._console.is_terminal:
-            level = peak_dbfs(samples)
-            filled = round(_METER_WIDTH * min(max(1.0 + level / _METER_FLOOR_DB, 0.0), 1.0))
-            colour = "red" if level > _TOO_LOUD_DBFS else "yellow" if level > _LOUD_DBFS else "green"
-            self._show(f"[{colour}]{'█' * filled}[/]{'░' * (_METER_WIDTH - filled)} {level:5.0f} dBFS")
+        """Draw the level of the latest samples in place of the one before."""
+        self._meter.hear(samples)
 
     def review(self, take: Take) -> Choice:
         """Show the verdict; Enter keeps a good take and repeats another."""
-        if self._console.is_terminal:
-            self._console.print()
+        _show_in_place(self._console, Text())
         show_verdict(self._console, take)
         default = Choice.KEEP if take.is_good else Choice.REDO
         keys = {**_REVIEW_KEYS, "": default}
@@ -79,9 +79,49 @@ class TerminalOperator:
                 return keys[answer]
             self._console.print(f"{answer!r} is none of them", markup=False)
 
-    def _show(self, text: str) -> None:
-        if self._console.is_terminal:
-            self._console.print(f"\r{text:<60}", end="", highlight=False)
+
+class _Meter:
+    """A bar as long as the level is high; it falls slowly, and a mark stays at the loudest so far."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown_dbfs = self._loudest_dbfs = FLOOR_DBFS
+
+    def restart(self) -> None:
+        """A take begins; only background is heard yet."""
+        self._shown_dbfs = self._loudest_dbfs = FLOOR_DBFS
+        self._draw()
+
+    def hear(self, samples: NDArray[np.float32]) -> None:
+        """Show the level of float32[N] at 16 kHz, N ≥ 1."""
+        level = peak_dbfs(samples)
+        fallen = self._shown_dbfs - _FALL_DB_PER_SECOND * seconds_from_samples(len(samples))
+        self._shown_dbfs = max(level, fallen)
+        self._loudest_dbfs = max(level, self._loudest_dbfs)
+        self._draw()
+
+    def _draw(self) -> None:
+        width = max(min(_METER_WIDTH, self._console.width - _METER_MARGIN), 0)
+        filled, mark = (
+            round(width * min(max(1.0 + level / _METER_FLOOR_DB, 0.0), 1.0))
+            for level in (self._shown_dbfs, self._loudest_dbfs)
+        )
+        loudest = self._loudest_dbfs
+        colour = "red" if loudest > _TOO_LOUD_DBFS else "yellow" if loudest > _LOUD_DBFS else "green"
+        plain = self._console.options.ascii_only
+        full, empty, peak, dot = ("#", "-", "|", "*") if plain else ("█", "░", "│", "●")
+        rest = "".join(peak if place + 1 == mark else empty for place in range(filled, width))
+        _show_in_place(
+            self._console,
+            Text.assemble((f" {dot} ", "red"), (full * filled, colour), rest, f" {max(loudest, -99.0):4.0f} dBFS"),
+        )
+
+
+def _show_in_place(console: Console, text: Text) -> None:
+    """Show a line in place of the one that the cursor is on; nothing where no terminal is."""
+    if console.is_terminal:
+        console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+        console.print(text, end="", no_wrap=True, overflow="crop")
 
 
 class UnattendedOperator:

@@ -13,6 +13,7 @@ import pytest
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.cli.app import run
 from speechtune.data.clips import content_hash, read_clip
+from speechtune.data.folder_lock import sole_writer
 from speechtune.data.loading import load_clips
 from speechtune.data.manifest import load_manifest
 from tests.support.speech import REPOSITORY, SPEECH_FOLDER, needs_speech
@@ -159,3 +160,9 @@ def test_a_real_sound_device_is_heard(tmp_path, virtual_sound):
     likeness = np.correlate(padded, heard, "valid").max() / np.linalg.norm(heard) / np.linalg.norm(said)
     assert likeness > 0.95
     assert clip.device
+
+
+def test_two_recorders_in_one_folder_are_refused(tmp_path, capsys):
+    with sole_writer(tmp_path / "data"):
+        assert run(["record", str(tmp_path / "data"), "--commands", "a"]) == 2
+    assert "somebody else is recording into it" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Who is asked while takes are recorded."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -82,6 +83,33 @@ def test_the_meter_is_drawn_on_a_terminal_alone_and_grows_with_the_level():
     asked, text, _, _ = operator()
     asked.hearing(np.ones(100, dtype=np.float32))
     assert text.getvalue() == ""
+
+
+def test_the_meter_stays_on_one_line_and_leaves_it_to_the_verdict():
+    asked, text, _, _ = operator("", "", terminal=True)
+    asked.announce(PROMPT, 1, 2)
+    before = text.getvalue().count("\n")
+    for _ in range(200):
+        asked.hearing(np.full(512, 0.1, dtype=np.float32))
+    assert text.getvalue().count("\n") == before
+    assert text.getvalue().count("\r\x1b[2K") >= 200
+    asked.review(good_take())
+    assert "\r\x1b[2K   ✓" in re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue())
+
+
+@pytest.mark.parametrize("width", [10, 20, 40, 120])
+def test_the_meter_fits_on_a_terminal_of_any_width(width):
+    text = io.StringIO()
+    TerminalOperator(Console(file=text, force_terminal=True, width=width)).hearing(np.ones(512, dtype=np.float32))
+    assert len(re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\r", "", text.getvalue())) <= width
+
+
+def test_a_terminal_without_blocks_gets_plain_letters():
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding="ascii"), force_terminal=True, width=60)
+    TerminalOperator(console).hearing(np.full(512, 0.1, dtype=np.float32))
+    console.file.flush()
+    assert b"####" in raw.getvalue()
 
 
 def test_unattended_good_takes_are_kept_and_others_repeated_three_times_then_skipped():
