@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def synthesize_set(folder: Path, lines: Sequence[Line], speakers: Sequence[Voice
     for line in lines:
         (folder / check_label(line.label)).mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng([seed, *line.text.encode()])
-        stem = re.sub(r"[^\w]+", "-", line.text)
+        stem = _stem(line.text)
         for take, voice in enumerate(_in_turns(speakers, line.takes, rng)):
             path = folder / line.label / f"{stem}_{voice.speaker}_{voice.accent}_{take}.flac"
             if path in clips:
@@ -66,6 +67,13 @@ def synthesize_set(folder: Path, lines: Sequence[Line], speakers: Sequence[Voice
     clip_set = ClipSet(folder, tuple(clips.values()))
     write_manifest(folder / MANIFEST_NAME, clip_set)
     return clip_set
+
+
+def _stem(text: str) -> str:
+    """A file's name for what is said in it. Phonemes that differ in capitals alone are one name to some systems."""
+    if text.startswith("[["):
+        return f"phonemes-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return re.sub(r"[^\w]+", "-", text)
 
 
 def _in_turns(speakers: Sequence[Voice], num_takes: int, rng: np.random.Generator) -> list[Voice]:

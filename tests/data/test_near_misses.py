@@ -1,11 +1,14 @@
 """Negatives that are almost a command, and the verb that synthesises."""
 
+import re
+
 import pytest
 
 from speechtune.cli.app import run
 from speechtune.data.loading import load_clips
 from speechtune.data.near_misses import near_misses
-from speechtune.data.synthesis import Voice, phonemes_of, synthesize
+from speechtune.data.synthesis import Voice, phonemes_of, synthesize, voices
+from speechtune.data.synthetic_sets import Line, synthesize_set
 
 pytest.importorskip("espeakng_loader", reason="the synthesiser (extra 'demo') is not installed")
 
@@ -24,6 +27,30 @@ def test_near_misses_are_the_words_of_a_command_and_changed_sounds_but_no_comman
     assert len(set(texts)) == len(texts) == 18
     said = {synthesize(text, Voice("m1")).tobytes() for text in [*texts, "lights on", "lights off", "on"]}
     assert len(said) == 21
+
+
+def test_no_near_miss_is_a_command_in_another_accent_or_cannot_be_said():
+    for texts in near_misses(["lights on", "stop", "off"], 40, seed=2).values():
+        for text in texts:
+            assert not re.search(r"nn|tt|ss|pp|h[\]p t]", text)
+            assert text.replace("0", "O2").replace("A:", "O2").replace("O:", "O2") not in (
+                "[[l'aIts 'O2n]]",
+                "[[st2'O2p]]",
+                "[['O2f]]",
+            )
+
+
+def test_short_commands_have_many_near_misses_longer_and_shorter_and_with_other_ends():
+    texts = near_misses(["go"], 30, seed=0)["go"]
+    assert len(texts) == 30
+    assert any(text.startswith("[[g'oU") and len(text) > len("[[g'oU]]") for text in texts)
+    assert any(text.endswith("'oU]]") for text in texts)
+
+
+def test_texts_that_differ_in_capitals_alone_have_files_of_different_names(tmp_path):
+    lines = [Line("_unknown_", text, 1) for text in ("[[j'Es]]", "[[j'ES]]")]
+    names = {clip.path.name.lower() for clip in synthesize_set(tmp_path, lines, voices()[:1], 0).clips}
+    assert len(names) == 2
 
 
 def test_near_misses_depend_on_the_seed_and_the_command_alone():
