@@ -3,9 +3,9 @@
     python -m benchmarks.compare_methods [--shots 1,3,5,10] [--svg FILE]
 
 `random weights`: the encoder's architecture without its pretraining, everything trained, `--passes` varied copies of
-each clip. `zero-shot`: Whisper tiny.en writes down the clip (padded to 30 s, greedy, int8, by CTranslate2), and the
-clip is the keyword that the text consists of; it hears no training clip, and only every `--every`th test clip. `ours`:
-`finetune` with the recipe's defaults; `ours, tuned` with `tune.method=full`.
+each clip. `zero-shot`: Whisper tiny.en writes down the clip (padded to 30 s, beam of 5, int8, by CTranslate2), and the
+clip is the one keyword among the words of the text; it hears no training clip, and only every `--every`th test clip.
+`ours`: `finetune` with the recipe's defaults; `ours, tuned` with `tune.method=full`.
 
 Tested on `speech_commands_dev`. `closed`: keyword clips whose best keyword is the one said. `at 1 %`: keywords detected
 where one `_unknown_` clip in a hundred is let through; a transcript has no threshold, so that its row says how many
@@ -163,12 +163,13 @@ def _zero_shot(test: Sequence[Clip]) -> Row:
         samples[: len(heard)] = heard
         with torch.inference_mode():
             features = np.ascontiguousarray(log_mel(torch.from_numpy(samples)[None]).numpy())
-        answer = model.generate(ctranslate2.StorageView.from_array(features), [_PROMPT], beam_size=1, max_length=24)
-        text = re.sub(r"[^a-z]", "", "".join(answer[0].sequences[0]).lower().replace("ġ", ""))
+        answer = model.generate(ctranslate2.StorageView.from_array(features), [_PROMPT], beam_size=5, max_length=24)
+        words = re.findall(r"[a-z]+", "".join(answer[0].sequences[0]).lower().replace("ġ", " "))
+        found = set(words) & set(KEYWORDS)
         if clip.label in KEYWORDS:
-            said, hits = said + 1, hits + (text == clip.label)
+            said, hits = said + 1, hits + (found == {clip.label})
         else:
-            others, false = others + 1, false + (text in KEYWORDS)
+            others, false = others + 1, false + (len(found) == 1)
     return Row("zero-shot", 0, 100 * hits / said, None, 100 * false / others, *_since(started))
 
 
