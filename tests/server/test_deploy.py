@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -47,8 +50,6 @@ def test_what_is_commented_out_in_the_example_is_valid_and_is_the_default_where_
 
 
 def test_serving_an_exported_file_needs_what_the_small_image_holds_and_never_torch(tmp_path):
-    import dataclasses
-
     checkpoint = dataclasses.replace(random_checkpoint(), digest="ab" * 32)
     export_onnx(checkpoint, tmp_path / "home.onnx")
     packages = re.findall(r"^([a-z-]+)[>=;]", (DEPLOY / "requirements-cpu.txt").read_text(), re.MULTILINE)
@@ -160,3 +161,30 @@ async def test_the_probe_finds_address_and_certificates_in_the_servers_settings(
         assert await asyncio.to_thread(health_probe.main, given) == 0
         assert await asyncio.to_thread(health_probe.main, given[:2]) == 0  # its own certificate vouches for it
     assert health_probe.main(["--config", str(tmp_path / "none.toml")]) == 2
+
+
+def test_a_real_server_logs_one_object_a_line_reloads_on_hangup_and_drains_on_sigterm(tmp_path):
+    checkpoint = dataclasses.replace(random_checkpoint(), digest="ab" * 32)
+    export_onnx(checkpoint, tmp_path / "home.onnx")
+    (tmp_path / "serve.toml").write_text('address = "127.0.0.1:0"\nkeep_hits = "hits"\n[models]\nhome = "home.onnx"\n')
+    command = [sys.executable, "-m", "speechtune", "serve", "--config", str(tmp_path / "serve.toml")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    lines = []
+    with subprocess.Popen(
+        [*command, "--log-format", "json"], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    ) as process:
+        try:
+            for line in process.stderr:
+                lines.append(json.loads(line))
+                if lines[-1]["message"].startswith("serving on"):
+                    process.send_signal(signal.SIGHUP)
+                elif sum("has digest" in one["message"] for one in lines) == 2:
+                    process.send_signal(signal.SIGTERM)
+                    break
+            lines += [json.loads(line) for line in process.stderr]
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    assert lines[-1]["message"] == "stopped"
+    assert any("is kept in" in one["message"] for one in lines)
+    assert (tmp_path / "hits").is_dir()
