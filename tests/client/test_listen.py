@@ -192,7 +192,7 @@ async def test_the_async_client_goes_on_over_a_drain_with_nothing_lost_or_twice(
     async with running_server(address=f"127.0.0.1:{port}") as server:
         may_go_on.set()
         await task
-        assert server.admission.num_streams == 0
+        await until(lambda: server.admission.num_streams == 0)
     assert [event.label for event in events if isinstance(event, Detection)] == LABELS
     assert [type(event) for event in events if isinstance(event, Resumed | Disconnected)] == [Disconnected, Resumed]
     assert len({event.event_id for event in events if isinstance(event, Detection)}) == len(LABELS)
