@@ -87,7 +87,8 @@ def plant(clips: Sequence[Clip], folder: Path, num_of_each: int, seed: int = 0) 
 
 def _spoilt(samples: NDArray[np.float32], fault: str, rng: np.random.Generator) -> NDArray[np.float32]:
     if fault == "clipped":
-        return np.clip(samples / np.abs(samples).max() * 5.0, -1.0, 1.0)
+        driven: NDArray[np.float32] = np.clip(samples / np.abs(samples).max() * 5.0, -1.0, 1.0)
+        return driven
     if fault == "silent":
         return (1e-4 * rng.standard_normal(len(samples))).astype(np.float32)
     if fault == "cut off":

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.importing import finish_import
+from data_scripts.importing import add_source, finish_import, source_folder
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ManifestError
 
@@ -28,12 +28,15 @@ def import_common_voice(folder: Path, tables: Sequence[str], words: frozenset[st
     Raises:
         ManifestError: a table is not there or not of its form, or nothing is left.
     """
-    clips = [clip for table in tables for clip in _of_table(folder, table, words)]
+    listed = [clip for table in tables for clip in _of_table(folder, table, words)]
+    clips = tuple(clip for clip in listed if clip.path.is_file())
     if not clips:
         raise ManifestError(
             f"{folder}: no clip of one word in {', '.join(tables)}; is the audio in {folder / 'clips'}?"
         )
-    return ClipSet(folder, tuple(clips))
+    num_missing = len(listed) - len(clips)
+    notes = (f"left out: {num_missing} clips that are listed and not there",) if num_missing else ()
+    return ClipSet(folder, clips, notes=notes)
 
 
 def _of_table(folder: Path, name: str, words: frozenset[str] | None) -> list[Clip]:
@@ -46,7 +49,7 @@ def _of_table(folder: Path, name: str, words: frozenset[str] | None) -> list[Cli
                     raise ManifestError(f"{table}, line {number}: lacks client_id, path or sentence")
                 word = _ENDS.sub("", row["sentence"].strip()).lower()
                 path = folder / "clips" / row["path"]
-                if not word or " " in word or (words is not None and word not in words) or not path.is_file():
+                if not word or " " in word or (words is not None and word not in words):
                     continue
                 label = check_clip_label(word, f"{table}, line {number}")
                 clips.append(Clip(path, label, speaker=row["client_id"], split=_SPLIT_OF_TABLE.get(name)))
@@ -60,14 +63,16 @@ def _of_table(folder: Path, name: str, words: frozenset[str] | None) -> list[Cli
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the manifest; 0 if it is there, 2 if the folder is not what it should be."""
     parser = argparse.ArgumentParser(prog="import_common_voice", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the language's folder")
+    add_source(parser, "the language's release")
     parser.add_argument("--table", action="append", help="a table of it; may be given several times")
     parser.add_argument("--words", help="only these words, with commas between")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write, .jsonl or .csv")
     options = parser.parse_args(argv)
     tables = options.table or ["validated.tsv"]
     words = frozenset(options.words.split(",")) if options.words else None
-    return finish_import("import_common_voice", lambda: import_common_voice(options.folder, tables, words), options.out)
+    return finish_import(
+        "import_common_voice", lambda: import_common_voice(source_folder(options, "clips"), tables, words), options.out
+    )
 
 
 if __name__ == "__main__":

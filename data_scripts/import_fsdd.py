@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.importing import finish_import
+from data_scripts.importing import add_source, finish_import, source_folder
 from speechtune.audio.files import SUFFIXES
 from speechtune.data.clips import Clip, ClipSet
 from speechtune.errors import ManifestError
@@ -46,10 +46,10 @@ def import_fsdd(folder: Path) -> ClipSet:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the manifest; 0 if it is there, 2 if the folder is not what it should be."""
     parser = argparse.ArgumentParser(prog="import_fsdd", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the clone")
+    add_source(parser, "the clone")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write, .jsonl or .csv")
     options = parser.parse_args(argv)
-    return finish_import("import_fsdd", lambda: import_fsdd(options.folder), options.out)
+    return finish_import("import_fsdd", lambda: import_fsdd(source_folder(options, "recordings")), options.out)
 
 
 if __name__ == "__main__":

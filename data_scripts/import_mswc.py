@@ -13,7 +13,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.importing import finish_import
+from data_scripts.importing import add_source, finish_import, source_folder
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ManifestError
 
@@ -61,13 +61,15 @@ def import_mswc(folder: Path, language: str, words: frozenset[str] | None) -> Cl
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the manifest; 0 if it is there, 2 if the folder is not what it should be."""
     parser = argparse.ArgumentParser(prog="import_mswc", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, help="the language's folder")
+    add_source(parser, "the language's corpus")
     parser.add_argument("--language", required=True, help="such as de: begins the name of the table")
     parser.add_argument("--words", help="only these words, with commas between")
     parser.add_argument("--out", type=Path, required=True, help="the manifest to write, .jsonl or .csv")
     options = parser.parse_args(argv)
     words = frozenset(options.words.split(",")) if options.words else None
-    return finish_import("import_mswc", lambda: import_mswc(options.folder, options.language, words), options.out)
+    return finish_import(
+        "import_mswc", lambda: import_mswc(source_folder(options, "clips"), options.language, words), options.out
+    )
 
 
 if __name__ == "__main__":

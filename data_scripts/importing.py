@@ -1,15 +1,41 @@
-"""What every importer ends with: the manifest is written, its size told, an error of the input is one line."""
+"""What importers begin and end with: a folder or an archive to read, a manifest to write, an error as one line."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from data_scripts.archives import unpacked
 from speechtune.data.clips import ClipSet
 from speechtune.data.manifest import write_manifest
-from speechtune.errors import SpeechTuneError
+from speechtune.errors import ManifestError, SpeechTuneError
+
+
+def add_source(parser: argparse.ArgumentParser, what: str) -> None:
+    """Options `source`, `--unpack-to` and `--sha256`; `what` says what the folder or archive is."""
+    parser.add_argument("source", type=Path, help=f"{what}: its folder, or its archive (.tar, .tar.gz, .zip)")
+    parser.add_argument("--unpack-to", type=Path, help="folder for what an archive holds; otherwise beside the archive")
+    parser.add_argument("--sha256", help="sum that the archive must have")
+
+
+def source_folder(options: argparse.Namespace, inside: str) -> Path:
+    """The folder that holds `inside`: the source itself, or the one in its archive, which is unpacked.
+
+    Raises:
+        ManifestError: the archive cannot be unpacked, or holds no or several such folders.
+    """
+    source: Path = options.source
+    if source.is_dir():
+        return source
+    stem = source.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz").removesuffix(".zip")
+    root = unpacked(source, options.unpack_to or source.with_name(f"{stem}-unpacked"), {}, options.sha256)
+    found = sorted({path.parent for path in root.rglob(inside)})
+    if len(found) != 1:
+        raise ManifestError(f"{source}: holds {len(found)} folders with {inside!r}; unpack it, and name one of them")
+    return found[0]
 
 
 def finish_import(program: str, make: Callable[[], ClipSet], out: Path) -> int:

@@ -17,28 +17,9 @@ from speechtune.data.synthesis import Voice, voices
 from speechtune.data.synthetic_sets import Line, synthesize_set
 from speechtune.errors import SpeechTuneError
 from speechtune.labels import UNKNOWN
+from speechtune.record.prompts import OTHER_WORDS
 
 COMMANDS = ("start", "stop", "louder", "softer", "lights on", "lights off")
-OTHER_WORDS = (
-    *(
-        "table",
-        "window",
-        "monday",
-        "river",
-        "orange",
-        "seven",
-        "garden",
-        "question",
-        "paper",
-        "morning",
-        "doctor",
-        "music",
-    ),
-    *("bottle", "yellow", "sister", "market", "winter", "coffee", "letter", "mountain", "people", "story", "picture"),
-    *("water", "kitchen", "teacher", "right", "bird", "house", "lighter", "storm", "later", "softly", "light", "often"),
-)
-"""Words for `_unknown_`; the last ones sound somewhat like `COMMANDS`."""
-
 _TEST_SHARE = 3  # every third throat is kept for the test
 
 

@@ -1,8 +1,8 @@
 """Recorded clips on disk to leak-free sets of clips, and what is wrong with them.
 
 Owns: clips and their labels, speakers and sessions, folder-per-label sets, manifests, selection of keywords and
-negatives, k-shot draws, splits, locks and leaks, inspection and its page, repair, augmentation, channels and rooms,
-synthesised speech and near misses, folders that grow, exchange with `datasets`.
+negatives, long speech cut into words, k-shot draws, splits, locks and leaks, inspection and its page, repair,
+augmentation, channels and rooms, synthesised speech and near misses, folders that grow, exchange with `datasets`.
 Does not own: samples as such (`speechtune.audio`), models, training, live audio.
 Imports: numpy, pydantic; librosa, datasets, jinja2 and pyroomacoustics where they are used;
 `speechtune.audio`, `speechtune.labels`, `speechtune.errors`. Never `speechtune.streaming` or `speechtune.record`;

@@ -66,7 +66,7 @@ def test_the_command_line_writes_both_sides_without_leaks(tmp_path, capsys):
     assert train.num_clips_per_label()["yes"] == 4
     assert test.num_clips_per_label()["yes"] == 2
     assert find_leaks(train.clips, test.clips) == ()
-    assert "train: 78 clips" in capsys.readouterr().out
+    assert "train: 88 clips" in capsys.readouterr().out
 
 
 def test_the_command_line_refuses_an_impossible_command(tmp_path, capsys):
