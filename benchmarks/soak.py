@@ -142,10 +142,9 @@ async def soak(address: str, server: psutil.Process, given: argparse.Namespace) 
         await asyncio.sleep(2.0)
         left = (await client.server_info()).num_active_streams
     third = max(len(out.memory) // 3, 1)
-    first, last = (
-        statistics.median(mb for _, mb in part) for part in (out.memory[third : 2 * third], out.memory[-third:])
-    )
-    report = dataclasses.asdict(out) | {"minutes": given.minutes, "streams": given.streams, "streams_left": left}
+    middle, end = out.memory[third : 2 * third], out.memory[-third:]
+    first, last = (statistics.median(mb for _, mb in part) for part in (middle, end))
+    report: dict[str, Any] = {"minutes": given.minutes, "streams": given.streams, **vars(out), "streams_left": left}
     report |= {"memory_mb_middle_third": round(first, 1), "memory_mb_last_third": round(last, 1)}
     report |= {"memory_mb_peak": round(max(mb for _, mb in out.memory), 1), "cpu_seconds": round(cpu, 1)}
     report["memory"] = [(round(at), round(mb, 1)) for at, mb in out.memory[:: max(len(out.memory) // 30, 1)]]

@@ -23,6 +23,8 @@ from speechtune_client.v1 import command_recognition_pb2 as pb
 PACING_INTERVAL_MS = 250
 """Heartbeats are always asked for this often at least: they tell how far the server is."""
 
+FILE_ENCODINGS = frozenset({"FLAC", "OGG_OPUS", "WAV"})
+_FILE_BYTES_PER_SECOND = 16_000
 _BYTES_PER_VALUE = {"LINEAR16": 2, "FLOAT32": 4, "MULAW": 1, "ALAW": 1}
 _NS_PER_SECOND = 1_000_000_000
 
@@ -41,10 +43,10 @@ def audio_spec(encoding: str, sample_rate_hertz: int, channels: int, channel: in
 
 
 def bytes_per_second(settings: StreamSettings) -> int:
-    """Bytes in one second of a stream's audio; for an encoding that is not raw, which no server streams, 1."""
+    """Bytes in one second of a stream's audio; of a file, which tells only the server, a guess: a header fits in it."""
     width = _BYTES_PER_VALUE.get(settings.get("encoding", "LINEAR16").upper())
     if width is None:
-        return 1
+        return _FILE_BYTES_PER_SECOND
     return width * settings.get("sample_rate_hertz", 16_000) * (settings.get("channels", 1) or 1)
 
 
@@ -86,11 +88,13 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
     # A typing mistake must not pass silently, and Python does not check a TypedDict.
     if unknown := settings.keys() - StreamSettings.__annotations__.keys():
         raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}")
+    encoding = settings.get("encoding", "LINEAR16")
+    is_file = encoding.upper() in FILE_ENCODINGS  # which carries its own rate and channels
     config = pb.StreamingConfig(
         audio=audio_spec(
-            settings.get("encoding", "LINEAR16"),
-            settings.get("sample_rate_hertz", 16_000),
-            settings.get("channels", 1),
+            encoding,
+            settings.get("sample_rate_hertz", 0 if is_file else 16_000),
+            settings.get("channels", 0 if is_file else 1),
             settings.get("channel", 0),
         ),
         model=settings.get("model", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from speechtune_client.events import Heartbeat, Started, StreamEvent
-from speechtune_client.messages import PACING_INTERVAL_MS, bytes_per_second
+from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.settings import StreamSettings
 
 _FIRST_WINDOW_SECONDS = 0.5
@@ -24,6 +24,7 @@ class Pace:
         self._bytes_per_second = bytes_per_second(settings)
         self._origin = settings.get("resume_offset", 0.0)
         self._window_seconds = _FIRST_WINDOW_SECONDS
+        self._is_file = settings.get("encoding", "LINEAR16").upper() in FILE_ENCODINGS
         self._num_sent = 0
         self._processed_seconds = 0.0
         self._wanted_ms = settings.get("heartbeat_interval_ms")
@@ -50,6 +51,14 @@ class Pace:
             self._processed_seconds = max(self._processed_seconds, event.audio_processed - self._origin)
         if isinstance(event, Started):
             self._window_seconds = event.limits.max_in_flight_audio / 2
+            if self._is_file:  # only now is it known what its bytes are
+                self._bytes_per_second = bytes_per_second(
+                    {
+                        "encoding": event.encoding,
+                        "sample_rate_hertz": event.sample_rate_hertz,
+                        "channels": event.channels,
+                    }
+                )
         return not isinstance(event, Heartbeat) or self._is_wanted(event)
 
     def _is_wanted(self, beat: Heartbeat) -> bool:

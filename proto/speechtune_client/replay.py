@@ -24,7 +24,7 @@ from speechtune_client.events import (
     Started,
     StreamEvent,
 )
-from speechtune_client.messages import PACING_INTERVAL_MS, bytes_per_second
+from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.settings import CommandRule, Order, StreamSettings, UpdateCommands
 
 DEFAULT_REPLAY_SECONDS = 30.0
@@ -46,12 +46,14 @@ class Replay:
         replay_seconds: audio kept at most; what is older when a connection comes back is lost.
 
     Raises:
-        ValueError: less than two seconds.
+        ValueError: less than two seconds, or audio that is not raw.
     """
 
     def __init__(self, settings: StreamSettings, replay_seconds: float = DEFAULT_REPLAY_SECONDS) -> None:
         if not replay_seconds >= 2 * _LEAD_SECONDS:
             raise ValueError(f"replay_seconds {replay_seconds!r}: give at least {2 * _LEAD_SECONDS:g}")
+        if settings.get("encoding", "LINEAR16").upper() in FILE_ENCODINGS:
+            raise ValueError("listen: a file cannot be sent again from its middle; send raw audio")
         self.is_ended = False
         """Whether the source gives no more."""
         self._settings = settings

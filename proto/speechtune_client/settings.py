@@ -63,9 +63,10 @@ class StreamSettings(TypedDict, total=False):
     """The keywords of `stream`.
 
     Attributes:
-        encoding: "LINEAR16" (the default), "FLOAT32" (both little-endian), "MULAW" or "ALAW"; channels interleaved.
-        sample_rate_hertz: of the audio; 16,000 unless said otherwise.
-        channels: 1 unless said otherwise.
+        encoding: "LINEAR16" (the default), "FLOAT32" (both little-endian), "MULAW" or "ALAW"; channels interleaved. Or
+            "WAV", which carries rate and channels itself.
+        sample_rate_hertz: of raw audio; 16,000 unless said otherwise.
+        channels: of raw audio; 1 unless said otherwise.
         channel: the one to listen to, from 1; unset: their mean.
         model: "" is the server's default, "name" one by name, "name@digest" that very checkpoint.
         commands: keywords to report, as words or rules; none: all of the model's.

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.orders import Order
 from speechtune_server.outgoing import Outgoing, StreamEnded
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
+from speechtune_server.wav_stream import WavStream
+
+Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
@@ -97,9 +100,9 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     ) -> None:
         """The commands in live audio."""
         with self.admission.stream(current_client()):
-            config = await _first_config(request_iterator)
+            config, model, chunks = await self._in_time(self._opening(request_iterator))
             engine = self._loaded
-            request = wire.stream_request(config, engine.store.find(config.model))
+            request = wire.stream_request(config, model)
             scorer = request.model.scorer
             session = Session(request.session, scorer.labels, scorer.thresholds, scorer.window_samples)
             writer = replies.Replies(request)
@@ -127,8 +130,27 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             )
             with self.admission.reachable(stream):
                 await context.write(writer.started(session, self.config))
-                chunks = _audio(request_iterator, request.model)
                 await stream.run(_watched(chunks, stream, self.config.max_idle_seconds))
+
+    async def _opening(
+        self, requests: AsyncIterator[pb.StreamingRecognizeRequest]
+    ) -> tuple[pb.StreamingConfig, ServedModel, AsyncIterator[bytes | Order]]:
+        """The configuration, with the form of raw audio in it; the model; and what follows."""
+        config = await _first_config(requests)
+        model = self._loaded.store.find(config.model)
+        chunks = _audio(requests, model)
+        if config.audio.encoding == pb.WAV:
+            chunks = await _after_header(config.audio, chunks)
+        return config, model, chunks
+
+    async def _in_time(self, opening: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for what a client sends first, as long as a stream may be idle: others want its place."""
+        try:
+            return await asyncio.wait_for(opening, self.config.max_idle_seconds)
+        except asyncio.TimeoutError as error:
+            raise SessionGrammarError(
+                f"the stream did not begin within {self.config.max_idle_seconds:g} s; send config at once"
+            ) from error
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """The models that can be asked for."""
@@ -211,6 +233,26 @@ async def _audio(
             yield wire.order(request.control, model)
         else:
             raise SessionGrammarError("a message must hold audio or control, this one holds nothing known")
+
+
+async def _after_header(audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Order]) -> AsyncIterator[bytes | Order]:
+    """The samples of a WAV file, once its header is here; their form goes into `audio`."""
+    wire.is_file(audio, "config.audio")  # refuses what a file carries itself
+    wav = WavStream()
+    async for chunk in chunks:
+        if not isinstance(chunk, bytes):
+            raise SessionGrammarError("control may come once the header of the WAV file is complete")
+        samples = wav.receive(chunk)
+        if wav.form is not None:
+            audio.CopyFrom(wire.audio_spec(wav.form))
+            return _samples(samples, wav, chunks)
+    raise InvalidRequestError("audio.content", "ends before the header of the WAV file is complete")
+
+
+async def _samples(first: bytes, wav: WavStream, chunks: AsyncIterator[bytes | Order]) -> AsyncIterator[bytes | Order]:
+    yield first
+    async for chunk in chunks:
+        yield wav.receive(chunk) if isinstance(chunk, bytes) else chunk
 
 
 async def _watched(

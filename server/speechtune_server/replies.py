@@ -17,7 +17,7 @@ from speechtune_server.config import ServerConfig
 from speechtune_server.inbox import EndReason
 from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.outgoing import Heartbeat, Outgoing, StreamEnded
-from speechtune_server.wire import FILE_ENCODINGS, NS_PER_SAMPLE, RAW_ENCODINGS, StreamRequest
+from speechtune_server.wire import FILE_ENCODINGS, NS_PER_SAMPLE, RAW_ENCODINGS, StreamRequest, audio_spec
 
 _NS_PER_SECOND = 1_000_000_000
 
@@ -60,14 +60,8 @@ class Replies:
         )
         if self.request.heartbeat_samples is not None:
             selection.heartbeat_interval_ms = self.request.heartbeat_samples * 1000 // SAMPLE_RATE_HZ
-        encodings = {encoding: code for code, encoding in RAW_ENCODINGS.items()}
         started = pb.Started(
-            audio=pb.AudioSpec(
-                encoding=encodings[settings.audio.encoding],
-                sample_rate_hertz=settings.audio.rate_hz,
-                channels=settings.audio.channels,
-                channel=settings.audio.channel or 0,
-            ),
+            audio=audio_spec(settings.audio),
             model_sample_rate_hertz=SAMPLE_RATE_HZ,
             model=model.name,
             model_digest=model.digest,
@@ -195,7 +189,7 @@ def server_info(config: ServerConfig, store: ModelStore, num_streams: int, versi
     return pb.GetServerInfoResponse(
         version=version,
         default_model=store.default.name,
-        stream_encodings=list(RAW_ENCODINGS),
+        stream_encodings=[*RAW_ENCODINGS, pb.WAV],
         clip_encodings=[*RAW_ENCODINGS, *FILE_ENCODINGS],
         limits=limits(config),
         num_active_streams=num_streams,

@@ -90,6 +90,14 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel) -> StreamRequ
     )
 
 
+def audio_spec(form: PcmFormat) -> pb.AudioSpec:
+    """The form of raw audio as a client would have given it."""
+    code = next(code for code, encoding in RAW_ENCODINGS.items() if encoding is form.encoding)
+    return pb.AudioSpec(
+        encoding=code, sample_rate_hertz=form.rate_hz, channels=form.channels, channel=form.channel or 0
+    )
+
+
 def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
     """Form of raw audio.
 
@@ -98,7 +106,7 @@ def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
     """
     encoding = RAW_ENCODINGS.get(audio.encoding)
     if encoding is None:
-        taken = ", ".join(pb.AudioEncoding.Name(code) for code in RAW_ENCODINGS)
+        taken = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, pb.WAV])
         raise InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {taken} are")
     if not MIN_RATE_HZ <= audio.sample_rate_hertz <= MAX_RATE_HZ:
         raise InvalidRequestError(
