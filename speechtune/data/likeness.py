@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 _RIDGE = 0.1  # against embeddings of unit mean square; between 0.03 and 0.3 it hardly matters
 _BLOCK = 4_096
+_MANY_CLIPS = 10_000
 
 
 def held_out_scores(embeddings: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -67,13 +68,14 @@ class _Standard:
     """Zero mean and unit variance in every dimension, unit mean square of the whole."""
 
     def __init__(self, embeddings: NDArray[np.float32]) -> None:
-        self._mean = embeddings.mean(axis=0, dtype=np.float64)
+        self._mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
         deviation = embeddings.std(axis=0, dtype=np.float64)
         # A dimension that hardly varies among a few clips says nothing of the next one.
-        self._scale = (deviation + 0.01 * deviation.mean() + 1e-9) * np.sqrt(embeddings.shape[1])
+        scale = (deviation + 0.01 * deviation.mean() + 1e-9) * np.sqrt(embeddings.shape[1])
+        self._factor = (1.0 / scale).astype(np.float32)
 
-    def of(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        standard: NDArray[np.float64] = (embeddings - self._mean) / self._scale
+    def of(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        standard: NDArray[np.float32] = (embeddings - self._mean) * self._factor
         return standard
 
 
@@ -81,7 +83,7 @@ def _fit_dual(
     standard: _Standard, embeddings: NDArray[np.float32], truth: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Predictions float64[N, K] and the share float64[N] that each clip has in its own; N³, in float32."""
-    known = standard.of(embeddings).astype(np.float32)
+    known = standard.of(embeddings)
     unit = np.eye(len(known), dtype=np.float32)
     hat = unit - np.float32(_RIDGE) * np.linalg.inv(known @ known.T + np.float32(_RIDGE) * unit)
     return (hat @ truth.astype(np.float32)).astype(np.float64), np.diagonal(hat).astype(np.float64)
@@ -92,18 +94,20 @@ def _fit_primal(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same in E³ + N·E², block by block: only `embeddings` are ever held whole. Products are float32."""
     size = embeddings.shape[1]
-    covariance = np.float32(_RIDGE) * np.eye(size, dtype=np.float32)
-    moment = np.zeros((size, truth.shape[1]), dtype=np.float32)
+    # The more clips, the smaller the ridge beside their sum: single precision would lose it.
+    exact = np.float64 if len(embeddings) > _MANY_CLIPS else np.float32
+    covariance = (_RIDGE * np.eye(size)).astype(exact)
+    moment = np.zeros((size, truth.shape[1]), dtype=exact)
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(embeddings), _BLOCK)]
     for block in blocks:
-        known = standard.of(embeddings[block]).astype(np.float32)
+        known = standard.of(embeddings[block])
         covariance += known.T @ known
         moment += known.T @ truth[block].astype(np.float32)
     inverse = np.linalg.inv(covariance)
-    weights = inverse @ moment
+    weights, inverse = (inverse @ moment).astype(np.float32), inverse.astype(np.float32)
     predicted, leverage = [], []
     for block in blocks:
-        known = standard.of(embeddings[block]).astype(np.float32)
+        known = standard.of(embeddings[block])
         predicted.append(known @ weights)
         leverage.append(np.einsum("nd,nd->n", known @ inverse, known))
     return np.concatenate(predicted).astype(np.float64), np.concatenate(leverage).astype(np.float64)
