@@ -94,17 +94,16 @@ def _fit_primal(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The same in E³ + N·E², block by block: only `embeddings` are ever held whole. Products are float32."""
     size = embeddings.shape[1]
-    # The more clips, the smaller the ridge beside their sum: single precision would lose it.
-    exact = np.float64 if len(embeddings) > _MANY_CLIPS else np.float32
-    covariance = (_RIDGE * np.eye(size)).astype(exact)
-    moment = np.zeros((size, truth.shape[1]), dtype=exact)
+    covariance, moment = _RIDGE * np.eye(size), np.zeros((size, truth.shape[1]))
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(embeddings), _BLOCK)]
     for block in blocks:
         known = standard.of(embeddings[block])
         covariance += known.T @ known
         moment += known.T @ truth[block].astype(np.float32)
-    inverse = np.linalg.inv(covariance)
-    weights, inverse = (inverse @ moment).astype(np.float32), inverse.astype(np.float32)
+    # The more clips, the smaller the ridge beside their sum: single precision would lose it.
+    precise = covariance if len(embeddings) > _MANY_CLIPS else covariance.astype(np.float32)
+    inverse = np.linalg.inv(precise).astype(np.float32)
+    weights = inverse @ moment.astype(np.float32)
     predicted, leverage = [], []
     for block in blocks:
         known = standard.of(embeddings[block])
