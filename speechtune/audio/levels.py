@@ -138,11 +138,6 @@ class SpeechLevels:
         return _dbfs(max(speech - noise, 0.0)) - _dbfs(noise)
 
 
-def active_frames(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which frames of 20 ms hold speech by their level, see `SpeechLevels`: bool[ceil(N / 320)]."""
-    return SpeechLevels(samples).active
-
-
 def active_range(samples: NDArray[np.float32]) -> tuple[int, int] | None:
     """First sample of the first active frame and the one after the last active frame; None if none is active.
 

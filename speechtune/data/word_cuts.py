@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.levels import FRAME_SAMPLES, active_frames, frame_levels_dbfs
+from speechtune.audio.levels import FRAME_SAMPLES, SpeechLevels
 from speechtune.audio.timebase import samples_from_ms
 
 _PAUSE_MS = 120  # longer than the closure of a stop, shorter than a breath
@@ -16,7 +16,6 @@ _SHORTEST_MS = 240
 _WANTED_SHARE = 0.5  # of the window, which is about the length of a word in a window made for words
 _LEVEL_RANGE_DB = 30.0
 _WEIGHT_OF_LENGTH = 0.25
-_PERCENTILE_OF_LOUD = 95.0
 
 
 def cut_at_words(samples: NDArray[np.float32], window_samples: int) -> list[tuple[int, int]]:
@@ -42,11 +41,10 @@ def cut_at_words(samples: NDArray[np.float32], window_samples: int) -> list[tupl
     least = min(samples_from_ms(_SHORTEST_MS) // FRAME_SAMPLES, most // 2)
     if len(samples) == 0 or least == 0:
         return []
-    levels = frame_levels_dbfs(samples)
-    loud = float(np.percentile(levels, _PERCENTILE_OF_LOUD))
-    loudness = np.clip(1.0 - (loud - levels) / _LEVEL_RANGE_DB, 0.0, 1.0)
+    levels = SpeechLevels(samples)
+    loudness = np.clip(1.0 + (levels.frames_dbfs - levels.loud_dbfs) / _LEVEL_RANGE_DB, 0.0, 1.0)
     pieces = []
-    for first, last in _phrases(active_frames(samples)):
+    for first, last in _phrases(levels.active):
         edges = first + _softest_edges(loudness[first:last], least, most)
         pieces += [(int(start), int(end)) for start, end in itertools.pairwise(edges)]
     return [(start * FRAME_SAMPLES, min(end * FRAME_SAMPLES, len(samples))) for start, end in pieces]
