@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 class Clock(Protocol):
@@ -27,6 +30,26 @@ class MonotonicClock:
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
         """Return once `event` is set or `seconds` have passed."""
         try:
-            await asyncio.wait_for(event.wait(), seconds)
+            await within(seconds, event.wait())
         except asyncio.TimeoutError:
             return
+
+
+async def within(seconds: float | None, work: Awaitable[Answer]) -> Answer:
+    """What `work` gives, or raises; after so many seconds it is cancelled. None: it may take for ever.
+
+    `asyncio.wait_for` swallows a cancellation that comes in the moment in which the work ends (before Python 3.12):
+    a stream whose client has gone would then wait for more audio, for ever.
+
+    Raises:
+        asyncio.TimeoutError: it took longer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -15,7 +15,7 @@ from speechtune.errors import ServiceNotReadyError
 from speechtune.streaming.activity import ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune.streaming.config import Scorer
 from speechtune_server.batcher import MicroBatcher
-from speechtune_server.clock import Clock
+from speechtune_server.clock import Clock, within
 from speechtune_server.metrics import Metrics, NoMetrics
 from speechtune_server.model_store import ServedModel, are_posteriors
 from speechtune_server.runner import Runner
@@ -136,7 +136,7 @@ class Dispatch:
         """
         began = self._clock.now()
         try:
-            answer = await asyncio.wait_for(runner.run(work), self._max_seconds)
+            answer = await within(self._max_seconds, runner.run(work))
         except asyncio.TimeoutError as error:
             _log.error("%s of %d did not end within %s s", kind, size, self._max_seconds)
             raise ServiceNotReadyError(

@@ -22,7 +22,7 @@ from speechtune_server import replies, wire
 from speechtune_server.admission import Admission
 from speechtune_server.call_context import current_client
 from speechtune_server.clip import Clip, decode_file_clip, decode_raw_clip, recognize_clip
-from speechtune_server.clock import Clock
+from speechtune_server.clock import Clock, within
 from speechtune_server.config import ServerConfig
 from speechtune_server.dispatch import Dispatch
 from speechtune_server.hits import HitKeeper, HitRecorder, Origin
@@ -146,7 +146,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     async def _in_time(self, opening: Coroutine[Any, Any, Answer]) -> Answer:
         """Wait for what a client sends first, as long as a stream may be idle: others want its place."""
         try:
-            return await asyncio.wait_for(opening, self.config.max_idle_seconds)
+            return await within(self.config.max_idle_seconds, opening)
         except asyncio.TimeoutError as error:
             raise SessionGrammarError(
                 f"the stream did not begin within {self.config.max_idle_seconds:g} s; send config at once"
@@ -260,7 +260,7 @@ async def _watched(
 ) -> AsyncIterator[bytes | Order]:
     """The same chunks, until none comes for too long: then the stream ends."""
     try:
-        while (chunk := await asyncio.wait_for(anext(chunks, None), max_idle_seconds)) is not None:
+        while (chunk := await within(max_idle_seconds, anext(chunks, None))) is not None:
             yield chunk
     except asyncio.TimeoutError:
         stream.end_idle()
