@@ -63,6 +63,8 @@ class AugmentSettings(_Section):
     """Largest move of the word in its window, either way; nothing wraps round."""
     reverb_probability: Probability = 0.15
     """Share of the copies that sound in a small room."""
+    rooms: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """How many simulated rooms those are; 0: noise that decays takes their place. Needs the extra `rooms`."""
     noise_probability: Probability = 0.8
     """Share of the copies that get noise."""
     snr_db: tuple[float, float] = (0.0, 30.0)
@@ -71,6 +73,10 @@ class AugmentSettings(_Section):
     """Change of level."""
     speed: tuple[float, float] = (0.85, 1.15)
     """Factor of playing speed, tempo and pitch together; for encoders that hear waveforms."""
+    formants: Annotated[float, Field(ge=0.0, le=0.3)] = 0.0
+    """Largest move of the formants, either way, as a share; for encoders that hear waveforms."""
+    channel_probability: Probability = 0.0
+    """Share of the copies heard through a telephone, a narrower band or a codec."""
     tempo: Annotated[float, Field(ge=0.0, le=0.5)] = 0.2
     """Largest change of tempo, either way, as a share; the pitch stays."""
     vocal_tract: Annotated[float, Field(ge=0.0, le=0.3)] = 0.12

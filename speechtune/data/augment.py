@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
+from speechtune.data.channels import shift_formants, through_a_channel
+from speechtune.data.rooms import draw_room, reverberate
 from speechtune.recipe import AugmentSettings
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def augmented_window(
     *,
     changes_speed: bool,
 ) -> NDArray[np.float32]:
-    """One varied copy of a clip in its window: speed, room, place, noise, level, in this order.
+    """One varied copy of a clip in its window: speed, formants, room, place, noise, channel, level, in this order.
 
     Args:
         samples: float32[N], the clip.
@@ -137,15 +139,24 @@ def augmented_window(
         settings: the ranges.
         recordings: background noises, each float32[any].
         rng: decides; the same state gives the same copy.
-        changes_speed: whether `settings.speed` applies.
+        changes_speed: whether `settings.speed` and `settings.formants` apply.
+
+    Raises:
+        ConfigError: simulated rooms are asked for, and pyroomacoustics is not installed.
     """
     varied = change_speed(samples, rng.uniform(*settings.speed)) if changes_speed else samples
+    # What is off draws no number: a recipe from before it was there gives the copies that it gave.
+    if changes_speed and settings.formants:
+        varied = shift_formants(varied, 1.0 + rng.uniform(-settings.formants, settings.formants))
     if rng.random() < settings.reverb_probability:
-        varied = small_room(varied, rng)
+        room = draw_room(int(rng.integers(settings.rooms))) if settings.rooms else None
+        varied = small_room(varied, rng) if room is None else _at_level_of(varied, reverberate(varied, room))
     shift = samples_from_ms(settings.shift_ms)
     window = place_by_energy(varied, window_samples, int(rng.integers(-shift, shift + 1)))
     if rng.random() < settings.noise_probability:
         window = add_noise(window, noise_crop(recordings, window_samples, rng), rng.uniform(*settings.snr_db))
+    if settings.channel_probability and rng.random() < settings.channel_probability:
+        window = through_a_channel(window, rng)
     return change_gain(window, rng.uniform(*settings.gain_db))
 
 
@@ -157,6 +168,14 @@ def silence_window(
     level = np.sqrt(np.square(noise, dtype=np.float64).mean()) + 1e-12
     gain_db = float(rng.uniform(*_SILENCE_LEVEL_DB)) - 20.0 * float(np.log10(level))
     return change_gain(noise, gain_db)
+
+
+def _at_level_of(samples: NDArray[np.float32], changed: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`changed` as loud as `samples`; as it is where either is silent."""
+    power, changed_power = speech_power(samples), speech_power(changed)
+    if power <= 0.0 or changed_power <= 0.0:
+        return changed
+    return change_gain(changed, 10.0 * float(np.log10(power / changed_power)))
 
 
 @functools.lru_cache(maxsize=128)

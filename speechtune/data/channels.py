@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import Literal
 
@@ -15,6 +16,8 @@ from speechtune.errors import ConfigError
 
 _MU = 255.0
 _TELEPHONE_HZ = (300.0, 3_400.0)
+_LOW_EDGES_HZ, _HIGH_EDGES_HZ = (0.0, 400.0), (2_500.0, 7_000.0)
+_QUALITIES = (0.0, 0.6)
 _EDGE_HZ = 50.0
 Codec = Literal["opus", "vorbis", "mp3"]
 _FORMS: dict[Codec, tuple[str, str]] = {
@@ -73,7 +76,7 @@ def through_codec(samples: NDArray[np.float32], codec: Codec, quality: float = 0
     if not 0.0 <= quality <= 1.0:
         raise ConfigError(f"codec quality {quality}: 0 to 1")
     container, subtype = _FORMS[codec]
-    if subtype not in soundfile.available_subtypes(container):
+    if subtype not in _subtypes_of(container):
         raise ConfigError(f"codec {codec}: this libsndfile was built without it; leave it out")
     content = io.BytesIO()
     soundfile.write(
@@ -90,6 +93,29 @@ def through_codec(samples: NDArray[np.float32], codec: Codec, quality: float = 0
         decoded = soxr.resample(decoded, rate_hz, SAMPLE_RATE_HZ).astype(np.float32)
     padded: NDArray[np.float32] = np.pad(decoded, (0, max(len(samples) - len(decoded), 0)))[: len(samples)]
     return padded
+
+
+def through_a_channel(samples: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A telephone, a narrower band, companding, or a codec that this libsndfile has, at one of its lower qualities.
+
+    Args:
+        samples: float32[N], N ≥ 1.
+        rng: decides which.
+    """
+    codecs = [name for name, (container, subtype) in _FORMS.items() if subtype in _subtypes_of(container)]
+    way = str(rng.choice(["telephone", "band", "mu_law", *codecs]))
+    if way == "telephone":
+        return telephone(samples)
+    if way == "band":
+        return limit_band(samples, rng.uniform(*_LOW_EDGES_HZ), rng.uniform(*_HIGH_EDGES_HZ))
+    if way == "mu_law":
+        return mu_law(samples)
+    return through_codec(samples, next(name for name in codecs if name == way), rng.uniform(*_QUALITIES))
+
+
+@functools.cache
+def _subtypes_of(container: str) -> frozenset[str]:
+    return frozenset(soundfile.available_subtypes(container))
 
 
 def shift_formants(samples: NDArray[np.float32], factor: float) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ _MAX_ORDER = 12
 _TRIES = 100
 
 
+@functools.lru_cache(maxsize=1_000)
 def draw_room(seed: int) -> NDArray[np.float32]:
     """The impulse response of a room float32[N] at 16 kHz: a living room or office, somebody speaks 0.3 to 3 m away.
 

@@ -116,3 +116,38 @@ def test_silence_windows_lie_between_their_levels() -> None:
         window = silence_window(16_000, [word_like(1, 30_000)], np.random.default_rng(seed))
         level = 10 * np.log10(np.square(window, dtype=np.float64).mean())
         assert -70.5 < level < -14.5
+
+
+def only(**settings: object) -> AugmentSettings:
+    """Settings in which nothing but what is named changes a clip."""
+    still = {"reverb_probability": 0.0, "noise_probability": 0.0, "shift_ms": 0, "gain_db": (0.0, 0.0)}
+    return AugmentSettings(**{**still, "speed": (1.0, 1.0), **settings})
+
+
+@pytest.mark.parametrize(
+    "settings", [{"channel_probability": 1.0}, {"formants": 0.2}, {"reverb_probability": 1.0, "rooms": 3}]
+)
+def test_channels_formants_and_simulated_rooms_vary_copies_when_asked_for(settings: dict[str, object]) -> None:
+    if "rooms" in settings:
+        pytest.importorskip("pyroomacoustics", reason="rooms (extra 'rooms') are not installed")
+    clip = word_like(1)
+
+    def copy(seed: int, wanted: AugmentSettings) -> np.ndarray:
+        return augmented_window(clip, 16_000, wanted, [], np.random.default_rng(seed), changes_speed=True)
+
+    plain = copy(0, only())
+    varied = [copy(seed, only(**settings)) for seed in range(8)]
+    assert all(window.shape == plain.shape and window.dtype == np.float32 for window in varied)
+    assert sum(not np.allclose(window, plain, atol=1e-3) for window in varied) >= 6
+    assert len({window.tobytes() for window in varied}) >= 3
+    assert np.array_equal(varied[3], copy(3, only(**settings)))
+    # The word is still the word: its level hardly changes.
+    levels = [10 * np.log10(np.square(window).mean() / np.square(plain).mean()) for window in varied]
+    assert np.abs(levels).max() < 9.0
+
+
+def test_what_is_off_draws_no_number() -> None:
+    rng, before = np.random.default_rng(0), np.random.default_rng(0)
+    augmented_window(word_like(1), 16_000, only(formants=0.0, rooms=5), [], rng, changes_speed=True)
+    augmented_window(word_like(1), 16_000, only(), [], before, changes_speed=True)
+    assert rng.random() == before.random()
