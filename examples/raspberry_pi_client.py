@@ -71,7 +71,8 @@ def main() -> None:
     else:
         chunks = pipe(sys.stdin.buffer if given.source == "-" else open(given.source, "rb"))  # noqa: SIM115
     with CommandClient(given.address, **options) as client:
-        for event in client.listen(chunks):
+        # A file waits while the server is away; a microphone does not.
+        for event in client.listen(chunks, live=given.source in (None, "-")):
             if isinstance(event, Detection):
                 on_command(event)
             elif isinstance(event, Disconnected):

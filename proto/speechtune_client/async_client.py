@@ -180,6 +180,7 @@ class AsyncCommandClient:
         *,
         replay_seconds: float = DEFAULT_REPLAY_SECONDS,
         give_up_after: float | None = None,
+        live: bool = True,
         **settings: Unpack[StreamSettings],
     ) -> AsyncIterator[StreamEvent]:
         """The events of live audio for as long as it lasts, over as many connections as it takes.
@@ -194,6 +195,8 @@ class AsyncCommandClient:
             chunks: audio, cut anywhere, and orders between it; iterated in a task of its own.
             replay_seconds: audio kept at most, at least 2; 32 kB a second of LINEAR16 at 16 kHz.
             give_up_after: seconds without a connection after which the last error is raised; None: never.
+            live: the chunks come at their own pace and do not wait, as from a microphone; False: they do, as from a
+                file, and none is ever lost.
             settings: see `StreamSettings`.
 
         Raises:
@@ -201,7 +204,7 @@ class AsyncCommandClient:
             ClientError: the server refuses what trying again would not change, or it was away for too long.
         """
         messages.stream_config(settings)  # what is wrong with them is told now, and not by a server that comes back
-        return listen(self, chunks, Replay(settings, replay_seconds), give_up_after)
+        return listen(self, chunks, Replay(settings, replay_seconds), give_up_after, live)
 
     async def _events(self, sender: _Sender) -> AsyncIterator[StreamEvent]:
         call = self._stub.StreamingRecognize(sender.requests(), metadata=self._metadata)

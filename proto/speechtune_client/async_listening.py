@@ -9,10 +9,10 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from speechtune_client.backoff import Backoff, is_passing
-from speechtune_client.errors import ClientError
+from speechtune_client.errors import ClientError, UnavailableError
 from speechtune_client.events import Ended, Started, StreamEvent
 from speechtune_client.listening import disconnected
-from speechtune_client.replay import Replay
+from speechtune_client.replay import OvertakenError, Replay
 from speechtune_client.settings import Order, StreamSettings
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ async def listen(
     chunks: AsyncIterable[bytes | Order] | Iterable[bytes | Order],
     replay: Replay,
     give_up_after: float | None,
+    live: bool = True,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[StreamEvent]:
     """The events of `chunks`, reconnecting as often as it takes; otherwise as `listening.listen`."""
-    source = _Source(replay)
+    source = _Source(replay, live)
     taking = asyncio.create_task(source.take_all(chunks))
     backoff, away_since = Backoff(), time.monotonic()
     try:
@@ -48,6 +49,8 @@ async def listen(
                             return
             except ClientError as error:
                 failure = error
+            except OvertakenError:
+                failure = UnavailableError("UNAVAILABLE", "no answer for as long as audio is kept")
             finally:
                 source.disconnected()
             source.check()
@@ -65,27 +68,29 @@ async def listen(
 class _Source:
     """What the task that takes the chunks shares with the connections."""
 
-    def __init__(self, replay: Replay) -> None:
-        self._is_connected = False
+    def __init__(self, replay: Replay, live: bool) -> None:
+        self._live = live
+        self._is_connected = True
         self._num_connections = 0
         self._replay = replay
         self._failure: Exception | None = None
         self._news = asyncio.Event()
 
     def connect(self) -> StreamSettings:
-        self._is_connected = True
+        self._is_connected = self._must_wait = True
         self._num_connections += 1
         return self._replay.connect()
 
     async def take_all(self, chunks: AsyncIterable[bytes | Order] | Iterable[bytes | Order]) -> None:
         try:
             async for chunk in _as_async(chunks):
-                # A file waits for the server; while there is none, as for a microphone, time goes on.
-                while self._is_connected and self._replay.is_full:
-                    await self._next_news()
-                self._replay.put(chunk)
-                self._news.set()
-                await asyncio.sleep(0)
+                for part in self._replay.parts(chunk):
+                    # While there is no server, time goes on for a microphone.
+                    while self._must_wait and self._replay.is_full:
+                        await self._next_news()
+                    self._replay.put(part)
+                    self._news.set()
+                    await asyncio.sleep(0)
         except Exception as error:
             self._failure = error
         self._replay.is_ended = True
@@ -104,12 +109,13 @@ class _Source:
         self.check()
 
     def heard(self, event: StreamEvent) -> StreamEvent | None:
+        self._must_wait = True  # there is a server again
         shown = self._replay.heard(event)
         self._news.set()
         return shown
 
     def disconnected(self) -> None:
-        self._is_connected = False
+        self._is_connected, self._must_wait = False, not self._live
         self._news.set()
 
     def check(self) -> None:

@@ -171,6 +171,7 @@ class CommandClient:
         *,
         replay_seconds: float = DEFAULT_REPLAY_SECONDS,
         give_up_after: float | None = None,
+        live: bool = True,
         **settings: Unpack[StreamSettings],
     ) -> Iterator[StreamEvent]:
         """The events of live audio for as long as it lasts, over as many connections as it takes.
@@ -185,6 +186,8 @@ class CommandClient:
             chunks: audio, cut anywhere, and orders between it; iterated in a thread of its own.
             replay_seconds: audio kept at most, at least 2; 32 kB a second of LINEAR16 at 16 kHz.
             give_up_after: seconds without a connection after which the last error is raised; None: never.
+            live: the chunks come at their own pace and do not wait, as from a microphone; False: they do, as from a
+                file, and none is ever lost.
             settings: see `StreamSettings`.
 
         Raises:
@@ -192,7 +195,7 @@ class CommandClient:
             ClientError: the server refuses what trying again would not change, or it was away for too long.
         """
         messages.stream_config(settings)  # what is wrong with them is told now, and not by a server that comes back
-        return listen(self, chunks, Replay(settings, replay_seconds), give_up_after)
+        return listen(self, chunks, Replay(settings, replay_seconds), give_up_after, live)
 
     def _events(self, sender: _Sender) -> Iterator[StreamEvent]:
         call = self._stub.StreamingRecognize(sender.requests(), metadata=self._metadata)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from speechtune_client.backoff import Backoff, is_passing
-from speechtune_client.errors import ClientError
+from speechtune_client.errors import ClientError, UnavailableError
 from speechtune_client.events import Disconnected, Ended, Started, StreamEvent
-from speechtune_client.replay import Replay
+from speechtune_client.replay import OvertakenError, Replay
 from speechtune_client.settings import Order
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def listen(
     chunks: Iterable[bytes | Order],
     replay: Replay,
     give_up_after: float | None,
+    live: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[StreamEvent]:
     """The events of `chunks`, reconnecting as often as it takes.
@@ -31,13 +32,14 @@ def listen(
         chunks: the audio, taken by a thread of its own also while there is no connection.
         replay: remembers what must be sent again.
         give_up_after: seconds without a connection after which the last error is raised; None: never.
+        live: the chunks do not wait: during a break they go on being taken.
         sleep: waits.
 
     Raises:
         ClientError: the server refuses what trying again would not change, or it was away for too long.
         Exception: what the chunks raise.
     """
-    source = _Source(chunks, replay)
+    source = _Source(chunks, replay, live)
     backoff, away_since = Backoff(), time.monotonic()
     try:
         while True:
@@ -57,6 +59,8 @@ def listen(
                         return
             except ClientError as error:
                 failure = error
+            except OvertakenError:
+                failure = UnavailableError("UNAVAILABLE", "no answer for as long as audio is kept")
             finally:
                 connection.stop()
             source.check()
@@ -80,23 +84,24 @@ def disconnected(failure: ClientError | None, pause: float) -> Disconnected:
 class _Source:
     """The thread that takes the chunks, and what it shares with the connections."""
 
-    def __init__(self, chunks: Iterable[bytes | Order], replay: Replay) -> None:
+    def __init__(self, chunks: Iterable[bytes | Order], replay: Replay, live: bool) -> None:
         self.replay = replay
         self.news = threading.Condition()
         self._chunks = chunks
         self._failure: Exception | None = None
-        self._is_connected = False
+        self._live = live
+        self._must_wait = True
         self._is_stopped = False
         # A microphone may block for ever: it must not keep the program from ending.
         threading.Thread(target=self._run, name="speechtune-source", daemon=True).start()
 
     def connect(self) -> _Connection:
         with self.news:
-            self._is_connected = True
             return _Connection(self, self.replay.connect())
 
     def heard(self, event: StreamEvent) -> StreamEvent | None:
         with self.news:
+            self._must_wait = True  # there is a server again
             shown = self.replay.heard(event)
             self.news.notify_all()
             return shown
@@ -108,7 +113,7 @@ class _Source:
 
     def disconnected(self) -> None:
         with self.news:
-            self._is_connected = False
+            self._must_wait = not self._live
             self.news.notify_all()
 
     def stop(self) -> None:
@@ -118,13 +123,13 @@ class _Source:
 
     def _run(self) -> None:
         try:
-            for chunk in self._chunks:
+            for part in (part for chunk in self._chunks for part in self.replay.parts(chunk)):
                 with self.news:
-                    # A file waits for the server; while there is none, as for a microphone, time goes on.
-                    self.news.wait_for(lambda: self._is_stopped or not self._is_connected or not self.replay.is_full)
+                    # While there is no server, time goes on for a microphone.
+                    self.news.wait_for(lambda: self._is_stopped or not self._must_wait or not self.replay.is_full)
                     if self._is_stopped:
                         return
-                    self.replay.put(chunk)
+                    self.replay.put(part)
                     self.news.notify_all()
         except Exception as error:
             self._failure = error

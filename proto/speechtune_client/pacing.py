@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from speechtune_client.events import Heartbeat, Started, StreamEvent
 from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
@@ -11,6 +12,10 @@ from speechtune_client.settings import StreamSettings
 _FIRST_WINDOW_SECONDS = 0.5
 """Until Started tells the server's limit."""
 _PIECE_SECONDS = 0.1
+
+MODEL_RATE_HZ = 16_000
+_FRAME_SAMPLES = 512
+_LONGEST_STEP_SECONDS = 0.5
 
 
 class Pace:
@@ -69,3 +74,12 @@ class Pace:
             return False
         self._last_beat = now
         return True
+
+
+def resume_step(settings: StreamSettings) -> int:
+    """Bytes between places where a connection may begin: whole frames of the model, where the rate has such places."""
+    rate_hz = settings.get("sample_rate_hertz", 16_000)
+    frame_bytes = bytes_per_second(settings) // rate_hz or 1
+    step = Fraction(_FRAME_SAMPLES * rate_hz, MODEL_RATE_HZ)
+    samples = step.numerator  # of as many frames of the model as make a whole number of them
+    return frame_bytes * (samples if samples <= rate_hz * _LONGEST_STEP_SECONDS else 1)

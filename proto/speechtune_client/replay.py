@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Iterable
-from fractions import Fraction
+from collections.abc import Iterable, Iterator
 
 from speechtune_client.events import (
     Detection,
@@ -25,6 +24,7 @@ from speechtune_client.events import (
     StreamEvent,
 )
 from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
+from speechtune_client.pacing import MODEL_RATE_HZ, resume_step
 from speechtune_client.settings import CommandRule, Order, StreamSettings, UpdateCommands
 
 DEFAULT_REPLAY_SECONDS = 30.0
@@ -33,9 +33,11 @@ _LEAD_SECONDS = 1.0
 """Audio before what is undecided, so that a server hears it in the same surroundings as the first time."""
 _SAME_SECONDS = 0.1
 _PIECE_SECONDS = 0.5
-_FRAME_SAMPLES, _MODEL_RATE = 512, 16_000
-_LONGEST_STEP_SECONDS = 0.5
 _NUM_REMEMBERED = 64
+
+
+class OvertakenError(Exception):
+    """A connection was so long in coming that the audio it was to begin with had to go."""
 
 
 class Replay:
@@ -59,7 +61,7 @@ class Replay:
         self._settings = settings
         self._rate = bytes_per_second(settings)
         self._origin = settings.get("resume_offset", 0.0)
-        self._step = _resume_step(settings)
+        self._step = resume_step(settings)
         self._capacity = int(replay_seconds * self._rate)
         self._piece_bytes = max(int(self._rate * _PIECE_SECONDS), 1)
         self._commands: Iterable[str | CommandRule] = tuple(settings.get("commands", ()))
@@ -67,8 +69,8 @@ class Replay:
         # Pieces of the stream, each with its place, numbered on from `_first_number`; `_next_number` is sent next.
         self._pieces: deque[tuple[int, bytearray | Order]] = deque()
         self._first_number = self._next_number = 0
-        self._skip = 0
-        self._end = 0
+        self._skip = self._end = 0
+        self._is_overtaken = False
         self._num_connections = 0
         self._lost_seconds = 0.0
         self._latest = self._confirmed = self._confirmed_before = self._origin
@@ -82,26 +84,33 @@ class Replay:
 
     @property
     def is_full(self) -> bool:
-        """Whether more audio would push some out that is not confirmed."""
-        return self._end - self._first_needed() >= self._capacity
+        """Whether another part would push some out that is not confirmed."""
+        return self._end - self._first_needed() > self._capacity - self._piece_bytes
 
     @property
     def is_drained(self) -> bool:
         """Whether the source gives no more, and this connection was given all of it."""
         return self.is_ended and self._next_number >= self._first_number + len(self._pieces)
 
-    def put(self, chunk: bytes | Order) -> None:
-        """Add what the stream's source gives; the oldest audio goes where there is no room."""
+    def parts(self, chunk: bytes | Order) -> Iterator[bytes | Order]:
+        """A chunk in parts, before each of which there must be room."""
         if not isinstance(chunk, bytes):
-            self._pieces.append((self._end, chunk))
+            yield chunk
             return
-        start = 0
-        while start < len(chunk):
+        for start in range(0, len(chunk), self._piece_bytes):
+            yield chunk[start : start + self._piece_bytes]
+
+    def put(self, part: bytes | Order) -> None:
+        """Add one of the `parts`; the oldest audio goes where there is no room."""
+        if not isinstance(part, bytes):
+            self._pieces.append((self._end, part))
+            return
+        while part:
             piece = self._piece_with_room()
-            part = chunk[start : start + self._piece_bytes - len(piece)]
-            piece += part
-            start += len(part)
-            self._end += len(part)
+            fitting = part[: self._piece_bytes - len(piece)]
+            piece += fitting
+            self._end += len(fitting)
+            part = part[len(fitting) :]
         self._forget()
 
     def connect(self) -> StreamSettings:
@@ -114,7 +123,7 @@ class Replay:
         self._confirmed_before, self._open_before = self._confirmed, self._open_since
         self._started_before = self._last_start
         self._ended_before, self._rejected_before = self._last_end, self._last_rejection
-        self._latest = 0.0
+        self._latest, self._is_overtaken = 0.0, False
         self._next_number = self._number_at(start)
         for _, piece in list(self._pieces)[: self._next_number - self._first_number]:
             self._keep_commands(piece)
@@ -125,7 +134,13 @@ class Replay:
         return settings
 
     def take(self) -> bytes | Order | None:
-        """What this connection is to send next; None: nothing for now."""
+        """What this connection is to send next; None: nothing for now.
+
+        Raises:
+            OvertakenError: what it was to send next is not held any more; only another connection helps.
+        """
+        if self._is_overtaken:
+            raise OvertakenError
         index = self._next_number - self._first_number
         if index >= len(self._pieces):
             return None
@@ -208,7 +223,7 @@ class Replay:
         if any(_is_same(event, other) for other in self._delivered):
             return None
         # As one connection from the first byte on would have called it.
-        sample = round((event.decision_offset - self._origin) * _MODEL_RATE)
+        sample = round((event.decision_offset - self._origin) * MODEL_RATE_HZ)
         named = dataclasses.replace(event, event_id=f"{sample}-{event.label}")
         self._delivered.append(named)
         return named
@@ -270,7 +285,7 @@ class Replay:
             self._pieces.popleft()
             self._first_number += 1
             if self._next_number < self._first_number:
-                self._next_number, self._skip = self._first_number, 0
+                self._next_number, self._is_overtaken = self._first_number, True
 
     def _keep_commands(self, piece: bytearray | Order) -> None:
         if isinstance(piece, UpdateCommands):
@@ -280,12 +295,3 @@ class Replay:
 def _is_same(one: Detection, other: Detection) -> bool:
     overlaps = one.start_offset < other.end_offset and other.start_offset < one.end_offset
     return one.label == other.label and (overlaps or abs(one.decision_offset - other.decision_offset) <= _SAME_SECONDS)
-
-
-def _resume_step(settings: StreamSettings) -> int:
-    """Bytes between places where a connection may begin: whole frames of the model, where the rate has such places."""
-    rate_hz = settings.get("sample_rate_hertz", 16_000)
-    frame_bytes = bytes_per_second(settings) // rate_hz or 1
-    step = Fraction(_FRAME_SAMPLES * rate_hz, _MODEL_RATE)
-    samples = step.numerator  # of as many frames of the model as make a whole number of them
-    return frame_bytes * (samples if samples <= rate_hz * _LONGEST_STEP_SECONDS else 1)
