@@ -190,7 +190,7 @@ def _percent(share: float | None) -> float:
 
 def figure(rows: Sequence[Row]) -> str:
     """Closed-set accuracy against the number of clips a keyword, as SVG; what hears no clips is a level line."""
-    shots = sorted({row.shots for row in rows if row.shots})
+    shots = sorted({row.shots for row in rows if row.shots}) or [0]
     width, height, left, top = 640, 400, 60, 30
 
     def x(k: int) -> float:
