@@ -1,0 +1,153 @@
+"""Misses and false accepts an hour on long mixes, with thresholds chosen on other voices, sentences and noises.
+
+    python -m benchmarks.streams prepare DATA OUT [--minutes 32]
+    speechtune finetune DATA/speech_commands_fewshot … --negatives OUT/negatives --out CKPT
+    python -m benchmarks.streams measure CKPT OUT [--fa-per-hour 0.5]
+
+`prepare` halves the speakers of DATA/speech_commands_dev, the sentences and the noises, and plants commands in both
+halves at 20, 10, 5 and 0 dB: OUT/a to choose thresholds on, OUT/b to measure on. OUT/negatives holds the sentences of
+half a, for those who train with them. `measure` listens to both halves and shows half b at the checkpoint's own
+thresholds and at those chosen on half a.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from data_scripts.mix_long_stream import Sources, write_mix
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.cli.local_system import open_system
+from speechtune.data.clips import Clip
+from speechtune.data.loading import load_clips, load_negatives, load_noise
+from speechtune.errors import SpeechTuneError
+from speechtune.evaluation.intervals import poisson_interval
+from speechtune.evaluation.listening import Listening, listen
+from speechtune.evaluation.recordings import find_recordings
+from speechtune.evaluation.stream_operating_point import choose_stream_thresholds
+from speechtune.evaluation.streamwise import score_streams
+from speechtune.labels import RESERVED
+from speechtune.streaming.activity import SileroActivity
+
+LEVELS_DB = (20.0, 10.0, 5.0, 0.0)
+SEED = 7
+_NOISES_A = frozenset({"doing_the_dishes", "pink_noise", "running_tap"})
+_ALOUD = (("20 dB", ("snr_20",)), ("10 dB", ("snr_10",)), ("10 dB and above", ("snr_20", "snr_10")))
+_GROUPS = (*_ALOUD, ("5 dB", ("snr_5.",)), ("0 dB", ("snr_0.",)), ("all", ("snr_",)))
+
+
+def in_half_a(clip: Clip) -> bool:
+    """Whether a speaker belongs to the half that thresholds are chosen on."""
+    digest = hashlib.md5(f"x{clip.speaker}".encode(), usedforsecurity=False).hexdigest()
+    return int(digest, 16) % 2 == 0
+
+
+def halves(data: Path) -> dict[str, Sources]:
+    """Commands, sentences and noises of both halves, in a seeded order."""
+    spoken = [clip for clip in load_clips(data / "speech_commands_dev").clips if clip.label not in RESERVED]
+    said, noises = load_negatives(data / "sentences_dev").clips, load_noise(data / "noise")
+    found = {}
+    for place, name in enumerate("ab"):
+        commands = [clip for clip in spoken if in_half_a(clip) == (name == "a")]
+        sentences = said[place::2]
+        rng = np.random.default_rng(SEED)
+        found[name] = Sources(
+            commands=tuple(commands[index] for index in rng.permutation(len(commands))),
+            sentences=tuple(sentences[index] for index in rng.permutation(len(sentences))),
+            noises=tuple(path for path in noises if (path.stem in _NOISES_A) == (name == "a")),
+        )
+    return found
+
+
+def prepare(data: Path, out: Path, minutes: float) -> None:
+    """Write the mixes of both halves and the sentences of half a."""
+    for name, half in halves(data).items():
+        folder, sources = out / name, half
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, level in enumerate(LEVELS_DB):
+            path = folder / f"snr_{level:g}.flac"
+            used = write_mix(sources, path, round(minutes * 60 * SAMPLE_RATE_HZ), level, SEED + 1000 * index)
+            sources = replace(sources, commands=sources.commands[used:])
+            print(f"{path}: {used} commands")
+        if name == "a":
+            (out / "negatives").mkdir(exist_ok=True)
+            for clip in half.sentences:
+                shutil.copy(clip.path, out / "negatives")
+
+
+def measure(checkpoint: Path, mixes: Path, false_accepts_per_hour: float) -> Table:
+    """Listen to both halves; a table of half b at both sets of thresholds."""
+    system = open_system(checkpoint)
+    heard = {
+        name: listen(system.scorer, SileroActivity(), find_recordings(mixes / name), system.settings) for name in "ab"
+    }
+    chosen = choose_stream_thresholds(heard["a"], false_accepts_per_hour)
+    table = Table(
+        "mixes", title=f"{system.name}: half b, {heard['b'].audio_seconds / 3600:.2f} h", title_justify="left"
+    )
+    for heading in ("thresholds", "said", "missed", "false accepts", "an hour", "95 %", "confused", "latency p50/p95"):
+        table.add_column(heading, justify="right")
+    for name, thresholds in (("own", heard["b"].thresholds), ("chosen on a", chosen.thresholds)):
+        _add_rows(table, heard["b"], name, thresholds)
+        table.add_section()
+    rate = heard["b"].audio_seconds / heard["b"].seconds
+    table.caption = (
+        f"heard {rate:.0f} times as fast as it sounds; {false_accepts_per_hour:g} an hour asked for on half a"
+    )
+    return table
+
+
+def _add_rows(table: Table, heard: Listening, name: str, thresholds: dict[str, float]) -> None:
+    streams = heard.streams_at(thresholds)
+    for title, prefixes in _GROUPS:
+        scores = score_streams([one for one in streams if one.name.startswith(prefixes)], heard.labels.keywords)
+        total, latency = scores.total, scores.latency
+        interval = poisson_interval(total.num_alone, scores.negative_hours)
+        table.add_row(
+            title,
+            name,
+            str(total.num_spoken),
+            f"{total.false_reject_rate:.1%}",
+            str(total.num_alone),
+            f"{total.num_alone / scores.negative_hours:.2f}",
+            f"{interval.low:.1f}–{interval.high:.1f}",
+            str(total.num_confused),
+            "–" if latency is None else f"{latency.median_ms:.0f}/{latency.p95_ms:.0f} ms",
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one of the two steps; 0 if it came to its end, 2 if the input is at fault."""
+    parser = argparse.ArgumentParser(prog="streams", description=(__doc__ or "").splitlines()[0])
+    steps = parser.add_subparsers(dest="step", required=True)
+    first = steps.add_parser("prepare")
+    first.add_argument("data", type=Path)
+    first.add_argument("out", type=Path)
+    first.add_argument("--minutes", type=float, default=32.0, help="length of each of the eight recordings, at least")
+    second = steps.add_parser("measure")
+    second.add_argument("checkpoint", type=Path)
+    second.add_argument("out", type=Path)
+    second.add_argument("--fa-per-hour", type=float, default=0.5)
+    options = parser.parse_args(argv)
+    try:
+        if options.step == "prepare":
+            prepare(options.data, options.out, options.minutes)
+        else:
+            Console().print(measure(options.checkpoint, options.out, options.fa_per_hour))
+    except SpeechTuneError as error:
+        print(f"streams: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
