@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -41,7 +42,7 @@ from speechtune.streaming.activity import SileroActivity
 LEVELS_DB = (20.0, 10.0, 5.0, 0.0)
 SEED = 7
 _NOISES_A = frozenset({"doing_the_dishes", "pink_noise", "running_tap"})
-_ALOUD = (("20 dB", ("snr_20",)), ("10 dB", ("snr_10",)), ("10 dB and above", ("snr_20", "snr_10")))
+_ALOUD = (("20 dB", ("snr_20",)), ("10 dB", ("snr_10",)), ("≥ 10 dB", ("snr_20", "snr_10")))
 _GROUPS = (*_ALOUD, ("5 dB", ("snr_5.",)), ("0 dB", ("snr_0.",)), ("all", ("snr_",)))
 
 
@@ -92,11 +93,14 @@ def measure(checkpoint: Path, mixes: Path, false_accepts_per_hour: float) -> Tab
     }
     chosen = choose_stream_thresholds(heard["a"], false_accepts_per_hour)
     table = Table(
-        "mixes", title=f"{system.name}: half b, {heard['b'].audio_seconds / 3600:.2f} h", title_justify="left"
+        "mixes",
+        title=f"{system.name}: half b, {heard['b'].audio_seconds / 3600:.2f} h",
+        title_justify="left",
+        box=SIMPLE_HEAD,
     )
-    for heading in ("thresholds", "said", "missed", "false accepts", "an hour", "95 %", "confused", "latency p50/p95"):
-        table.add_column(heading, justify="right")
-    for name, thresholds in (("own", heard["b"].thresholds), ("chosen on a", chosen.thresholds)):
+    for heading in ("thresholds", "said", "missed", "false", "an hour", "95 %", "confused", "p50/p95 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, thresholds in (("own", heard["b"].thresholds), ("from a", chosen.thresholds)):
         _add_rows(table, heard["b"], name, thresholds)
         table.add_section()
     rate = heard["b"].audio_seconds / heard["b"].seconds
@@ -121,7 +125,7 @@ def _add_rows(table: Table, heard: Listening, name: str, thresholds: dict[str, f
             f"{total.num_alone / scores.negative_hours:.2f}",
             f"{interval.low:.1f}–{interval.high:.1f}",
             str(total.num_confused),
-            "–" if latency is None else f"{latency.median_ms:.0f}/{latency.p95_ms:.0f} ms",
+            "–" if latency is None else f"{latency.median_ms:.0f}/{latency.p95_ms:.0f}",
         )
 
 
