@@ -92,12 +92,9 @@ def measure(checkpoint: Path, mixes: Path, false_accepts_per_hour: float) -> Tab
         name: listen(system.scorer, SileroActivity(), find_recordings(mixes / name), system.settings) for name in "ab"
     }
     chosen = choose_stream_thresholds(heard["a"], false_accepts_per_hour)
-    table = Table(
-        "mixes",
-        title=f"{system.name}: half b, {heard['b'].audio_seconds / 3600:.2f} h",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
+    title = f"{system.name}: half b, {heard['b'].audio_seconds / 3600:.2f} h"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("mixes", no_wrap=True)
     for heading in ("thresholds", "said", "missed", "false", "an hour", "95 %", "confused", "p50/p95 ms"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, thresholds in (("own", heard["b"].thresholds), ("from a", chosen.thresholds)):
