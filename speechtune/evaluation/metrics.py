@@ -5,14 +5,12 @@ A figure that cannot be measured is null, and `not_measured` says why under the 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from speechtune.errors import ManifestError
-from speechtune.evaluation.atomic_text import write_text
+from speechtune.evaluation.figures_file import read_figures, schema_of, write_figures
 
 METRICS_NAME = "metrics.json"
 
@@ -130,9 +128,7 @@ def write_metrics(metrics: Metrics, folder: Path) -> Path:
     Raises:
         ConfigError: the file cannot be written.
     """
-    path = folder / METRICS_NAME
-    write_text(path, json.dumps(metrics.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    return path
+    return write_figures(metrics, folder / METRICS_NAME)
 
 
 def load_metrics(path: Path) -> Metrics:
@@ -141,16 +137,9 @@ def load_metrics(path: Path) -> Metrics:
     Raises:
         ManifestError: it cannot be read or does not have the form; the message names the file and the key.
     """
-    try:
-        return Metrics.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ManifestError(f"{path}: {key or 'metrics'}: {first['msg']}; evaluate again") from error
+    return read_figures(Metrics, path)
 
 
 def metrics_schema() -> dict[str, Any]:
     """The JSON schema of `metrics.json`, committed beside this file; see `data_scripts.generate_schemas`."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | Metrics.model_json_schema()
+    return schema_of(Metrics)

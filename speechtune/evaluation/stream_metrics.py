@@ -5,14 +5,12 @@ A figure that cannot be measured is null, and `not_measured` says why under the 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from speechtune.errors import ManifestError
-from speechtune.evaluation.atomic_text import write_text
+from speechtune.evaluation.figures_file import read_figures, schema_of, write_figures
 
 STREAM_METRICS_NAME = "stream_metrics.json"
 
@@ -122,9 +120,7 @@ def write_stream_metrics(metrics: StreamMetrics, folder: Path) -> Path:
     Raises:
         ConfigError: the file cannot be written.
     """
-    path = folder / STREAM_METRICS_NAME
-    write_text(path, json.dumps(metrics.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    return path
+    return write_figures(metrics, folder / STREAM_METRICS_NAME)
 
 
 def load_stream_metrics(path: Path) -> StreamMetrics:
@@ -133,16 +129,9 @@ def load_stream_metrics(path: Path) -> StreamMetrics:
     Raises:
         ManifestError: it cannot be read or does not have the form; the message names the file and the key.
     """
-    try:
-        return StreamMetrics.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ManifestError(f"{path}: {key or 'metrics'}: {first['msg']}; evaluate again") from error
+    return read_figures(StreamMetrics, path)
 
 
 def stream_metrics_schema() -> dict[str, Any]:
     """The JSON schema of `stream_metrics.json`, committed beside this file; see `data_scripts.generate_schemas`."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | StreamMetrics.model_json_schema()
+    return schema_of(StreamMetrics)
