@@ -39,7 +39,8 @@ from speechtune.evaluation.detection import detection_at_far
 from speechtune.models.classifier import KeywordClassifier, TorchScorer
 from speechtune.models.features import LogMel
 from speechtune.models.registry import build_encoder, load_encoder
-from speechtune.recipe import Recipe, load_recipe
+from speechtune.recipe import Recipe
+from speechtune.recipe_files import load_recipe
 from speechtune.training.finetune import TrainingData, finetune
 from speechtune.training.reading import read_training_data
 from speechtune.training.stages import silent

@@ -39,7 +39,8 @@ from speechtune.evaluation.detection import detection_at_far, threshold_for, uns
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import LabelSet
 from speechtune.models.classifier import KeywordClassifier
-from speechtune.recipe import Recipe, load_recipe
+from speechtune.recipe import Recipe
+from speechtune.recipe_files import load_recipe
 from speechtune.training.finetune import TrainingData, finetune
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -6,20 +6,10 @@ of range or of the wrong type is an error that names the key, so that a typing m
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from speechtune.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -99,6 +89,16 @@ class AugmentSettings(_Section):
         return self
 
 
+class TuneAugmentSettings(AugmentSettings):
+    """How clips are varied while the encoder is tuned: more lightly than for the head; each copy is heard once."""
+
+    copies: Annotated[int, Field(ge=0, le=200)] = 10
+    reverb_probability: Probability = 0.0
+    snr_db: tuple[float, float] = (5.0, 30.0)
+    equaliser_db: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
+    mask_probability: Probability = 0.0
+
+
 class HeadSettings(_Section):
     """The phase that trains the head on cached embeddings."""
 
@@ -125,10 +125,7 @@ class TuneSettings(_Section):
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 16
     lora_scale: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """What the corrections are multiplied by: peft's alpha divided by the rank."""
-    augment: AugmentSettings = AugmentSettings(
-        copies=10, reverb_probability=0.0, snr_db=(5.0, 30.0), equaliser_db=0.0, mask_probability=0.0
-    )
-    """How clips are varied in this phase, more lightly than for the head; each copy is heard once."""
+    augment: TuneAugmentSettings = TuneAugmentSettings()
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 100
     batch_clips: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Clips per step, all processes and accumulated parts together."""
@@ -178,6 +175,10 @@ class EndpointingSettings(_Section):
     """Voice activity at or above this begins speech."""
     offset_probability: Probability = 0.35
     """Voice activity below this counts towards the end of speech."""
+    burst_db: Annotated[float, Field(ge=0.0, le=200.0)] = 10.0
+    """Sound that rises so far above its background counts as voice too,"""
+    burst_probability: Probability = 0.02
+    """unless the voice activity lies below this; 1 leaves the level out of account."""
     min_speech_ms: Milliseconds = 96
     """Shorter bursts are not speech."""
     hangover_ms: Milliseconds = 160
@@ -197,7 +198,7 @@ class DetectorSettings(_Section):
     """Posteriors of this many neighbouring windows are averaged inside a long stretch."""
     long_speech_caution: Annotated[float, Field(ge=0.0, le=10.0)] = 3.0
     """How much surer a window inside a long stretch must be than a word that stands alone, in logits of its threshold:
-    running speech is full of pieces that sound like commands."""
+    running speech is full of pieces that sound like commands. So must a word that only its level tells of."""
     refractory_ms: Milliseconds = 500
     """A keyword is not reported again within this time; other keywords are."""
     threshold: Probability | None = None
@@ -220,74 +221,3 @@ class Recipe(_Section):
     def to_toml(self) -> str:
         """This recipe as TOML; a setting that is not set is left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
-
-
-def parse_recipe(text: str, where: str = "recipe") -> Recipe:
-    """Read a recipe from TOML; missing keys take their defaults.
-
-    Raises:
-        ConfigError: not TOML, an unknown key, or a value out of range; the message names `where` and the key.
-    """
-    return _validated(_parsed(text, where), where)
-
-
-def load_recipe(path: Path | None, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe file (none: the defaults) and apply `section.key=value` overrides in their order.
-
-    Raises:
-        ConfigError: the file cannot be read, or as for `parse_recipe`.
-    """
-    tree: dict[str, Any] = {}
-    where = "recipe"
-    if path is not None:
-        where = str(path)
-        try:
-            tree = _parsed(path.read_text(encoding="utf-8"), where)
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"recipe {path}: cannot be read ({error})") from error
-    for override in overrides:
-        _apply(tree, override)
-    return _validated(tree, where)
-
-
-def _parsed(text: str, where: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: not TOML ({error})") from error
-
-
-def _validated(tree: dict[str, Any], where: str) -> Recipe:
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "recipe"
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"{where}: unknown key {key!r}; known keys: {_known_keys(key)}") from error
-        raise ConfigError(f"{where}: {key}: {first['msg']} (got {first['input']!r})") from error
-
-
-def _known_keys(key: str) -> str:
-    section = Recipe.model_fields.get(key.split(".", maxsplit=1)[0]) if "." in key else None
-    model = section.annotation if section is not None else Recipe
-    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-    return ", ".join(fields)
-
-
-def _apply(tree: dict[str, Any], override: str) -> None:
-    key, separator, value = override.partition("=")
-    parts = [part.strip() for part in key.split(".")]
-    if not separator or not all(parts):
-        raise ConfigError(f"--set {override!r}: write section.key=value, for example augment.copies=20")
-    node = tree
-    for part in parts[:-1]:
-        child = node.setdefault(part, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"--set {override!r}: {part!r} is a value, not a section")
-        node = child
-    try:
-        node[parts[-1]] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        # A bare word is a string: `encoder.name=whisper-base` should not need quotes inside quotes.
-        node[parts[-1]] = value.strip()

@@ -37,6 +37,8 @@ class Endpointing:
     hangover_ms: int | None = None
     preroll_ms: int | None = None
     max_speech_ms: int | None = None
+    burst_db: float | None = None
+    burst_probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class StreamSettings(TypedDict, total=False):
 
     Attributes:
         encoding: "LINEAR16" (the default), "FLOAT32" (both little-endian), "MULAW" or "ALAW"; channels interleaved. Or
-            "WAV", which carries rate and channels itself.
+            "WAV", "FLAC" or "OGG_OPUS", which carry rate and channels themselves; the last two must be sent no faster
+            than they last, for only raw audio and WAV are held back until the server has heard what came before.
         sample_rate_hertz: of raw audio; 16,000 unless said otherwise.
         channels: of raw audio; 1 unless said otherwise.
         channel: the one to listen to, from 1; unset: their mean.

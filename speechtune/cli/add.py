@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from speechtune.cli.options import CheckpointArgument, DataArgument, SpeakerPatternOption, keywords_from
-from speechtune.recipe import Recipe, load_recipe, parse_recipe
+from speechtune.recipe import Recipe
+from speechtune.recipe_files import load_recipe, parse_recipe
 
 OutOption = Annotated[
     Path | None, typer.Option(metavar="CKPT", help="Folder to write to; otherwise the checkpoint is replaced.")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from speechtune.cli.options import DataArgument, SpeakerPatternOption, keywords_from
-from speechtune.recipe import load_recipe
+from speechtune.recipe_files import load_recipe
 
 if TYPE_CHECKING:
     from speechtune.training.finetune import FinetuneResult

@@ -9,7 +9,7 @@ import typer
 
 from speechtune.cli.options import DataArgument, SpeakerPatternOption, keywords_from
 from speechtune.errors import ConfigError
-from speechtune.recipe import load_recipe
+from speechtune.recipe_files import load_recipe
 from speechtune.whole_files import write_whole
 
 

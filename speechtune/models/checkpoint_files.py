@@ -25,7 +25,8 @@ from speechtune.errors import (
     ConfigError,
 )
 from speechtune.labels import LabelSet
-from speechtune.recipe import Recipe, parse_recipe
+from speechtune.recipe import Recipe
+from speechtune.recipe_files import parse_recipe
 
 FORMAT = "speechtune-checkpoint"
 FORMAT_VERSION = 1

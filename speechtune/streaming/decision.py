@@ -28,11 +28,12 @@ class UtteranceBegan:
 
 @dataclass(frozen=True)
 class WindowScored:
-    """A window was scored: posteriors float32[K]; `whole_utterance` as in `windows.Window`."""
+    """A window was scored: posteriors float32[K]; `whole_utterance` and `is_faint` as in `windows.Window`."""
 
     span: Span
     whole_utterance: bool
     posteriors: NDArray[np.float32]
+    is_faint: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Decision:
     def follow(self, step: Step) -> Detection | Rejected | None:
         """Take the next step of the stream."""
         if isinstance(step, WindowScored):
-            return self._judge(step.span, step.whole_utterance, step.posteriors)
+            return self._judge(step)
         if isinstance(step, LongUtteranceEnded):
             return self._end_utterance(step.span)
         self._begin_utterance()
@@ -116,16 +117,18 @@ class Decision:
         self._detected_in_utterance = False
         self._held.clear()
 
-    def _judge(self, span: Span, whole_utterance: bool, posteriors: NDArray[np.float32]) -> Detection | Rejected | None:
-        """Judge one scored window, posteriors float32[K].
+    def _judge(self, window: WindowScored) -> Detection | Rejected | None:
+        """Judge one scored window.
 
         A whole utterance is detected or rejected. A passing window is detected once the average of the last
         `smoothing_windows` posteriors reaches a threshold, else nothing is said before the speech ends.
         """
-        if whole_utterance:
+        span, posteriors = window.span, window.posteriors
+        if window.whole_utterance:
             if self._detected_in_utterance:
                 return None
-            return self._detection(span, posteriors, 0.0) or self._rejection(span, posteriors, 0.0)
+            caution = self._caution if window.is_faint else 0.0
+            return self._detection(span, posteriors, caution) or self._rejection(span, posteriors, caution)
         self._recent.append(posteriors)
         if len(self._recent) < (self._recent.maxlen or 1):
             return None

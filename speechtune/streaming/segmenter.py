@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
+from speechtune.streaming.bursts import BurstGate
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.decision import LongUtteranceEnded
-from speechtune.streaming.endpointer import Ended, Endpointer, Started
+from speechtune.streaming.endpointer import Ended, Endpointer, SpeechState, Started
 from speechtune.streaming.events import Event, SpeechEnded, SpeechStarted
 from speechtune.streaming.quiet_gate import QuietGate
 from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
@@ -40,7 +41,9 @@ class Segmenter:
         self._endpointer = Endpointer(config.endpointing, start_sample)
         self._activity: ActivityState | None = None
         self._gate = QuietGate()
+        self._bursts = BurstGate(config.endpointing)
         self._judged = start_sample
+        self._is_heard = False
         self._next_passing = 0
         self._is_open = False
         self._is_closing = False
@@ -119,8 +122,12 @@ class Segmenter:
 
     def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
         """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
-        for probability in probabilities:
+        frames = self._buffer.between(self._judged, self._judged + len(probabilities) * FRAME_SAMPLES)
+        strengthened = self._bursts.strengthen(probabilities, frames.reshape(-1, FRAME_SAMPLES))
+        onset = self._config.endpointing.onset_probability
+        for heard, probability in zip(probabilities, strengthened, strict=True):
             change = self._endpointer.step(float(probability))
+            self._is_heard |= bool(heard >= onset)
             self._judged += FRAME_SAMPLES
             now = min(self._judged, self._buffer.end)
             if isinstance(change, Started):
@@ -130,6 +137,8 @@ class Segmenter:
             elif self._endpointer.is_speech and now >= self._next_passing:
                 self._plan.append(passing_window(self._buffer, now, self._window_samples))
                 self._next_passing += samples_from_ms(self._config.detector.hop_ms)
+            if self._endpointer.state is SpeechState.QUIET:
+                self._is_heard = False
         self._forget()
 
     def _open(self, start_sample: int) -> None:
@@ -144,7 +153,8 @@ class Segmenter:
         start, end = ended.start_sample, min(ended.end_sample, self._buffer.end)
         self._plan.append(SpeechEnded(start, end, now))
         if end - start <= self._longest_utterance:
-            self._plan.append(utterance_window(self._buffer, start, end, now, self._window_samples))
+            window = utterance_window(self._buffer, start, end, now, self._window_samples, is_faint=not self._is_heard)
+            self._plan.append(window)
         else:
             self._plan.append(LongUtteranceEnded(Span(start, end, now)))
 

@@ -255,7 +255,7 @@ class Session:
     def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
         if self._config.interims:
             self._events.append(Interim(window.span.decision_sample, ranked(posteriors, self._labels)))
-        self._decide(WindowScored(window.span, window.whole_utterance, posteriors))
+        self._decide(WindowScored(window.span, window.whole_utterance, posteriors, window.is_faint))
 
     def _decide(self, step: Step) -> None:
         if self._journal is not None:

@@ -34,11 +34,13 @@ class Window:
         samples: float32[window_samples].
         span: the speech in it.
         whole_utterance: it holds a whole short utterance and decides alone; else it is one of a row.
+        is_faint: the level tells of speech there, the voice activity model does not.
     """
 
     samples: NDArray[np.float32]
     span: Span
     whole_utterance: bool
+    is_faint: bool = False
 
 
 class SampleBuffer:
@@ -80,7 +82,9 @@ class SampleBuffer:
         return cut_window(self._store[: self._size], start - self._first, end - start)
 
 
-def utterance_window(buffer: SampleBuffer, start: int, end: int, now: int, window_samples: int) -> Window:
+def utterance_window(
+    buffer: SampleBuffer, start: int, end: int, now: int, window_samples: int, *, is_faint: bool
+) -> Window:
     """Place a short utterance by its energy, as training places a clip, in the audio that surrounds it.
 
     Args:
@@ -88,11 +92,12 @@ def utterance_window(buffer: SampleBuffer, start: int, end: int, now: int, windo
         start, end: the utterance as stream positions, preroll included, `end - start <= window_samples`.
         now: nothing after this position is known yet; what the window lacks there is zero.
         window_samples: length of the window.
+        is_faint: as in `Window`.
     """
     centre = start + energy_centre(buffer.between(start, end))
     first = centre - window_samples // 2
     known = buffer.between(first, min(first + window_samples, now))
-    return Window(cut_window(known, 0, window_samples), Span(start, end, now), whole_utterance=True)
+    return Window(cut_window(known, 0, window_samples), Span(start, end, now), whole_utterance=True, is_faint=is_faint)
 
 
 def passing_window(buffer: SampleBuffer, now: int, window_samples: int) -> Window:

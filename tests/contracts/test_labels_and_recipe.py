@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import LabelSet, check_label
-from speechtune.recipe import Recipe, load_recipe, parse_recipe
+from speechtune.recipe import Recipe
+from speechtune.recipe_files import load_recipe, parse_recipe
 
 
 def test_classes_end_in_silence_and_negatives_are_reported_as_unknown() -> None:

@@ -46,7 +46,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_tuned_checkpoint_comes_back_with_its_head_and_answers_alike(
     tmp_path: Path, encoder: Path, method: str
 ) -> None:
-    from speechtune.recipe import load_recipe
+    from speechtune.recipe_files import load_recipe
 
     path = write_recipe(tmp_path / "recipe.toml", encoder)
     data = TrainingData(make_folder(tmp_path / "data", LABELS), ("yes", "no"))

@@ -118,20 +118,24 @@ class DetectorSettings(_message.Message):
     def __init__(self, hop_ms: _Optional[int] = ..., smoothing_windows: _Optional[int] = ..., refractory_ms: _Optional[int] = ..., threshold: _Optional[float] = ..., long_speech_caution: _Optional[float] = ...) -> None: ...
 
 class Endpointing(_message.Message):
-    __slots__ = ("onset_probability", "offset_probability", "min_speech_ms", "hangover_ms", "preroll_ms", "max_speech_ms")
+    __slots__ = ("onset_probability", "offset_probability", "min_speech_ms", "hangover_ms", "preroll_ms", "max_speech_ms", "burst_db", "burst_probability")
     ONSET_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     OFFSET_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     MIN_SPEECH_MS_FIELD_NUMBER: _ClassVar[int]
     HANGOVER_MS_FIELD_NUMBER: _ClassVar[int]
     PREROLL_MS_FIELD_NUMBER: _ClassVar[int]
     MAX_SPEECH_MS_FIELD_NUMBER: _ClassVar[int]
+    BURST_DB_FIELD_NUMBER: _ClassVar[int]
+    BURST_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     onset_probability: float
     offset_probability: float
     min_speech_ms: int
     hangover_ms: int
     preroll_ms: int
     max_speech_ms: int
-    def __init__(self, onset_probability: _Optional[float] = ..., offset_probability: _Optional[float] = ..., min_speech_ms: _Optional[int] = ..., hangover_ms: _Optional[int] = ..., preroll_ms: _Optional[int] = ..., max_speech_ms: _Optional[int] = ...) -> None: ...
+    burst_db: float
+    burst_probability: float
+    def __init__(self, onset_probability: _Optional[float] = ..., offset_probability: _Optional[float] = ..., min_speech_ms: _Optional[int] = ..., hangover_ms: _Optional[int] = ..., preroll_ms: _Optional[int] = ..., max_speech_ms: _Optional[int] = ..., burst_db: _Optional[float] = ..., burst_probability: _Optional[float] = ...) -> None: ...
 
 class EventSelection(_message.Message):
     __slots__ = ("interims", "rejections", "speech_activity", "heartbeat_interval_ms")

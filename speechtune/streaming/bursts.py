@@ -1,0 +1,53 @@
+"""Words that the voice activity model hardly hears, but that stand out of their background.
+
+Silero misses some short words whole: of 720 commands planted in long recordings at 10 and 20 dB, 34 never reached half
+its scale for a tenth of a second. Most of them are plain to see in the level. A frame is therefore taken for speech too
+where it rises above the background *and* the model does not rule speech out; the classifier has the last word.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.recipe import EndpointingSettings
+from speechtune.streaming.activity import FRAME_SAMPLES
+
+_RISE_DB_PER_FRAME = 3.0 * FRAME_SAMPLES / SAMPLE_RATE_HZ
+"""The background follows a level that stays up by 3 dB a second, and one that falls at once."""
+_LOWEST_DB = -60.0
+"""Below this all is silence: else a hum after digital silence would stand out for half a minute."""
+
+
+class BurstGate:
+    """Follows the background level of one stream; let it hear every frame once, in order."""
+
+    def __init__(self, settings: EndpointingSettings) -> None:
+        self._settings = settings
+        self._background_db: float | None = None
+
+    def strengthen(self, probabilities: NDArray[np.float32], frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Raise the probability of speech to the onset where a frame stands out.
+
+        Args:
+            probabilities: float32[F], the model's answer; 0 where it was not asked.
+            frames: float32[F, 512], the same frames.
+
+        Returns:
+            float32[F].
+        """
+        power = np.square(frames).mean(axis=1)
+        levels = np.maximum(10.0 * np.log10(power + 1e-12), _LOWEST_DB)
+        rises = np.array([self._rise_db(float(level)) for level in levels])
+        stands_out = (rises >= self._settings.burst_db) & (probabilities >= self._settings.burst_probability)
+        raised = np.maximum(probabilities, np.float32(self._settings.onset_probability))
+        strengthened: NDArray[np.float32] = np.where(stands_out, raised, probabilities)
+        return strengthened
+
+    def _rise_db(self, level_db: float) -> float:
+        """How far a frame's level lies above the background, which then follows it."""
+        if self._background_db is None:
+            self._background_db = level_db
+        self._background_db = min(level_db, self._background_db + _RISE_DB_PER_FRAME)
+        return level_db - self._background_db
