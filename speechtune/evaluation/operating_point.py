@@ -12,6 +12,8 @@ How, in two steps, both made for few clips:
 2. *How high they lie together.* All thresholds move by one common amount until the share of negatives that passes any
    of them is the target, just as the session would let them through: interpolated between two negatives so that
    further ones pass at the target on average. Beyond the highest negative the scores are taken to fall exponentially.
+   Every negative word counts alike, however many clips it has, and so does speech that names no word: hours of easy
+   negatives else lower the thresholds until every hard one passes.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class OperatingPoint:
 
     Attributes:
         thresholds: of every keyword, 0 to 1; a posterior at or above it is a detection.
-        false_accept_rate: share of the negatives that pass any threshold; None without negatives.
+        false_accept_rate: share of the negatives that pass any threshold, every word counted alike; None without any.
         detection_rate: share of the keyword clips detected under their own name; None without keyword clips.
         note: what a reader must know, or None: no negatives, or a target that the limits of the thresholds prevent.
     """
@@ -56,6 +58,8 @@ class OperatingPoint:
 
 def choose_thresholds(predictions: Predictions, false_accept_rate: float) -> OperatingPoint:
     """Choose one threshold per keyword so that the share `false_accept_rate` of the negatives passes any of them.
+
+    The share is that of the average negative word.
 
     Args:
         predictions: out-of-fold posteriors; the negatives are the `_unknown_` clips, or the
@@ -77,7 +81,9 @@ def choose_thresholds(predictions: Predictions, false_accept_rate: float) -> Ope
         return _measured(predictions, even, note)
     scores = _logit(predictions.posteriors[:, : len(keywords)])
     shifts = _keyword_shifts(predictions, scores)
-    common = _tail_quantile((scores[negatives] - shifts).max(axis=1), false_accept_rate)
+    common = _tail_quantile(
+        (scores[negatives] - shifts).max(axis=1), false_accept_rate, _word_shares(predictions, negatives)
+    )
     levels = np.clip(_sigmoid(common + shifts), LOWEST, HIGHEST)
     thresholds = {keyword: float(level) for keyword, level in zip(keywords, levels, strict=True)}
     return _measured(predictions, thresholds, _limit_note(common + shifts, false_accept_rate))
@@ -97,10 +103,11 @@ def accepted(predictions: Predictions, thresholds: dict[str, float]) -> NDArray[
 
 def _measured(predictions: Predictions, thresholds: dict[str, float], note: str | None) -> OperatingPoint:
     reported, keywords = accepted(predictions, thresholds), predictions.is_keyword
-    passed = reported[_negatives(predictions)] >= 0
+    negatives = _negatives(predictions)
+    shares = _word_shares(predictions, negatives)
     return OperatingPoint(
         thresholds=thresholds,
-        false_accept_rate=ratio(float(passed.sum()), float(passed.size)),
+        false_accept_rate=min(1.0, float(shares[reported[negatives] >= 0].sum())) if shares.size else None,
         detection_rate=ratio(float((reported == predictions.truth)[keywords].sum()), float(keywords.sum())),
         note=note,
     )
@@ -109,6 +116,13 @@ def _measured(predictions: Predictions, thresholds: dict[str, float], note: str 
 def _negatives(predictions: Predictions) -> NDArray[np.bool_]:
     # Silence scores far below any threshold: beside words it would only dilute the rate.
     return predictions.is_unknown if predictions.is_unknown.any() else ~predictions.is_keyword
+
+
+def _word_shares(predictions: Predictions, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """float64[clips chosen], summing to 1: every word's clips together count as much as another word's."""
+    _, word, counts = np.unique(np.array(predictions.words)[chosen], return_inverse=True, return_counts=True)
+    shares: NDArray[np.float64] = 1.0 / counts[word] / max(len(counts), 1)
+    return shares
 
 
 def _limit_note(levels: NDArray[np.float64], false_accept_rate: float) -> str | None:
@@ -148,20 +162,22 @@ def _keyword_shifts(predictions: Predictions, scores: NDArray[np.float64]) -> ND
     return np.clip(shifts, -4 * _SHIFT_SPREAD, 4 * _SHIFT_SPREAD)
 
 
-def _tail_quantile(scores: NDArray[np.float64], share: float) -> float:
-    """The level that the share `share` of scores float64[N] lies at or above, N ≥ 1."""
+def _tail_quantile(scores: NDArray[np.float64], share: float, weights: NDArray[np.float64]) -> float:
+    """The level that the share `share` of scores float64[N] lies at or above, N ≥ 1; `weights` float64[N] sum to 1."""
     num = len(scores)
-    descending = np.sort(scores)[::-1]
+    order = np.argsort(-scores, kind="stable")
+    descending, weights = scores[order], weights[order]
+    above = np.cumsum(weights)
     # Weibull's plotting position: the k-th greatest of n is exceeded by k / (n + 1) of further ones on average.
-    position = share * (num + 1) - 1.0
-    if position >= 0.0:
-        return float(np.interp(position, np.arange(num), descending))
+    positions = above * num / (num + 1)
+    if share >= positions[0]:
+        return float(np.interp(share, positions, descending))
     size = min(num - 1, max(_MIN_TAIL, math.ceil(_TAIL_SHARE * num)))
     if size < 1:
         return float(descending[0])
     start = descending[size]
-    mean_excess = float((descending[:size] - start).mean())
-    return max(float(descending[0]), float(start + mean_excess * math.log(size / num / share)))
+    mean_excess = float(np.average(descending[:size] - start, weights=weights[:size]))
+    return max(float(descending[0]), float(start + mean_excess * math.log(above[size - 1] / share)))
 
 
 def _logit(posteriors: NDArray[np.floating] | np.float64) -> NDArray[np.float64]:

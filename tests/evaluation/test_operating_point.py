@@ -75,6 +75,20 @@ def test_with_few_clips_the_thresholds_stay_near_one_another() -> None:
     assert abs(shifts[0]) < 0.5 * abs(shifts[1])
 
 
+def test_hours_of_easy_negatives_do_not_lower_the_thresholds_for_the_hard_ones() -> None:
+    rng = np.random.default_rng(3)
+    hard = [sure(LABELS, "yes", score) for score in rng.uniform(0.2, 0.9, 40)]
+    easy = [sure(LABELS, "yes", score) for score in rng.uniform(0.01, 0.1, 4_000)]
+    words = ["bird"] * 20 + ["cat"] * 20
+    alone = choose_thresholds(predictions_of(hard, words), 0.2)
+    both = choose_thresholds(predictions_of(hard + easy, words + ["_unknown_"] * 4_000), 0.2)
+    assert both.false_accept_rate == pytest.approx(0.2, abs=0.02)
+    # A third of the weight never passes: three in ten of the hard ones do, not 20 % of all, which is every one of them.
+    passed = both.thresholds["yes"] <= np.array([row[0] for row in hard])
+    assert 0.25 <= passed.mean() <= 0.35
+    assert both.thresholds["yes"] > 0.8 * alone.thresholds["yes"]
+
+
 @pytest.mark.parametrize("num_negatives", [1, 2, 5, 20])
 def test_a_rate_below_one_negative_is_extended_beyond_the_highest_score(num_negatives: int) -> None:
     rng = np.random.default_rng(num_negatives)
