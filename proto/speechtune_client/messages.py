@@ -23,7 +23,8 @@ from speechtune_client.v1 import command_recognition_pb2 as pb
 PACING_INTERVAL_MS = 250
 """Heartbeats are always asked for this often at least: they tell how far the server is."""
 
-FILE_ENCODINGS = frozenset({"FLAC", "OGG_OPUS", "WAV"})
+COMPRESSED_ENCODINGS = frozenset({"FLAC", "OGG_OPUS"})
+FILE_ENCODINGS = COMPRESSED_ENCODINGS | {"WAV"}
 _FILE_BYTES_PER_SECOND = 16_000
 _BYTES_PER_VALUE = {"LINEAR16": 2, "FLOAT32": 4, "MULAW": 1, "ALAW": 1}
 _NS_PER_SECOND = 1_000_000_000

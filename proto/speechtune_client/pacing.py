@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from speechtune_client.events import Heartbeat, Started, StreamEvent
-from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
+from speechtune_client.messages import COMPRESSED_ENCODINGS, FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.settings import StreamSettings
 
 _FIRST_WINDOW_SECONDS = 0.5
@@ -22,14 +22,15 @@ class Pace:
     """Keeps what is sent and not yet processed within half of the server's limit.
 
     A microphone never comes near it; a file is sent as fast as the server listens. Without this, the server would
-    refuse what it cannot keep.
+    refuse what it cannot keep. How long compressed audio lasts its bytes do not tell: it goes as its sender paces it.
     """
 
     def __init__(self, settings: StreamSettings) -> None:
         self._bytes_per_second = bytes_per_second(settings)
         self._origin = settings.get("resume_offset", 0.0)
         self._window_seconds = _FIRST_WINDOW_SECONDS
-        self._is_file = settings.get("encoding", "LINEAR16").upper() in FILE_ENCODINGS
+        encoding = settings.get("encoding", "LINEAR16").upper()
+        self._is_file, self._is_compressed = encoding in FILE_ENCODINGS, encoding in COMPRESSED_ENCODINGS
         self._num_sent = 0
         self._processed_seconds = 0.0
         self._wanted_ms = settings.get("heartbeat_interval_ms")
@@ -43,6 +44,8 @@ class Pace:
 
     def may_send(self, num_bytes: int) -> bool:
         """Whether so many more bytes stay within the window."""
+        if self._is_compressed:
+            return True
         ahead_seconds = (self._num_sent + num_bytes) / self._bytes_per_second - self._processed_seconds
         return ahead_seconds <= self._window_seconds
 

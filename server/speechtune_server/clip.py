@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.files import decode_audio
-from speechtune.audio.pcm import PcmDecoder, PcmFormat
+from speechtune.audio.pcm import MAX_CHANNELS, PcmDecoder, PcmFormat
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.resample import StreamResampler
 from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
@@ -74,8 +74,8 @@ async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) 
     return Clip(audio, content, samples)
 
 
-async def decode_file_clip(content: bytes, form: str, max_seconds: float) -> Clip:
-    """Check and decode a file of the named form.
+async def decode_file_clip(content: bytes, form: str, max_seconds: float, channel: int | None = None) -> Clip:
+    """Check and decode a file of the named form; `channel` as for `decode_audio`.
 
     Raises:
         InvalidRequestError: it is empty, damaged or not of that form.
@@ -84,11 +84,13 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float) -> Cli
     if not _is_form(content, form):
         article = "an" if form.startswith("O") else "a"
         raise InvalidRequestError("content", f"is not {article} {form} file; set audio.encoding to what it is")
-    seconds = _declared_seconds(content)
+    seconds, channels = _declared(content)
     if seconds > max_seconds:
         raise _too_long(seconds, max_seconds)
+    if channels > MAX_CHANNELS:
+        raise InvalidRequestError("content", f"{channels} channels are not taken; 1 to {MAX_CHANNELS} are")
     try:
-        samples = await asyncio.to_thread(decode_audio, content, "content", max_seconds)
+        samples = await asyncio.to_thread(decode_audio, content, "content", max_seconds, channel)
     except AudioError as error:
         raise InvalidRequestError("content", str(error)) from error
     return Clip(SAMPLES_FORMAT, b"".join(chunks_of(samples)), samples)
@@ -138,12 +140,13 @@ def _is_form(content: bytes, form: str) -> bool:
     return content[:4] == b"fLaC"
 
 
-def _declared_seconds(content: bytes) -> float:
-    """What the header says; 0 where it cannot be read, which decoding will explain."""
+def _declared(content: bytes) -> tuple[float, int]:
+    """Seconds and channels that the header says; 0 where it cannot be read, which decoding will explain."""
     try:
-        return float(soundfile.info(io.BytesIO(content)).duration)
+        info = soundfile.info(io.BytesIO(content))
     except soundfile.LibsndfileError:
-        return 0.0
+        return 0.0, 0
+    return float(info.duration), int(info.channels)
 
 
 def _too_long(seconds: float, max_seconds: float) -> SessionTooLongError:

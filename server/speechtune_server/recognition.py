@@ -18,7 +18,7 @@ from speechtune.errors import InvalidRequestError, ServiceNotReadyError, Session
 from speechtune.streaming.session import Session
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
-from speechtune_server import replies, wire
+from speechtune_server import incoming, replies, wire
 from speechtune_server.admission import Admission
 from speechtune_server.call_context import current_client
 from speechtune_server.clip import Clip, decode_file_clip, decode_raw_clip, recognize_clip
@@ -32,7 +32,6 @@ from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.orders import Order
 from speechtune_server.outgoing import Outgoing, StreamEnded
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
-from speechtune_server.wav_stream import WavStream
 
 Answer = TypeVar("Answer")
 
@@ -136,11 +135,11 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         self, requests: AsyncIterator[pb.StreamingRecognizeRequest]
     ) -> tuple[pb.StreamingConfig, ServedModel, AsyncIterator[bytes | Order]]:
         """The configuration, with the form of raw audio in it; the model; and what follows."""
-        config = await _first_config(requests)
+        config = await incoming.first_config(requests)
         model = self._loaded.store.find(config.model)
-        chunks = _audio(requests, model)
-        if config.audio.encoding == pb.WAV:
-            chunks = await _after_header(config.audio, chunks)
+        chunks = incoming.audio_and_orders(requests, model)
+        if config.audio.encoding in wire.FILE_ENCODINGS:
+            chunks = await incoming.samples_of_file(config.audio, chunks)
         return config, model, chunks
 
     async def _in_time(self, opening: Coroutine[Any, Any, Answer]) -> Answer:
@@ -190,7 +189,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             )
         if wire.is_file(request.audio, "audio"):
             form = wire.FILE_ENCODINGS[request.audio.encoding]
-            return await decode_file_clip(content, form, max_seconds)
+            return await decode_file_clip(content, form, max_seconds, request.audio.channel or None)
         audio = wire.pcm_format(request.audio, "audio")
         return await decode_raw_clip(content, audio, max_seconds)
 
@@ -206,53 +205,6 @@ def _log_end(request: wire.StreamRequest, outgoing: Outgoing) -> None:
             "num_detections": event.statistics.num_detections,
         }
         _log.info("stream %s ended: %s", request.session_id, event.reason.value, extra=said)
-
-
-async def _first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> pb.StreamingConfig:
-    async for request in requests:
-        kind = request.WhichOneof("payload")
-        if kind == "config":
-            wire.refuse_unknown_fields(request, "")
-            return request.config
-        raise SessionGrammarError(f"the first message must hold config, this one holds {kind or 'nothing known'}")
-    raise SessionGrammarError("the stream ended before its first message, which must hold config")
-
-
-async def _audio(
-    requests: AsyncIterator[pb.StreamingRecognizeRequest], model: ServedModel
-) -> AsyncIterator[bytes | Order]:
-    async for request in requests:
-        kind = request.WhichOneof("payload")
-        if kind == "audio":
-            wire.refuse_unknown_fields(request, "")
-            yield request.audio.content
-        elif kind == "config":
-            raise SessionGrammarError("config may come once, as the first message; open another stream for another one")
-        elif kind == "control":
-            wire.refuse_unknown_fields(request, "")
-            yield wire.order(request.control, model)
-        else:
-            raise SessionGrammarError("a message must hold audio or control, this one holds nothing known")
-
-
-async def _after_header(audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Order]) -> AsyncIterator[bytes | Order]:
-    """The samples of a WAV file, once its header is here; their form goes into `audio`."""
-    wire.is_file(audio, "config.audio")  # refuses what a file carries itself
-    wav = WavStream()
-    async for chunk in chunks:
-        if not isinstance(chunk, bytes):
-            raise SessionGrammarError("control may come once the header of the WAV file is complete")
-        samples = wav.receive(chunk)
-        if wav.form is not None:
-            audio.CopyFrom(wire.audio_spec(wav.form))
-            return _samples(samples, wav, chunks)
-    raise InvalidRequestError("audio.content", "ends before the header of the WAV file is complete")
-
-
-async def _samples(first: bytes, wav: WavStream, chunks: AsyncIterator[bytes | Order]) -> AsyncIterator[bytes | Order]:
-    yield first
-    async for chunk in chunks:
-        yield wav.receive(chunk) if isinstance(chunk, bytes) else chunk
 
 
 async def _watched(

@@ -14,6 +14,7 @@ from speechtune.streaming.events import Detection, Interim, Rejected, Score, Spe
 from speechtune.streaming.session import Session
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.config import ServerConfig
+from speechtune_server.file_stream import stream_file_encodings
 from speechtune_server.inbox import EndReason
 from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.outgoing import Heartbeat, Outgoing, StreamEnded
@@ -189,7 +190,7 @@ def server_info(config: ServerConfig, store: ModelStore, num_streams: int, versi
     return pb.GetServerInfoResponse(
         version=version,
         default_model=store.default.name,
-        stream_encodings=[*RAW_ENCODINGS, pb.WAV],
+        stream_encodings=[*RAW_ENCODINGS, *stream_file_encodings()],
         clip_encodings=[*RAW_ENCODINGS, *FILE_ENCODINGS],
         limits=limits(config),
         num_active_streams=num_streams,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.errors import ServiceNotReadyError, SpeechTuneError
+from speechtune.errors import AudioError, ServiceNotReadyError, SpeechTuneError
 from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded
 from speechtune.streaming.session import Request, ScoreRequest, Session
@@ -108,6 +108,7 @@ class RecognitionStream:
         self._last_beat = 0
         self._num_taken = 0
         self._is_warned = False
+        self._damage: AudioError | None = None
 
     def warn(self, seconds: float) -> None:
         """Tell the client that the server is going to end the stream in `seconds`."""
@@ -126,7 +127,7 @@ class RecognitionStream:
         """Recognise `chunks` and follow the orders among them, until they end, a drain, or the longest length.
 
         Raises:
-            UnreadableAudioError: the bytes are not audio of the given form.
+            AudioError: the bytes are not audio of the given form; what came before is decided.
             ServiceOverloadedError: the client is too far ahead.
             Exception: whatever `chunks` raises, at once.
         """
@@ -144,11 +145,14 @@ class RecognitionStream:
             await asyncio.gather(reading, working, return_exceptions=True)
 
     async def _read(self, chunks: AsyncIterator[bytes | Order]) -> None:
-        async for chunk in chunks:
-            if isinstance(chunk, bytes):
-                self._inbox.put(chunk, self.clock.now())
-            else:
-                self._inbox.put_order(chunk)
+        try:
+            async for chunk in chunks:
+                if isinstance(chunk, bytes):
+                    self._inbox.put(chunk, self.clock.now())
+                else:
+                    self._inbox.put_order(chunk)
+        except AudioError as error:
+            self._damage = error  # what came before it is still decided
         self._inbox.end(EndReason.CLIENT_FINISHED)
 
     async def _work(self) -> None:
@@ -177,15 +181,14 @@ class RecognitionStream:
 
     async def _finish(self, reason: EndReason) -> None:
         await self._send_warning()  # a drain without notice is warned of too
-        incomplete: SpeechTuneError | None = None
         try:
             self.session.end()
-        except SpeechTuneError as error:
-            # What came before the incomplete value is still decided. Where we cut the audio, the cut is not a fault.
-            incomplete = error if reason is EndReason.CLIENT_FINISHED else None
+        except AudioError as error:
+            self._damage = self._damage or error  # an incomplete value: what came before it is still decided
         await self._advance()
-        if incomplete is not None:
-            raise incomplete
+        # Where we cut the audio, the cut is not a fault.
+        if self._damage is not None and reason is EndReason.CLIENT_FINISHED:
+            raise self._damage
         await self._send(StreamEnded(reason, self.statistics), None)
 
     async def _advance(self) -> None:

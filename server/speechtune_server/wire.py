@@ -7,7 +7,7 @@ field paths start at the request's root.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from speechtune.audio.timebase import SAMPLES_PER_MS
 from speechtune.errors import InvalidRequestError, SpeechTuneError
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server.file_stream import stream_file_encodings
 from speechtune_server.model_store import ServedModel
 from speechtune_server.orders import Flush, Order, Reset, UpdateCommands
 
@@ -90,11 +91,14 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel) -> StreamRequ
     )
 
 
-def audio_spec(form: PcmFormat) -> pb.AudioSpec:
-    """The form of raw audio as a client would have given it."""
+def audio_spec(form: PcmFormat, channel: int | None = None) -> pb.AudioSpec:
+    """The form of raw audio as a client would have given it, who listens to `channel`; None: to that of the form."""
     code = next(code for code, encoding in RAW_ENCODINGS.items() if encoding is form.encoding)
     return pb.AudioSpec(
-        encoding=code, sample_rate_hertz=form.rate_hz, channels=form.channels, channel=form.channel or 0
+        encoding=code,
+        sample_rate_hertz=form.rate_hz,
+        channels=form.channels,
+        channel=(form.channel or 0) if channel is None else channel,
     )
 
 
@@ -106,8 +110,7 @@ def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
     """
     encoding = RAW_ENCODINGS.get(audio.encoding)
     if encoding is None:
-        taken = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, pb.WAV])
-        raise InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {taken} are")
+        raise _not_taken(audio, where, stream_file_encodings())
     if not MIN_RATE_HZ <= audio.sample_rate_hertz <= MAX_RATE_HZ:
         raise InvalidRequestError(
             f"{where}.sample_rate_hertz",
@@ -129,19 +132,25 @@ def is_file(audio: pb.AudioSpec, where: str) -> bool:
     Raises:
         InvalidRequestError: an encoding we do not take, or a rate or channels beside a file.
     """
-    if audio.encoding in FILE_ENCODINGS:
-        for name in ("sample_rate_hertz", "channels"):
-            if getattr(audio, name):
-                raise InvalidRequestError(
-                    f"{where}.{name}", f"{_encoding_name(audio)} carries its own; leave this unset"
-                )
-        if audio.channel:
-            raise InvalidRequestError(f"{where}.channel", "of a file the mean is taken; leave this unset")
-        return True
-    if audio.encoding not in RAW_ENCODINGS:
-        taken = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, *FILE_ENCODINGS])
-        raise InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {taken} are")
-    return False
+    if audio.encoding in RAW_ENCODINGS:
+        return False
+    check_file(audio, where, FILE_ENCODINGS)
+    return True
+
+
+def check_file(audio: pb.AudioSpec, where: str, taken: Collection[pb.AudioEncoding]) -> None:
+    """Let a file through that is of an encoding among `taken`.
+
+    Raises:
+        InvalidRequestError: it is not, or a rate or channels are given beside it.
+    """
+    if audio.encoding not in taken:
+        raise _not_taken(audio, where, taken)
+    for name in ("sample_rate_hertz", "channels"):
+        if getattr(audio, name):
+            raise InvalidRequestError(f"{where}.{name}", f"{_encoding_name(audio)} carries its own; leave this unset")
+    if not 0 <= audio.channel <= MAX_CHANNELS:
+        raise InvalidRequestError(f"{where}.channel", f"{audio.channel} is not taken; 1 to {MAX_CHANNELS} are")
 
 
 def command_rules(rules: Iterable[pb.CommandRule], model: ServedModel, where: str) -> tuple[CommandRule, ...]:
@@ -241,6 +250,11 @@ def _heartbeat_samples(events: pb.EventSelection) -> int | None:
             f"{events.heartbeat_interval_ms} is not within {_HEARTBEAT_MS[0]} and {_HEARTBEAT_MS[-1]}",
         )
     return events.heartbeat_interval_ms * SAMPLES_PER_MS
+
+
+def _not_taken(audio: pb.AudioSpec, where: str, files: Iterable[pb.AudioEncoding]) -> InvalidRequestError:
+    names = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, *files])
+    return InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {names} are")
 
 
 def _encoding_name(audio: pb.AudioSpec) -> str:

@@ -39,9 +39,14 @@ def read_audio(path: Path, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.
         raise UnreadableAudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
 
 
-def decode_audio(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
-    """Decode a whole file held in memory; `name` stands for it in errors. Otherwise as `read_audio`."""
-    return _decode(io.BytesIO(content), name, max_seconds)
+def decode_audio(
+    content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS, channel: int | None = None
+) -> NDArray[np.float32]:
+    """Decode a whole file held in memory; `name` stands for it in errors. Otherwise as `read_audio`.
+
+    `channel` is the one that is taken, counted from 1; None: all, averaged.
+    """
+    return _decode(io.BytesIO(content), name, max_seconds, channel)
 
 
 def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ) -> None:
@@ -50,11 +55,13 @@ def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_R
         soundfile.write(file, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
 
 
-def _decode(file: BinaryIO, name: str, max_seconds: float) -> NDArray[np.float32]:
+def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None = None) -> NDArray[np.float32]:
     try:
         with soundfile.SoundFile(file) as sound:
             rate_hz, num_frames = sound.samplerate, sound.frames
             _check_header(name, rate_hz, num_frames, max_seconds)
+            if channel is not None and channel > sound.channels:
+                raise UnsupportedAudioError(f"{name}: channel {channel} is not there; 1 to {sound.channels} are")
             frames = sound.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise UnreadableAudioError(f"{name}: not readable as audio ({error}); record or convert it again") from error
@@ -66,7 +73,10 @@ def _decode(file: BinaryIO, name: str, max_seconds: float) -> NDArray[np.float32
         )
     if not np.isfinite(frames).all():
         raise UnreadableAudioError(f"{name}: holds NaN or infinite samples; convert it again")
-    return resample(frames.mean(axis=1, dtype=np.float32), rate_hz)
+    mono: NDArray[np.float32] = (
+        frames.mean(axis=1, dtype=np.float32) if channel is None else np.ascontiguousarray(frames[:, channel - 1])
+    )
+    return resample(mono, rate_hz)
 
 
 def _check_header(name: str, rate_hz: int, num_frames: int, max_seconds: float) -> None:

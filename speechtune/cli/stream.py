@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption
-from speechtune.errors import ConfigError, ModelUnavailableError, SpeechTuneError
+from speechtune.errors import ConfigError, ModelUnavailableError, SpeechTuneError, UnreadableAudioError
 
 _CHUNK_MS = 40
+_RAW, _FILE_ENCODINGS = "LINEAR16", ("WAV", "FLAC", "OGG_OPUS")
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +27,10 @@ def stream(
     address: AddressOption = DEFAULT_ADDRESS,
     model: Annotated[str, typer.Option(help="Name of the model; otherwise the server's default.")] = "",
     realtime: Annotated[bool, typer.Option("--realtime", help="Send a file at the pace it would be spoken.")] = False,
+    encoding: Annotated[
+        str,
+        typer.Option(help="LINEAR16: a file is decoded here. WAV, FLAC or OGG_OPUS: sent as it is, at its own pace."),
+    ] = "LINEAR16",
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,
     authorities: Annotated[
         Path | None, typer.Option(metavar="PEM", help="Use TLS; these may vouch for the server.")
@@ -41,13 +46,13 @@ def stream(
     """
     from speechtune_client import ClientError, CommandClient, Tls, as_json
 
-    chunks = _microphone() if source == "mic" else _file(Path(source), realtime)
+    chunks = _chunks(source, encoding.upper(), realtime)
     tls = Tls(root_certificates=_content(authorities)) if authorities else None
     api_key = _content(key_file).decode().strip() if key_file else ""
     try:
         with CommandClient(address, tls=tls, api_key=api_key) as client:
             open_stream = client.listen if source == "mic" else client.stream
-            for event in open_stream(chunks, model=model, interims=interim):
+            for event in open_stream(chunks, encoding=encoding, model=model, interims=interim):
                 typer.echo(json.dumps(as_json(event)))
     except ValueError as error:
         raise ConfigError(f"server {address}: {error}") from error
@@ -66,25 +71,48 @@ def _translated(code: str, message: str) -> SpeechTuneError:
     return ConfigError(message) if code in ("INVALID_ARGUMENT", "NOT_FOUND") else ModelUnavailableError(message)
 
 
+def _chunks(source: str, encoding: str, realtime: bool) -> Iterator[bytes]:
+    if source == "mic":
+        if encoding != _RAW:
+            raise ConfigError(f"microphone: it is sent as {_RAW}, not as {encoding}; leave --encoding out")
+        return _microphone()
+    if encoding == _RAW:
+        return _file(Path(source), realtime)
+    if encoding not in _FILE_ENCODINGS:
+        raise ConfigError(f"--encoding {encoding}: use one of {', '.join((_RAW, *_FILE_ENCODINGS))}")
+    return _file_as_it_is(Path(source))
+
+
+def _file_as_it_is(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, as many at a time as a recorder would have written."""
+    import soundfile
+
+    content = _content(path)
+    try:
+        seconds = soundfile.info(path).duration
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    step = max(int(len(content) / max(seconds, _CHUNK_MS / 1000) * _CHUNK_MS / 1000), 1)
+    return _paced(content, step, True)
+
+
 def _file(path: Path, realtime: bool) -> Iterator[bytes]:
     """The chunks of a file, which is read at once: a file that cannot be read is known before a server is asked."""
     import numpy as np
 
     from speechtune.audio.files import read_audio
-
-    pcm = np.round(np.clip(read_audio(path), -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
-    return _paced(pcm, realtime)
-
-
-def _paced(pcm: bytes, realtime: bool) -> Iterator[bytes]:
     from speechtune.audio.timebase import samples_from_ms
 
-    step = 2 * samples_from_ms(_CHUNK_MS)
+    pcm = np.round(np.clip(read_audio(path), -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    return _paced(pcm, 2 * samples_from_ms(_CHUNK_MS), realtime)
+
+
+def _paced(content: bytes, step: int, realtime: bool) -> Iterator[bytes]:
     start = time.monotonic()
-    for index, position in enumerate(range(0, len(pcm), step)):
+    for index, position in enumerate(range(0, len(content), step)):
         if realtime:
             time.sleep(max(0.0, start + (index + 1) * _CHUNK_MS / 1000 - time.monotonic()))
-        yield pcm[position : position + step]
+        yield content[position : position + step]
 
 
 def _microphone() -> Iterator[bytes]:

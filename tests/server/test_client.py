@@ -137,7 +137,7 @@ def test_models_and_limits_are_told(client):
     info = client.server_info()
     assert info.limits.max_in_flight_audio == 2.0
     assert info.limits.max_stream_duration is None
-    assert info.stream_encodings == ("LINEAR16", "FLOAT32", "MULAW", "ALAW", "WAV")
+    assert info.stream_encodings == ("LINEAR16", "FLOAT32", "MULAW", "ALAW", "WAV", "FLAC", "OGG_OPUS")
     assert info.clip_encodings == ("LINEAR16", "FLOAT32", "MULAW", "ALAW", "WAV", "FLAC", "OGG_OPUS")
 
 

@@ -71,7 +71,8 @@ async def test_a_stream_of_config_alone_starts_and_ends():
     [
         ({"audio": None}, "config.audio", "not set"),
         ({"audio": pb.AudioSpec(sample_rate_hertz=16_000)}, "config.audio.encoding", "LINEAR16, FLOAT32"),
-        ({"audio": pb.AudioSpec(encoding=pb.FLAC)}, "config.audio.encoding", "FLAC"),
+        ({"audio": pb.AudioSpec(encoding=pb.FLAC, channels=1)}, "config.audio.channels", "FLAC carries its own"),
+        ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS, channel=9)}, "config.audio.channel", "1 to 8"),
         ({"audio": pb.AudioSpec(encoding=99, sample_rate_hertz=8_000)}, "config.audio.encoding", "99"),
         ({"audio": pb.AudioSpec(encoding=pb.LINEAR16)}, "config.audio.sample_rate_hertz", "0 Hz"),
         (

@@ -1,4 +1,4 @@
-"""WAV files in streams: read as they come, whatever program wrote them; other files are refused by name."""
+"""WAV files in streams: read as they come, whatever program wrote them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def by_hand(size=None, before=b"", tag=1, bits=16, rate=16_000, channels=1, samp
 
 def read(chunks):
     stream = WavStream()
-    return stream, b"".join(stream.receive(chunk) for chunk in chunks)
+    return stream, b"".join(piece for chunk in chunks for piece in stream.receive(chunk))
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,11 +105,9 @@ async def test_a_file_in_a_stream_gives_what_it_gives_as_a_clip(subtype, rate, f
 
 
 @asynchronous
-async def test_other_files_rates_beside_a_file_and_headers_that_never_come_are_refused():
+async def test_rates_beside_a_file_and_headers_that_never_come_are_refused():
     async with running_server(max_idle_seconds=0.3) as server, stub_of(server) as stub:
         for spec, content, field in (
-            (pb.AudioSpec(encoding=pb.FLAC), b"fLaC", "config.audio.encoding"),
-            (pb.AudioSpec(encoding=pb.OGG_OPUS), b"OggS", "config.audio.encoding"),
             (pb.AudioSpec(encoding=pb.WAV, sample_rate_hertz=16_000), by_hand(), "config.audio.sample_rate_hertz"),
             (WAV, by_hand()[:20], "audio.content"),
         ):
