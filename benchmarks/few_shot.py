@@ -7,7 +7,7 @@ clips, so that its seeds vary augmentation and training alone), tested on all of
 are others. `unseen` counts only the `_unknown_` words that are not among the twenty. `5 dB` adds two of the six noise
 recordings to the keyword clips, at 5 dB below the loudest 400 ms of the word; training hears only the other four.
 `fsdd`: spoken digits, 5 clips a digit of one speaker against that speaker's other takes, and 10 clips a digit of each
-of five speakers against the sixth.
+of five speakers against the sixth; every seed with each of the six.
 
 Settings are the recipe's defaults. Mean and standard deviation over the seeds, in per cent.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import sys
 import tempfile
@@ -114,15 +115,14 @@ def _measured(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str,
     overrides = list(options.set) + ([f"tune.method={options.method}"] if options.method else [])
     quiet = _training_noise(options.data, scratch)
     cache: Embeddings = {}
+    recipes = [load_recipe(None, [*overrides, f"seed={seed}"]) for seed in range(options.seeds)]
     if "words" in options.parts:
         for shots in map(int, options.shots.split(",")):
-            for seed in range(options.seeds):
-                recipe = load_recipe(None, [*overrides, f"seed={seed}"])
+            for recipe in recipes:
                 yield f"{shots}-shot", _words(options.data, quiet, shots, recipe, scratch / "model", cache)
     if "fsdd" in options.parts:
-        recipe = load_recipe(None, overrides)
         clips = load_clips(options.data / "fsdd", r"^(?P<speaker>[a-z]+)_").clips
-        for speaker in sorted({clip.speaker or "" for clip in clips}):
+        for recipe, speaker in itertools.product(recipes, sorted({clip.speaker or "" for clip in clips})):
             own = [clip for clip in clips if clip.speaker == speaker]
             others = [clip for clip in clips if clip.speaker != speaker]
             train, test = [c for c in own if _take(c) < 5], [c for c in own if _take(c) >= 5]
