@@ -16,13 +16,18 @@ from speechtune.data.clips import Clip, content_hash, read_clip, stretch_hash
 from speechtune.errors import AudioError
 
 _BATCH = 64  # clips of like length are embedded together: of fewer there are few alike
+_FEW_CLIPS = 30
+"""Clips a label, on average, up to which they are listened to closely; with more, what all have in common tells."""
 
 
 class Listener(Protocol):
     """Hears what clips sound like; on as many cores as it likes."""
 
-    def embed(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Clips float32[any] at 16 kHz to float32[B, E]; called from several threads at once."""
+    def embed(self, clips: Sequence[NDArray[np.float32]], *, closely: bool) -> NDArray[np.float32]:
+        """Clips float32[any] at 16 kHz to float32[B, E]; called from several threads at once.
+
+        Listening closely takes longer and tells more; E is another one then.
+        """
 
     def map(
         self, function: Callable[[Sequence[Clip]], list[Examined]], batches: Iterable[Sequence[Clip]]
@@ -56,16 +61,19 @@ def examine(clips: Sequence[Clip], listener: Listener | None) -> Iterator[Examin
     Without a listener nothing is embedded, and one core works.
     """
     hash_of_file: dict[Path, str] = {}
+    closely = len(clips) < _FEW_CLIPS * len({clip.label for clip in clips})
 
     def examine_batch(batch: Sequence[Clip]) -> list[Examined]:
-        return _examine_batch(batch, listener, hash_of_file)
+        return _examine_batch(batch, listener, closely, hash_of_file)
 
     batches = (clips[start : start + _BATCH] for start in range(0, len(clips), _BATCH))
     for examined in (map if listener is None else listener.map)(examine_batch, batches):
         yield from examined
 
 
-def _examine_batch(clips: Sequence[Clip], listener: Listener | None, hash_of_file: dict[Path, str]) -> list[Examined]:
+def _examine_batch(
+    clips: Sequence[Clip], listener: Listener | None, closely: bool, hash_of_file: dict[Path, str]
+) -> list[Examined]:
     examined: list[Examined] = []
     samples: list[NDArray[np.float32] | None] = []
     for clip in clips:
@@ -75,7 +83,7 @@ def _examine_batch(clips: Sequence[Clip], listener: Listener | None, hash_of_fil
     readable = [heard for heard in samples if heard is not None]
     if listener is None or not readable:
         return examined
-    embeddings = iter(listener.embed(readable))
+    embeddings = iter(listener.embed(readable, closely=closely))
     return [
         one if heard is None else Examined(None, one.file_hash, one.content, one.measures, one.print, next(embeddings))
         for one, heard in zip(examined, samples, strict=True)

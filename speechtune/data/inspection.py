@@ -106,15 +106,29 @@ def _named(other: Clip, clip: Clip) -> str:
 
 
 def _narrow_band(clips: Sequence[Clip], examined: Sequence[Examined]) -> dict[int, Finding]:
+    """Clips without treble, unless the same person is heard with it elsewhere: then it is the word that has none."""
     widths = [None if one.measures is None else one.measures.bandwidth_hz for one in examined]
     known = [width for width in widths if width is not None]
     if not known or float(np.median(known)) < _WIDE_HZ:
         return {}
+    heard_wide = {
+        _microphone(clip)
+        for clip, width in zip(clips, widths, strict=True)
+        if clip.speaker is not None and width is not None and width >= _WIDE_HZ
+    }
     return {
         place: Finding("narrow_band", f"nothing above {width:.0f} Hz, unlike most of the set")
         for place, width in enumerate(widths)
-        if width is not None and width < _NARROW_HZ and clips[place].label != SILENCE
+        if width is not None
+        and width < _NARROW_HZ
+        and clips[place].label != SILENCE
+        and _microphone(clips[place]) not in heard_wide
     }
+
+
+def _microphone(clip: Clip) -> tuple[str | None, ...]:
+    """Who speaks into what, as far as it is known."""
+    return clip.speaker, clip.device, clip.session
 
 
 def _leaks(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_RIDGE = 0.1  # against embeddings of unit mean square; between 0.03 and 0.3 it hardly matters
+_RIDGE_OF_FEW = 0.1  # against embeddings of unit mean square; between 0.03 and 0.3 it hardly matters
+_RIDGE = 0.3  # between 0.1 and 1 it hardly matters
+_EVIDENCE = 0.1  # a score below which there is hardly any likeness
 _BLOCK = 4_096
 _MANY_CLIPS = 10_000
 
@@ -46,7 +48,7 @@ def scores_of(
     standard = _Standard(embeddings)
     truth = np.eye(int(targets.max()) + 1)[targets]
     known = standard.of(embeddings)
-    weights = np.linalg.solve(known @ known.T + _RIDGE * np.eye(len(known)), truth - truth.mean(axis=0))
+    weights = np.linalg.solve(known @ known.T + _RIDGE_OF_FEW * np.eye(len(known)), truth - truth.mean(axis=0))
     scores: NDArray[np.float64] = standard.of(others) @ (known.T @ weights) + 1.0 / truth.shape[1]
     return scores
 
@@ -62,6 +64,22 @@ def margin_of_others(scores: NDArray[np.float64], targets: NDArray[np.int64]) ->
     others[rows, targets] = -np.inf
     margin: NDArray[np.float64] = others.max(axis=1) - scores[rows, targets]
     return margin
+
+
+def doubt(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How many times as much as its own label the best other one is heard in a clip: float64[N]; below 1 all is well.
+
+    A ratio, not a difference: a clip in which little is heard is doubted too, if that little is another word.
+
+    >>> doubt(np.array([[0.9, 0.1], [0.0, 0.3]]), np.array([0, 0])).round(3).tolist()
+    [0.2, 4.0]
+    """
+    rows = np.arange(len(scores))
+    others = scores.copy()
+    others[rows, targets] = 0.0
+    best, own = others.max(axis=1), scores[rows, targets]
+    ratio: NDArray[np.float64] = (np.maximum(best, 0.0) + _EVIDENCE) / (np.maximum(own, 0.0) + _EVIDENCE)
+    return ratio
 
 
 class _Standard:

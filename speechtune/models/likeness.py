@@ -1,7 +1,7 @@
-"""Hears which takes or clips sound alike, through the lower half of a pretrained encoder.
+"""Hears which takes or clips sound alike, through a pretrained encoder.
 
-Half the layers tell words of one set apart as well as all of them do (measured on Speech Commands: 97.9 % against
-97.9 %, clip by clip held out) in half the time.
+Where a label has dozens of clips, the lower half of its layers tells them apart as well as all of them do, in half the
+time. Where it has ten, the upper half and what the decoder is about to say find twice as many wrong labels.
 """
 
 from __future__ import annotations
@@ -56,10 +56,20 @@ class LikenessEncoder:
         self._pooling = SegmentStatsPooling(_NUM_SEGMENTS)
 
     def embed(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[B, N] at 16 kHz to float32[B, E]; bfloat16 where the processor has it."""
+        """float32[B, N] at 16 kHz to float32[B, E], by the middle layer; bfloat16 where the processor has it."""
         with torch.inference_mode(), half_precision(torch.device("cpu")):
             frames = self._encoder(torch.tensor(windows), num_layers=self._layer)[self._layer - 1]
             embeddings: NDArray[np.float32] = self._pooling(frames).float().numpy()
+        return embeddings
+
+    def embed_closely(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same by the middle layer, the last one, and the decoder where there is one."""
+        with torch.inference_mode(), half_precision(torch.device("cpu")):
+            layers = self._encoder(torch.tensor(windows))
+            parts = [self._pooling(layers[self._layer - 1]), self._pooling(layers[-1])]
+            if self._encoder.has_state:
+                parts.append(self._encoder.state(layers[-1]))
+            embeddings: NDArray[np.float32] = torch.cat([part.float() for part in parts], dim=1).numpy()
         return embeddings
 
 
@@ -69,15 +79,16 @@ class EncoderListener:
     def __init__(self, encoder: LikenessEncoder) -> None:
         self._encoder = encoder
 
-    def embed(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def embed(self, clips: Sequence[NDArray[np.float32]], *, closely: bool) -> NDArray[np.float32]:
         """Clips float32[any] at 16 kHz to float32[B, E]; words of like length are embedded together."""
+        embed = self._encoder.embed_closely if closely else self._encoder.embed
         windows = [word_window(clip) for clip in clips]
         places_of_length: dict[int, list[int]] = {}
         for place, window in enumerate(windows):
             places_of_length.setdefault(len(window), []).append(place)
         embeddings: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)] * len(clips)
         for places in places_of_length.values():
-            embedded = self._encoder.embed(np.stack([windows[place] for place in places]))
+            embedded = embed(np.stack([windows[place] for place in places]))
             for place, embedding in zip(places, embedded, strict=True):
                 embeddings[place] = embedding
         return np.stack(embeddings)
