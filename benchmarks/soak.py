@@ -15,11 +15,8 @@ import dataclasses
 import json
 import random
 import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,6 +27,7 @@ import grpc
 import grpc.aio
 import psutil
 
+from benchmarks.own_server import own_server
 from speechtune.cli import load_generator as load
 from speechtune_client import AsyncCommandClient
 from speechtune_client.v1 import command_recognition_pb2 as pb
@@ -161,23 +159,9 @@ def main() -> int:
     parser.add_argument("--backend", default="onnx-int8")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "serve.toml"
-        config.write_text(
-            f'address = "{address}"\nbackend = "{given.backend}"\nmax_streams = {4 * given.streams}\n'
-            f'log_level = "warning"\n[models]\nhome = "{given.checkpoint.resolve()}"\n'
-        )
-        process = subprocess.Popen([sys.executable, "-m", "speechtune", "serve", "--config", str(config)])
-        try:
-            report = asyncio.run(soak(address, psutil.Process(process.pid), given))
-            process.terminate()
-            report["exit_code"] = process.wait(30)
-        finally:
-            process.kill()
-            process.wait()
+    with own_server(given.checkpoint, given.backend, 4 * given.streams) as server:
+        report = asyncio.run(soak(server.address, server.process, given))
+    report["exit_code"] = server.exit_code
     print(json.dumps(report))
     return int(not report["holds"] or report["exit_code"] != 0)
 

@@ -60,7 +60,8 @@ class SampleBuffer:
         """Add the newest samples, float32[N]."""
         needed = self._size + len(samples)
         if needed > len(self._store):
-            grown = np.zeros(max(needed, 2 * len(self._store)), dtype=np.float32)
+            # By a quarter rather than twofold: a server holds one of these for every stream.
+            grown = np.zeros(max(needed, len(self._store) * 5 // 4), dtype=np.float32)
             grown[: self._size] = self._store[: self._size]
             self._store = grown
         self._store[self._size : needed] = samples

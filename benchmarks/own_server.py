@@ -1,0 +1,47 @@
+"""A server in a process of its own on a free loopback port, for benchmarks; it ends with the block that asked."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass
+class OwnServer:
+    """A running server; `exit_code` is known once the block is left."""
+
+    address: str
+    process: psutil.Process
+    exit_code: int | None = None
+
+
+@contextmanager
+def own_server(checkpoint: Path, backend: str, max_streams: int) -> Iterator[OwnServer]:
+    """Serve a checkpoint as `home`; at the end the server is asked to stop, and made to after half a minute."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "serve.toml"
+        config.write_text(
+            f'address = "{address}"\nbackend = "{backend}"\nmax_streams = {max_streams}\n'
+            f"max_streams_per_client = {max_streams}\n"
+            f'log_level = "warning"\n[models]\nhome = "{checkpoint.resolve()}"\n'
+        )
+        process = subprocess.Popen([sys.executable, "-m", "speechtune", "serve", "--config", str(config)])
+        server = OwnServer(address, psutil.Process(process.pid))
+        try:
+            yield server
+            process.terminate()
+            server.exit_code = process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
