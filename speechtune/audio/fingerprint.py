@@ -7,6 +7,7 @@ as two of different words; copies differ in few.
 
 from __future__ import annotations
 
+import base64
 import functools
 from dataclasses import dataclass
 from typing import TypeVar
@@ -27,6 +28,7 @@ _MIN_SAMPLES = _FFT_SAMPLES + 4 * HOP_SAMPLES
 _MAX_SHIFT_FRAMES = 12
 _MIN_OVERLAP = 0.7
 _MAX_SAMPLES = 10 * SAMPLE_RATE_HZ
+_SHAPE_SIZE = 3 * (_NUM_BITS + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,29 @@ def fingerprint_sound(samples: NDArray[np.float32]) -> SoundPrint | None:
     words = np.packbits(bits, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
     is_loud = np.minimum(total[_STEP_FRAMES:], total[:-_STEP_FRAMES]) > _LOUD_SHARE * total.max()
     return SoundPrint(words, is_loud, _shape(levels, total / total.sum()))
+
+
+def print_to_text(known: SoundPrint) -> str:
+    """One word of ASCII, about 10 characters for every 10 ms, that `print_from_text` reads."""
+    content = known.words.astype("<u4").tobytes() + known.is_loud.tobytes() + known.shape.astype("<f4").tobytes()
+    return base64.urlsafe_b64encode(content).decode()
+
+
+def print_from_text(text: str) -> SoundPrint:
+    """What `print_to_text` wrote.
+
+    Raises:
+        ValueError: it did not write this.
+    """
+    content = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    num_frames, rest = divmod(len(content) - 4 * _SHAPE_SIZE, 5)
+    if num_frames < 1 or rest:
+        raise ValueError("not a fingerprint of a sound")
+    return SoundPrint(
+        np.frombuffer(content, "<u4", num_frames).astype(np.uint32),
+        np.frombuffer(content, np.uint8, num_frames, 4 * num_frames) > 0,
+        np.frombuffer(content, "<f4", _SHAPE_SIZE, 5 * num_frames).astype(np.float32),
+    )
 
 
 def _shape(levels: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:

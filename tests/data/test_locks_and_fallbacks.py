@@ -5,14 +5,17 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import soundfile
 
 from speechtune.cli.app import run
+from speechtune.data.clips import content_hash, read_clip
 from speechtune.data.folders import load_folder
 from speechtune.data.loading import load_clips
 from speechtune.data.locks import lock_clips, lock_file, refuse_locked
 from speechtune.data.splits import SplitFractions, split_clips
 from speechtune.errors import DataError, ManifestError, UnsplittableError
 from tests.support.clips import make_folder, named_clip
+from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 THIRDS = SplitFractions(0.5, 0.25, 0.25)
 
@@ -70,6 +73,54 @@ def test_a_locked_clip_is_refused_wherever_its_file_lies(tmp_path):
     shutil.copyfile(data.clips[1].path, elsewhere)
     with pytest.raises(DataError, match=r"other.name: one of 1"):
         refuse_locked([replace(data.clips[3], path=elsewhere)], locks)
+
+
+@pytest.mark.parametrize(("suffix", "gain"), [(".wav", 0.5), (".flac", 0.1), (".flac", 1.0)])
+def test_a_locked_clip_is_refused_when_it_was_written_again_in_another_form(tmp_path, suffix, gain):
+    data = load_folder(make_folder(tmp_path / "data", {"yes": 4, "no": 4}))
+    locks = tmp_path / "list.txt"
+    lock_clips(data.clips[:2], locks)
+    again = tmp_path / f"again{suffix}"
+    soundfile.write(again, gain * read_clip(data.clips[1]), 16_000)
+    with pytest.raises(DataError, match=r"again.*: one of 1 clips"):
+        refuse_locked([replace(data.clips[3], path=again)], locks)
+    refuse_locked(data.clips[2:], locks)
+
+
+def test_a_list_without_sounds_still_holds_and_learns_them_when_its_clips_are_locked_again(tmp_path):
+    data = load_folder(make_folder(tmp_path / "data", {"yes": 2}))
+    locks = tmp_path / "list.txt"
+    locks.write_text(f"{content_hash(data.clips[0].path)} yes/0.wav\n")
+    again = tmp_path / "again.flac"
+    soundfile.write(again, 0.5 * read_clip(data.clips[0]), 16_000)
+    copy = [replace(data.clips[0], path=again)]
+    with pytest.raises(DataError, match="one of 1"):
+        refuse_locked(data.clips, locks)
+    refuse_locked(copy, locks)
+    assert lock_clips(data.clips[:1], locks) == 0
+    with pytest.raises(DataError, match=r"again\.flac"):
+        refuse_locked(copy, locks)
+
+
+@needs_speech
+def test_speech_is_known_again_through_a_codec_and_no_other_take_is_taken_for_it(tmp_path):
+    takes = [clip for clip in load_folder(SPEECH_FOLDER / "fsdd").clips if clip.label in ("3", "8")]
+    locks = tmp_path / "list.txt"
+    assert len(takes) == 600
+    lock_clips(takes[::2], locks)
+    refuse_locked(takes[1::2], locks)
+    again = tmp_path / "again.ogg"
+    soundfile.write(again, 0.7 * read_clip(takes[2]), 16_000)
+    with pytest.raises(DataError, match=r"again\.ogg: one of 1"):
+        refuse_locked([replace(takes[2], path=again)], locks)
+
+
+@pytest.mark.parametrize("sound", ["sound:oops", "sound:", "sound:AAAA"])
+def test_a_broken_sound_is_refused_by_its_line(tmp_path, sound):
+    locks = tmp_path / "list.txt"
+    locks.write_text(f"{'0' * 64} {sound} yes/0.wav\n")
+    with pytest.raises(ManifestError, match="line 1: its sound cannot be read"):
+        refuse_locked([], locks)
 
 
 def test_a_broken_list_is_no_empty_list(tmp_path):
