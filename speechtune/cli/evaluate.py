@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import SpeakerPatternOption
+from speechtune.cli.server_access import (
+    AuthoritiesOption,
+    CertificateOption,
+    KeyFileOption,
+    PrivateKeyOption,
+    ServerAccess,
+)
 from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +29,6 @@ if TYPE_CHECKING:
     from speechtune.data.clips import Clip, ClipSet
     from speechtune.evaluation.conditions import ConditionMetrics
     from speechtune.evaluation.html_report import ClipPart, StreamPart
-
-_NO_CONDITIONS = "--conditions needs the model itself: name a checkpoint and leave --address out"
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +77,10 @@ def evaluate(
         typer.Option(metavar="HOST:PORT", help="Ask a running server; CKPT then tells which words it was shown."),
     ] = None,
     model: Annotated[str, typer.Option(help="With --address: name of the model; otherwise the default.")] = "",
+    authorities: AuthoritiesOption = None,
+    certificate: CertificateOption = None,
+    private_key: PrivateKeyOption = None,
+    key_file: KeyFileOption = None,
 ) -> None:
     """Measure a system on held-out clips, on long recordings, or on both, and write a report to look at.
 
@@ -85,10 +94,11 @@ def evaluate(
         checkpoint, data = None, checkpoint
     has_conditions = conditions or noise is not None
     _check_options(data, stream, truth, has_conditions or train is not None)
-    _check_system(checkpoint, address, model, has_conditions)
+    access = None if address is None else ServerAccess(address, authorities, certificate, private_key, key_file)
+    _check_system(checkpoint, access, model, authorities or certificate or private_key)
     console = Console()
     clip_part = stream_part = None
-    with _system(checkpoint, address, model) as system:
+    with _system(checkpoint, access, model) as system:
         facts = dict(system.facts)
         if data is not None:
             options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise)
@@ -110,11 +120,11 @@ def _is_checkpoint(path: Path) -> bool:
 
 
 @contextmanager
-def _system(checkpoint: Path | None, address: str | None, model: str) -> Iterator[System]:
-    if address is not None:
+def _system(checkpoint: Path | None, access: ServerAccess | None, model: str) -> Iterator[System]:
+    if access is not None:
         from speechtune.cli.server_system import server_system
 
-        with server_system(address, model, checkpoint) as served:
+        with server_system(access, model, checkpoint) as served:
             yield served
     elif checkpoint is not None:
         from speechtune.cli.local_system import open_system
@@ -131,13 +141,11 @@ def _check_options(data: Path | None, stream: Path | None, truth: Path | None, h
         raise ConfigError("--conditions, --noise and --train belong to test clips: name them (DATA)")
 
 
-def _check_system(checkpoint: Path | None, address: str | None, model: str, has_conditions: bool) -> None:
-    if checkpoint is None and address is None:
+def _check_system(checkpoint: Path | None, access: ServerAccess | None, model: str, tls: Path | None) -> None:
+    if checkpoint is None and access is None:
         raise ConfigError("evaluate: name a checkpoint (CKPT) or a running server (--address)")
-    if address is None and model:
-        raise ConfigError("--model belongs to --address")
-    if address is not None and has_conditions:
-        raise ConfigError(_NO_CONDITIONS)
+    if access is None and (model or tls is not None):
+        raise ConfigError("--model, --authorities, --certificate and --private-key belong to --address")
 
 
 def _clips(
@@ -172,13 +180,10 @@ def _clips(
 
 def _conditions(system: System, clips: tuple[Clip, ...], options: _ClipOptions) -> list[ConditionMetrics]:
     from speechtune.audio.files import read_audio
-    from speechtune.cli.local_system import LocalSystem
     from speechtune.cli.progress import progress_bars
     from speechtune.data.loading import load_noise
     from speechtune.evaluation.conditions import score_conditions
 
-    if not isinstance(system, LocalSystem):
-        raise ConfigError(_NO_CONDITIONS)
     noises = [] if options.noise is None else [read_audio(path) for path in load_noise(options.noise)]
     with progress_bars() as progress:
         return score_conditions(system.scorer, clips, noises, progress=progress)

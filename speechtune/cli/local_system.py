@@ -31,6 +31,10 @@ class System(Protocol):
     def facts(self) -> dict[str, JsonValue]:
         """What a report says about it."""
 
+    @property
+    def scorer(self) -> Scorer:
+        """Scores windows."""
+
     def answer_clips(self, clips: Sequence[Clip], root: Path, progress: Progress) -> ClipReport:
         """Answer and measure; errors as for `evaluate_clips`."""
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.errors import CheckpointIncompatibleError, ConfigError, ModelUnavailableError, SpeechTuneError
+from speechtune.cli.server_access import ServerAccess, connected
+from speechtune.errors import CheckpointIncompatibleError, ConfigError, ModelUnavailableError
 from speechtune.labels import LabelSet
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class ServerSystem:
         model: name@digest.
         labels: its keywords; its negatives where a checkpoint told them.
         thresholds: of every keyword.
+        window_samples: length of the windows it hears.
         digest: of the checkpoint that answers.
         negatives_known: whether `labels` tells the negatives.
     """
@@ -58,6 +60,7 @@ class ServerSystem:
     model: str
     labels: LabelSet
     thresholds: dict[str, float]
+    window_samples: int
     digest: str
     negatives_known: bool
 
@@ -67,21 +70,30 @@ class ServerSystem:
         from speechtune.evaluation.clipwise import ClipReport, labelled_predictions
         from speechtune.evaluation.measurement import Provenance, measure
 
-        def ask(clip: Clip) -> NDArray[np.float32]:
-            content = read_clip(clip).astype("<f4", copy=False).tobytes()
-            answer = self.client.recognize(
-                content, "FLOAT32", sample_rate_hertz=SAMPLE_RATE_HZ, channels=1, model=self.model
-            )
-            score = {one.label: one.confidence for one in answer.scores}
-            return np.array([score[label] for label in self.labels.labels], dtype=np.float32)
-
         start = time.perf_counter()
-        rows = _side_by_side(ask, clips, progress, "evaluate")
+        rows = _side_by_side(lambda clip: self._posteriors(read_clip(clip)), clips, progress, "evaluate")
         predictions = labelled_predictions(
             self.labels, np.stack(rows), clips, root=root, negatives_known=self.negatives_known
         )
         seconds = time.perf_counter() - start
         return ClipReport(predictions, measure(predictions, Provenance(None, self.digest, seconds, None)))
+
+    @property
+    def scorer(self) -> ServerSystem:
+        """As for `System`: it scores windows by itself."""
+        return self
+
+    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As for `Scorer`; the server places each window by its energy once more, which moves it by a few samples."""
+        return np.stack(_side_by_side(self._posteriors, list(windows)))
+
+    def _posteriors(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        content = samples.astype("<f4", copy=False).tobytes()
+        answer = self.client.recognize(
+            content, "FLOAT32", sample_rate_hertz=SAMPLE_RATE_HZ, channels=1, model=self.model
+        )
+        score = {one.label: one.confidence for one in answer.scores}
+        return np.array([score[label] for label in self.labels.labels], dtype=np.float32)
 
     def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Listening, StreamMetrics]:
         """As for `System`: every recording as one stream, as fast as the server listens."""
@@ -122,11 +134,11 @@ class ServerSystem:
 
 
 @contextmanager
-def server_system(address: str, model: str = "", checkpoint: Path | None = None) -> Iterator[ServerSystem]:
+def server_system(access: ServerAccess, model: str = "", checkpoint: Path | None = None) -> Iterator[ServerSystem]:
     """Connect to a server and choose one of its models.
 
     Args:
-        address: HOST:PORT.
+        access: where it is, and what it wants to see.
         model: its name; "": the server's default.
         checkpoint: the folder the server is said to serve; tells which words it was shown as negatives.
 
@@ -135,13 +147,8 @@ def server_system(address: str, model: str = "", checkpoint: Path | None = None)
         CheckpointIncompatibleError: the server serves another checkpoint than `checkpoint`.
         ModelUnavailableError: the server cannot be reached or fails.
     """
-    from speechtune_client import ClientError, CommandClient
-
-    try:
-        with CommandClient(address) as client:
-            yield _chosen(client, address, model, checkpoint)
-    except ClientError as error:
-        raise _translated(error.code, f"server {address}: {error}") from error
+    with connected(access) as client:
+        yield _chosen(client, access.address, model, checkpoint)
 
 
 def _chosen(client: CommandClient, address: str, model: str, checkpoint: Path | None) -> ServerSystem:
@@ -170,12 +177,15 @@ def _chosen(client: CommandClient, address: str, model: str, checkpoint: Path | 
         model=f"{found.name}@{found.digest}",
         labels=LabelSet(tuple(rules), negatives),
         thresholds=thresholds,
+        window_samples=round(found.window * SAMPLE_RATE_HZ),
         digest=found.digest,
         negatives_known=checkpoint is not None,
     )
 
 
-def _side_by_side(ask: Callable[[Item], Answer], items: Sequence[Item], progress: Progress, stage: str) -> list[Answer]:
+def _side_by_side(
+    ask: Callable[[Item], Answer], items: Sequence[Item], progress: Progress | None = None, stage: str = ""
+) -> list[Answer]:
     """The answers in the items' order; the first failure ends it, and memory holds few items at once."""
     answers: list[Answer] = []
     waiting = iter(items)
@@ -185,7 +195,8 @@ def _side_by_side(ask: Callable[[Item], Answer], items: Sequence[Item], progress
             while asked:
                 answers.append(asked.pop(0).result())
                 asked += [pool.submit(ask, item) for item in itertools.islice(waiting, 1)]
-                progress(stage, len(answers), len(items))
+                if progress is not None:
+                    progress(stage, len(answers), len(items))
         finally:
             for future in asked:
                 future.cancel()
@@ -209,7 +220,3 @@ def _domain(event: WireDetection) -> Detection:
         decision_sample=decision,
         alternatives=tuple(Score(one.label, one.confidence) for one in event.alternatives),
     )
-
-
-def _translated(code: str, message: str) -> SpeechTuneError:
-    return ConfigError(message) if code in ("INVALID_ARGUMENT", "NOT_FOUND") else ModelUnavailableError(message)

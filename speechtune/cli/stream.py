@@ -11,7 +11,15 @@ from typing import Annotated
 import typer
 
 from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption
-from speechtune.errors import ConfigError, ModelUnavailableError, SpeechTuneError, UnreadableAudioError
+from speechtune.cli.server_access import (
+    AuthoritiesOption,
+    CertificateOption,
+    KeyFileOption,
+    PrivateKeyOption,
+    ServerAccess,
+    connected,
+)
+from speechtune.errors import ConfigError, UnreadableAudioError
 
 _CHUNK_MS = 40
 _RAW, _FILE_ENCODINGS = "LINEAR16", ("WAV", "FLAC", "OGG_OPUS")
@@ -32,43 +40,22 @@ def stream(
         typer.Option(help="LINEAR16: a file is decoded here. WAV, FLAC or OGG_OPUS: sent as it is, at its own pace."),
     ] = "LINEAR16",
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,
-    authorities: Annotated[
-        Path | None, typer.Option(metavar="PEM", help="Use TLS; these may vouch for the server.")
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="File with the API key, NAME.SECRET.", envvar="SPEECHTUNE_KEY_FILE"),
-    ] = None,
+    authorities: AuthoritiesOption = None,
+    certificate: CertificateOption = None,
+    private_key: PrivateKeyOption = None,
+    key_file: KeyFileOption = None,
 ) -> None:
     """Stream a file or the microphone to a server; print one JSON line per event.
 
     The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back.
     """
-    from speechtune_client import ClientError, CommandClient, Tls, as_json
+    from speechtune_client import as_json
 
     chunks = _chunks(source, encoding.upper(), realtime)
-    tls = Tls(root_certificates=_content(authorities)) if authorities else None
-    api_key = _content(key_file).decode().strip() if key_file else ""
-    try:
-        with CommandClient(address, tls=tls, api_key=api_key) as client:
-            open_stream = client.listen if source == "mic" else client.stream
-            for event in open_stream(chunks, encoding=encoding, model=model, interims=interim):
-                typer.echo(json.dumps(as_json(event)))
-    except ValueError as error:
-        raise ConfigError(f"server {address}: {error}") from error
-    except ClientError as error:
-        raise _translated(error.code, f"server {address}: {error}") from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def _translated(code: str, message: str) -> SpeechTuneError:
-    return ConfigError(message) if code in ("INVALID_ARGUMENT", "NOT_FOUND") else ModelUnavailableError(message)
+    with connected(ServerAccess(address, authorities, certificate, private_key, key_file)) as client:
+        open_stream = client.listen if source == "mic" else client.stream
+        for event in open_stream(chunks, encoding=encoding, model=model, interims=interim):
+            typer.echo(json.dumps(as_json(event)))
 
 
 def _chunks(source: str, encoding: str, realtime: bool) -> Iterator[bytes]:
@@ -87,10 +74,10 @@ def _file_as_it_is(path: Path) -> Iterator[bytes]:
     """The bytes of a file, as many at a time as a recorder would have written."""
     import soundfile
 
-    content = _content(path)
     try:
+        content = path.read_bytes()
         seconds = soundfile.info(path).duration
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
     step = max(int(len(content) / max(seconds, _CHUNK_MS / 1000) * _CHUNK_MS / 1000), 1)
     return _paced(content, step, True)

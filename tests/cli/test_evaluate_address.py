@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 
 from speechtune.cli.app import run
+from speechtune.cli.local_system import open_system
+from speechtune.cli.server_access import ServerAccess
+from speechtune.cli.server_system import server_system
+from speechtune.data.loading import load_clips
+from speechtune.evaluation.conditions import score_conditions
 from speechtune.evaluation.metrics import Metrics, load_metrics
 from speechtune.evaluation.prediction_file import load_predictions
 from speechtune.evaluation.stream_metrics import StreamMetrics, load_stream_metrics
@@ -20,10 +25,12 @@ from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
 from speechtune.streaming import activity
 from speechtune_server.app import RecognitionServer
 from speechtune_server.backends import Backend, loader_for
+from tests.support.certificates import Authority, needs_openssl
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint
+from tests.support.keys import RECOGNISE, key_file
 from tests.support.serving import config_of, server_in_thread
-from tests.support.streaming import LoudnessActivity
+from tests.support.streaming import LoudnessActivity, tone
 
 ELSEWHERE = {"seconds", "scoring_seconds", "encoder", "not_measured", "findings"}
 
@@ -140,6 +147,45 @@ def test_streams_answered_by_a_server_give_the_same_events_and_figures(checkpoin
     assert {"det", "scoring_seconds"} <= there.not_measured.keys()
 
 
+def test_a_server_hears_noise_and_rooms_as_its_checkpoint_does(checkpoint, address, data, tmp_path):
+    clips = load_clips(data).clips
+    with server_system(ServerAccess(address), "", checkpoint) as served:
+        there = score_conditions(served.scorer, clips)
+        assert served.window_samples == open_system(checkpoint).scorer.window_samples
+    here = score_conditions(open_system(checkpoint).scorer, clips)
+    assert [one.name for one in there] == [one.name for one in here]
+    for one, other in zip(there, here, strict=True):
+        # A window that is placed once more moves by a few samples: a clip at the edge may fall on the other side.
+        assert one.closed_set_accuracy == pytest.approx(other.closed_set_accuracy, abs=0.05), one.name
+        assert one.false_accept_rate == pytest.approx(other.false_accept_rate, abs=0.1), one.name
+    out = tmp_path / "out"
+    assert run(["evaluate", str(data), "--address", address, "--conditions", "--out", str(out)]) == 0
+    assert here[1].name in (out / "report.html").read_text()
+
+
+@needs_openssl
+def test_a_server_that_wants_tls_certificates_and_keys_is_evaluated_with_them(tmp_path, capsys):
+    authority = Authority.made(tmp_path / "authority")
+    certificate, private_key = authority.issue(tmp_path / "server", "server")
+    own_certificate, own_key = authority.issue(tmp_path / "device", "device")
+    token = key_file(tmp_path / "keys.toml", kitchen=(RECOGNISE, None))["kitchen"]
+    (tmp_path / "token").write_text(token + "\n")
+    tones = tmp_path / "tones"
+    for label, hz in (("low", 250), ("high", 1_000)):
+        for number in range(3):
+            write_audio(tones / label / f"{number}.wav", tone(hz + 5 * number, 12_000))
+    settings = {"certificate": certificate, "private_key": private_key, "client_authorities": authority.certificate}
+    with server_in_thread(**settings, keys=tmp_path / "keys.toml") as server:
+        command = ["evaluate", str(tones), "--address", server.address, "--out", str(tmp_path / "out")]
+        command += ["--authorities", str(authority.certificate), "--key-file", str(tmp_path / "token")]
+        assert run([*command, "--certificate", str(own_certificate), "--private-key", str(own_key)]) == 0
+        capsys.readouterr()
+        (tmp_path / "token").write_text(token[:-1])
+        assert run([*command, "--certificate", str(own_certificate), "--private-key", str(own_key)]) == 1
+        assert "send a valid key" in capsys.readouterr().err
+    assert load_metrics(tmp_path / "out" / "metrics.json").accuracy == 1.0
+
+
 def test_without_the_checkpoint_the_words_it_was_shown_are_not_claimed(address, data, tmp_path):
     assert run(["evaluate", str(data), "--address", address, "--model", "home", "--out", str(tmp_path / "out")]) == 0
     metrics = load_metrics(tmp_path / "out" / "metrics.json")
@@ -159,10 +205,15 @@ def test_another_checkpoint_an_unknown_model_and_a_server_that_is_not_there_are_
     assert "name the checkpoint that it serves" in capsys.readouterr().err
     assert run(["evaluate", str(data), "--address", address, "--model", "away", "--out", out]) == 2
     assert "has no model 'away'; it has: home" in capsys.readouterr().err
-    assert run(["evaluate", str(data), "--out", out, "--address", address, "--conditions"]) == 2
-    assert "--conditions needs the model itself" in capsys.readouterr().err
     assert run(["evaluate", str(checkpoint), str(data), "--out", out, "--model", "home"]) == 2
-    assert "--model belongs to --address" in capsys.readouterr().err
+    assert "belong to --address" in capsys.readouterr().err
+    assert run(["evaluate", str(data), "--out", out, "--address", address, "--certificate", out]) == 2
+    assert "--certificate and --private-key belong together" in capsys.readouterr().err
+    own = ["--certificate", out, "--private-key", out]
+    assert run(["evaluate", str(data), "--out", out, "--address", address, *own]) == 2
+    assert "name --authorities too" in capsys.readouterr().err
+    assert run(["evaluate", str(data), "--out", out, "--address", address, "--authorities", out]) == 2
+    assert "cannot be read" in capsys.readouterr().err
     assert run(["evaluate", "--out", out, "--stream", str(data)]) == 2
     assert "name a checkpoint (CKPT) or a running server" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
