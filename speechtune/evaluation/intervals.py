@@ -23,7 +23,7 @@ Z = 1.959963984540054
 _MAX_WEIGHTS = 4_000_000  # resamples × clips held at once: about 100 MB with all that is computed from them
 _MIN_DEFINED = 0.5
 _NO_SPREAD = 1e-12  # resamples that differ by rounding alone
-_MIN_DEGREES = 5  # where few speakers have nearly all the errors, their skewness says no more than that
+_MIN_DEGREES = 3  # where few speakers have nearly all the errors, their skewness says no more than that
 _POISSON_STEPS = 200
 
 
@@ -92,8 +92,8 @@ def rate_interval(rate: float, resampled: NDArray[np.float64], num_groups: int, 
     """The interval of a share between 0 and 1 (an accuracy, an F1, a detection rate).
 
     The bootstrap gives the variance between speakers, that gives the number of independent clips that would tell as
-    much, and that the Wilson score interval, widened by Student's t for few or uneven speakers (Korn and Graubard 1998;
-    Dean and Pagano 2015 find this form to hold best).
+    much, less for few or uneven speakers by Student's t, and that the exact interval of Clopper and Pearson (Korn and
+    Graubard 1998). With every clip right it is that of as many independent clips.
 
     Args:
         rate: the figure on all clips.
@@ -110,10 +110,27 @@ def rate_interval(rate: float, resampled: NDArray[np.float64], num_groups: int, 
     spread = rate * (1.0 - rate)
     num_independent = min(spread / variance, num_clips) if variance > 0.0 else num_clips
     num = num_independent * (Z / student_quantile(_degrees(resampled, num_groups))) ** 2
-    centre = (rate * num + Z * Z / 2.0) / (num + Z * Z)
-    half = Z / (num + Z * Z) * math.sqrt(num * spread + Z * Z / 4.0)
+    return binomial_interval(rate, num)
+
+
+def binomial_interval(rate: float, num: float) -> Interval:
+    """The exact interval of a share of `num` independent clips, 0 or more and not necessarily whole.
+
+    After Clopper and Pearson 1934, 2.5 % on either side; its ends are quantiles of beta distributions, which take
+    fractions of clips too.
+
+    >>> interval = binomial_interval(1.0, 100)
+    >>> round(interval.low, 3), interval.high
+    (0.964, 1.0)
+    """
+    from scipy.special import betaincinv
+
+    tail = (1.0 - CONFIDENCE) / 2.0
+    right, wrong = rate * num, (1.0 - rate) * num
+    low = float(betaincinv(right, wrong + 1.0, tail)) if right > 0.0 else 0.0
+    high = float(betaincinv(right + 1.0, wrong, 1.0 - tail)) if wrong > 0.0 else 1.0
     # A rounding error may not push the figure itself out of its interval.
-    return Interval(max(min(centre - half, rate), 0.0), min(max(centre + half, rate), 1.0))
+    return Interval(max(min(low, rate), 0.0), min(max(high, rate), 1.0))
 
 
 def difference_interval(

@@ -10,6 +10,7 @@ from scipy import stats
 
 from speechtune.evaluation.intervals import (
     Interval,
+    binomial_interval,
     difference_interval,
     groups_of,
     poisson_interval,
@@ -63,16 +64,27 @@ def test_no_event_in_two_hours_is_below_three_halves_an_hour() -> None:
     assert interval.high == pytest.approx(3.0 / 2.0, abs=0.01)
 
 
-def test_independent_clips_give_the_wilson_interval() -> None:
+def test_independent_clips_give_the_exact_interval() -> None:
     rng = np.random.default_rng(0)
     right = np.zeros(2000)
     right[:1900] = 1.0
     resampled = rng.binomial(2000, 0.95, size=4000) / 2000
     interval = rate_interval(0.95, resampled, 2000, 2000)
-    theirs = stats.binomtest(1900, 2000).proportion_ci(method="wilson")
+    theirs = stats.binomtest(1900, 2000).proportion_ci(method="exact")
     assert interval is not None
     assert interval.low == pytest.approx(theirs.low, abs=0.0006)
     assert interval.high == pytest.approx(theirs.high, abs=0.0006)
+
+
+@pytest.mark.parametrize(("right", "num"), [(0, 7), (1, 1), (199, 200), (30, 60), (400, 400)])
+def test_the_binomial_interval_is_that_of_scipy(right: int, num: int) -> None:
+    theirs = stats.binomtest(right, num).proportion_ci(method="exact")
+    ours = binomial_interval(right / num, num)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_without_any_clip_the_figure_may_be_anything() -> None:
+    assert binomial_interval(0.5, 0.0) == Interval(0.0, 1.0)
 
 
 def test_a_model_without_an_error_still_has_an_interval_of_about_four_clips() -> None:
