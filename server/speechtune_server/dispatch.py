@@ -122,11 +122,7 @@ class Dispatch:
 
     async def _judge_batch(self, batch: list[ActivityRequest]) -> list[ActivityAnswer]:
         size = sum(len(request.frames) for request in batch)
-
-        def judge() -> list[ActivityAnswer]:
-            return [self._activity.judge(request) for request in batch]
-
-        return await self._run(self._listening, judge, "activity", size)
+        return await self._run(self._listening, lambda: self._activity.judge_together(batch), "activity", size)
 
     async def _run(self, runner: Runner, work: Callable[[], Answer], kind: str, size: int) -> Answer:
         """Have a runner do `work`.

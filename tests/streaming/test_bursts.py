@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,9 @@ class UnsureActivity:
     def judge(self, request: ActivityRequest) -> ActivityAnswer:
         nothing = ActivityState(np.zeros((2, 128), np.float32), np.zeros(64, np.float32))
         return ActivityAnswer(np.full(len(request.frames), self.probability, np.float32), nothing)
+
+    def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+        return [self.judge(request) for request in requests]
 
 
 def frames_at(*levels_db):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +27,9 @@ class LoudnessActivity:
         loud = np.sqrt(np.square(request.frames).mean(axis=1)) > 0.01
         nothing = ActivityState(np.zeros((2, 128), np.float32), np.zeros(64, np.float32))
         return ActivityAnswer(loud.astype(np.float32), nothing)
+
+    def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+        return [self.judge(request) for request in requests]
 
 
 @dataclass
