@@ -18,7 +18,7 @@ STREAMS = [
         * np.sign(np.sin(np.arange(40 * FRAME_SAMPLES) * RNG.uniform(0.05, 0.2))).reshape(40, FRAME_SAMPLES)
         * (RNG.random((40, 1)) < 0.5)
     ).astype(np.float32)
-    for _ in range(6)
+    for _ in range(12)
 ]
 
 
@@ -33,12 +33,12 @@ def alone(model):
 
 
 @settings(max_examples=15, deadline=None)
-@given(cuts=st.lists(st.lists(st.integers(1, 20), min_size=40, max_size=40), min_size=6, max_size=6))
+@given(cuts=st.lists(st.lists(st.integers(1, 20), min_size=40, max_size=40), min_size=12, max_size=12))
 def test_streams_judged_together_in_any_pieces_get_the_answers_they_get_alone(model, alone, cuts):
     assert np.ptp(np.concatenate([answer.probabilities for answer in alone])) > 0.3
-    states, places, heard = [None] * 6, [0] * 6, [[] for _ in STREAMS]
+    states, places, heard = [None] * 12, [0] * 12, [[] for _ in STREAMS]
     for round_number in range(40):
-        going = [index for index in range(6) if places[index] < 40]
+        going = [index for index in range(12) if places[index] < 40]
         if not going:
             break
         pieces = [STREAMS[index][places[index] : places[index] + cuts[index][round_number]] for index in going]
