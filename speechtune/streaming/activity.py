@@ -72,8 +72,8 @@ class SileroActivity:
     """Silero VAD v6 for 16 kHz in ONNX Runtime, from the `silero-vad` package.
 
     The package has the model in two forms with the same answers to the bit: one takes any number of frames of one
-    stream, the other one frame of each of any number of streams. With three frames each, as microphones send them, streams
-    are done in nine tenths of the time where ten are judged together, in three quarters where fifty are.
+    stream, the other one frame of each of any number of streams. With three frames each, as microphones send them,
+    streams are done in nine tenths of the time where ten are judged together, in three quarters where fifty are.
 
     Raises:
         EncoderUnavailableError: the package or its model file is not installed.
