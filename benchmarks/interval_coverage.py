@@ -1,6 +1,6 @@
 """How often the 95 % intervals hold the truth, on simulated models whose figures are known.
 
-    python -m benchmarks.interval_coverage [--trials 1000] [--resamples 500]
+    python -m benchmarks.interval_coverage [--trials 1000] [--resamples 500] [--paired]
 
 A population of 6,000 speakers answers with posteriors of noisy logits; how far the truth stands out differs between
 speakers. Its figures over all of them are the truth. Each trial draws a test set of new speakers and asks whether the
@@ -8,6 +8,7 @@ interval computed from those alone holds the truth. The share that does should b
 1.4 points. It is larger where errors are so few that whole clips decide (99.8 % right), and about 92 % with six
 speakers who differ much (a spread of 1): nothing in their clips tells that the one in ten who is often misheard was not
 among them. With six who differ less it is 96 to 99 %.
+With `--paired` a second model, a little better, answers the same clips, and the interval of the difference is asked.
 `plain` is the usual percentile bootstrap on the same resamples, for comparison.
 """
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from speechtune.evaluation.comparison import compare
 from speechtune.evaluation.headlines import headlines, resample_headlines
 from speechtune.evaluation.intervals import groups_of
 from speechtune.evaluation.predictions import Predictions
@@ -32,6 +34,7 @@ from speechtune.labels import LabelSet
 LABELS = LabelSet(("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"))
 POPULATION = 6_000
 KEYWORD_SHARE = 0.8
+_BETTER = 0.4
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Coverage:
     headline: str
     truth: float
     inside: float
-    inside_plain: float
+    inside_plain: float | None
     mean_width: float
 
 
@@ -80,14 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--resamples", type=int, default=500)
+    parser.add_argument("--paired", action="store_true", help="differences of two models instead")
     arguments = parser.parse_args(argv)
+    measured = paired_coverage if arguments.paired else coverage
     table = Table("speakers × clips", "spread")
     for heading in ("headline", "truth", "inside", "plain", "mean width"):
         table.add_column(heading, no_wrap=True)
     for number, setting in enumerate(SETTINGS):
-        for row in coverage(setting, arguments.trials, arguments.resamples, seed=number):
+        for row in measured(setting, arguments.trials, arguments.resamples, seed=number):
             size = f"{setting.num_speakers} × {setting.clips_per_speaker}"
-            shares = (f"{row.truth:.1%}", f"{row.inside:.1%}", f"{row.inside_plain:.1%}", f"{row.mean_width:.1%}")
+            plain = "–" if row.inside_plain is None else f"{row.inside_plain:.1%}"
+            shares = (f"{row.truth:.1%}", f"{row.inside:.1%}", plain, f"{row.mean_width:.1%}")
             table.add_row(size, f"{setting.spread:g}", row.headline, *shares)
         table.add_section()
     Console(width=100).print(table)
@@ -123,11 +129,50 @@ def coverage(setting: Setting, num_trials: int, num_resamples: int, seed: int) -
     ]
 
 
+def paired_coverage(setting: Setting, num_trials: int, num_resamples: int, seed: int) -> list[Coverage]:
+    """The same for the difference of two models on the same clips; `plain` is not measured."""
+    rng = np.random.default_rng(seed)
+    truth = {line.name: line.difference for line in compare(*simulate_pair(setting, POPULATION, rng), 2).headlines}
+    inside: Counter[str] = Counter()
+    measured: Counter[str] = Counter()
+    width: Counter[str] = Counter()
+    for trial in range(num_trials):
+        for line in compare(*simulate_pair(setting, setting.num_speakers, rng), num_resamples, trial).headlines:
+            true_value = truth[line.name]
+            if line.interval is None or true_value is None:
+                continue
+            measured[line.name] += 1
+            inside[line.name] += true_value in line.interval
+            width[line.name] += line.interval.high - line.interval.low
+    return [
+        Coverage(setting, name, truth[name] or 0.0, inside[name] / num, None, width[name] / num)
+        for name, num in measured.items()
+    ]
+
+
 def simulate(setting: Setting, num_speakers: int, rng: np.random.Generator) -> Predictions:
     """Softmax posteriors of `num_speakers` new speakers."""
-    num_clips = num_speakers * setting.clips_per_speaker
-    truth = _truth(num_clips, rng)
+    return _answers(setting, *_speakers(setting, num_speakers, rng), rng)
+
+
+def simulate_pair(setting: Setting, num_speakers: int, rng: np.random.Generator) -> tuple[Predictions, Predictions]:
+    """Two models on the same clips; the truth stands out a little more to the second one."""
+    truth, skill = _speakers(setting, num_speakers, rng)
+    return _answers(setting, truth, skill, rng), _answers(setting, truth, skill + _BETTER, rng)
+
+
+def _speakers(
+    setting: Setting, num_speakers: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    truth = _truth(num_speakers * setting.clips_per_speaker, rng)
     skill = np.repeat(setting.skill + setting.spread * rng.standard_normal(num_speakers), setting.clips_per_speaker)
+    return truth, skill
+
+
+def _answers(
+    setting: Setting, truth: NDArray[np.int64], skill: NDArray[np.float64], rng: np.random.Generator
+) -> Predictions:
+    num_clips = len(truth)
     logits = rng.standard_normal((num_clips, len(LABELS.labels)))
     logits[np.arange(num_clips), truth] += skill
     posteriors = np.exp(logits - logits.max(axis=1, keepdims=True))

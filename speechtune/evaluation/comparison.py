@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from speechtune.errors import DataError, ManifestError, UnknownLabelError
 from speechtune.evaluation.headlines import Headline, headlines, resample_headlines
-from speechtune.evaluation.intervals import NUM_RESAMPLES, Groups, Interval, difference_interval, groups_of
+from speechtune.evaluation.intervals import (
+    FEW_SPEAKERS,
+    NUM_RESAMPLES,
+    Groups,
+    Interval,
+    difference_interval,
+    groups_of,
+)
 from speechtune.evaluation.predictions import Predictions
 
 SIGNIFICANCE = 0.05
@@ -169,6 +176,8 @@ def _difference(
 
 def _verdict(accuracy: HeadlineDifference, test: McNemar, groups: Groups) -> str:
     changed = f"{test.only_b} clips won, {test.only_a} lost, p = {_p_text(test.p_value)}"
+    if groups.unit == "speakers" and groups.num_groups < FEW_SPEAKERS:
+        changed += f"; {groups.num_groups} speakers say little about other voices"
     if accuracy.difference is None:
         return accuracy.verdict
     if accuracy.interval is None:

@@ -24,7 +24,7 @@ from speechtune.evaluation.headlines import (
     headlines,
     resample_headlines,
 )
-from speechtune.evaluation.intervals import NUM_RESAMPLES, Groups, groups_of
+from speechtune.evaluation.intervals import FEW_SPEAKERS, NUM_RESAMPLES, Groups, groups_of
 from speechtune.evaluation.metrics import (
     DetMetrics,
     LabelMetrics,
@@ -40,7 +40,6 @@ from speechtune.evaluation.robustness import DIMENSIONS, slices
 
 MAX_DET_POINTS = 200
 _UNSEEN = "detection_rate_at_far_unseen"
-_FEW_SPEAKERS = 20  # benchmarks/interval_coverage.py: with a dozen, intervals hold the truth 9 times in 10
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -146,7 +145,7 @@ def _findings(predictions: Predictions, groups: Groups) -> list[str]:
         )
     if groups.unit == "clips":
         findings.append("no speakers are known: intervals resample clips and are too narrow; name speakers in the data")
-    elif (num := num_speakers(predictions)) is not None and num < _FEW_SPEAKERS:
+    elif (num := num_speakers(predictions)) is not None and num < FEW_SPEAKERS:
         findings.append(
             f"{num} speakers: the figures say little about other voices, and the intervals are a little too narrow"
         )

@@ -59,6 +59,12 @@ def test_a_better_system_is_called_better_and_the_changed_clips_are_named() -> N
         assert there.difference == pytest.approx(-home.difference if home.difference is not None else None)
 
 
+def test_a_verdict_from_few_speakers_says_how_few() -> None:
+    few, many = (simulate(np.random.default_rng(0), num_speakers, 60) for num_speakers in (6, 30))
+    assert "6 speakers say little about other voices" in compare(few, sharpened(few, 0.9), 200).verdict
+    assert "speakers say" not in compare(many, sharpened(many, 0.9), 200).verdict
+
+
 def test_of_two_calibration_errors_the_smaller_is_better() -> None:
     a = simulate(np.random.default_rng(0), 60, 20)
     flattened = replace(a, posteriors=a.posteriors * 0.5 + 0.1)
