@@ -107,6 +107,9 @@ class HeadSettings(_Section):
     max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 40
     decoder_weight: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """How much the decoder's answer counts against that of one layer."""
+    word_knowledge: Annotated[float, Field(ge=0.0, le=1e3)] = 5.0
+    """What Whisper's decoder knows of the words by their names counts as much as so many clips of each; 0: nothing. It
+    is asked only where `encoder.decoder` is, and counts less the less it tells the training clips apart."""
     class_balance: Probability = 0.5
     """Weight of a class with n clips: n to the power of minus this; 0 counts clips alike, 1 counts classes alike."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

@@ -15,13 +15,14 @@ from speechtune.models.pretrained_files import (
     PREPROCESSOR_FILE,
     SAFE_WEIGHTS,
     SETTINGS_FILE,
+    TOKENIZER_FILE,
     family_of,
     has_weights,
     read_settings,
 )
 
 _TIMEOUT_SECONDS = 5.0
-_SETTINGS = [SETTINGS_FILE, PREPROCESSOR_FILE]
+_SETTINGS = [SETTINGS_FILE, PREPROCESSOR_FILE, TOKENIZER_FILE]
 
 
 def fetch_from_hub(name: str) -> Path:
@@ -33,18 +34,28 @@ def fetch_from_hub(name: str) -> Path:
         CheckpointCorruptError: its configuration is no JSON object.
         EncoderUnavailableError: it is not in the cache, and the hub cannot be reached or broke off.
     """
+    cached = cached_from_hub(name)
+    return _download(name) if cached is None else cached
+
+
+def cached_from_hub(name: str) -> Path | None:
+    """The folder of the hub's cache that holds the repository `name`; None where it is not there. Asks nobody.
+
+    Raises:
+        UnknownEncoderError: it can be the name of no repository.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         cached = Path(snapshot_download(name, local_files_only=True, allow_patterns=[*_SETTINGS, *SAFE_WEIGHTS]))
     except LocalEntryNotFoundError:
-        return _download(name)
+        return None
     except HFValidationError as error:
         raise UnknownEncoderError(
             f"encoder {name!r}: no folder of that name is here, and it cannot be a Hugging Face id ({error})"
         ) from error
-    return cached if has_weights(cached) and (cached / SETTINGS_FILE).is_file() else _download(name)
+    return cached if has_weights(cached) and (cached / SETTINGS_FILE).is_file() else None
 
 
 def _download(name: str) -> Path:

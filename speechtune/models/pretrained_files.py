@@ -5,6 +5,7 @@
     config.json                family and dimensions
     model.safetensors          the weights, whole or in shards; or pytorch_model.bin
     preprocessor_config.json   for the families that read waveforms: whether these are normalised
+    tokenizer.json             for Whisper: which rows of its vocabulary a word is
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ FAMILIES = ("whisper", "wav2vec2", "hubert", "wavlm")
 
 SETTINGS_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
+TOKENIZER_FILE = "tokenizer.json"
 SAFE_WEIGHTS = ("model.safetensors", "model-*.safetensors")
 PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model-*.bin")
 WEIGHT_PATTERNS = SAFE_WEIGHTS + PICKLED_WEIGHTS

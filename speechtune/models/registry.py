@@ -33,23 +33,36 @@ def load_encoder(name: str) -> SpeechEncoder:
     """
     if name in PACKAGED_ENCODERS:
         return _load_packaged(PACKAGED_ENCODERS[name])
-    folder: Path | None = None
-    if os.path.isdir(name):  # unlike Path.is_dir, False for whatever cannot be a path
-        folder = Path(name)
-        # So that nobody, and no model card, takes the folder for a repository of the hub.
-        name = f"./{name}" if _HUB_ID.fullmatch(name) else name
-    elif _HUB_ID.fullmatch(name):
-        from speechtune.models.hub import fetch_from_hub
-
-        folder = fetch_from_hub(name)
+    folder = find_folder(name, may_fetch=True)
     if folder is not None:
         from speechtune.models.pretrained import load_pretrained
 
-        return load_pretrained(folder, name)
+        # So that nobody, and no model card, takes a folder for a repository of the hub.
+        is_both = os.path.isdir(name) and _HUB_ID.fullmatch(name)
+        return load_pretrained(folder, f"./{name}" if is_both else name)
     raise UnknownEncoderError(
         f"encoder {name!r}: not one of {', '.join(PACKAGED_ENCODERS)}, no folder of that name is here, and it is not "
         f"a Hugging Face id (organisation/name) of the families {', '.join(FAMILIES)}"
     )
+
+
+def find_folder(name: str, *, may_fetch: bool) -> Path | None:
+    """The folder that `name` is, or the one in the hub's cache; None where it is neither folder nor hub id.
+
+    Args:
+        name: a folder comes before a hub id.
+        may_fetch: whether a hub id is downloaded where it is not in the cache; else None is the answer.
+
+    Raises:
+        ModelError: as for `load_encoder`, where `may_fetch`.
+    """
+    if os.path.isdir(name):  # unlike Path.is_dir, False for whatever cannot be a path
+        return Path(name)
+    if not _HUB_ID.fullmatch(name):
+        return None
+    from speechtune.models.hub import cached_from_hub, fetch_from_hub
+
+    return fetch_from_hub(name) if may_fetch else cached_from_hub(name)
 
 
 def build_encoder(config: Mapping[str, Any]) -> SpeechEncoder:

@@ -25,7 +25,7 @@ from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
-from speechtune.training.head_phase import train_head
+from speechtune.training.head_phase import Prior, train_head
 from speechtune.training.stages import Progress
 
 
@@ -51,6 +51,7 @@ def cross_fit(
     labels: LabelSet,
     recipe: Recipe,
     progress: Progress,
+    prior: Prior | None = None,
 ) -> OutOfFold:
     """Train `calibration.folds` heads, each without one fold, and score that fold.
 
@@ -61,6 +62,7 @@ def cross_fit(
         labels: their labels.
         recipe: seed, head and number of folds.
         progress: told of every fold.
+        prior: what is known of the classes before.
     """
     fold_of_row, notes = _fold_of_rows(embedded, clips, labels, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
@@ -69,7 +71,8 @@ def cross_fit(
 
     def answers(held_out: Tensor) -> Tensor:
         head = copy.deepcopy(template)
-        train_head(head, embedded.embeddings, embedded.targets, recipe.head, torch.nonzero(~held_out)[:, 0])
+        rows = torch.nonzero(~held_out)[:, 0]
+        train_head(head, embedded.embeddings, embedded.targets, recipe.head, rows, prior)
         with torch.no_grad():
             return torch.cat([head(piece) for piece in pieces_of(embedded.embeddings, torch.nonzero(held_out)[:, 0])])
 

@@ -21,13 +21,14 @@ from speechtune.training.acceleration import Device, is_main_process, torch_devi
 from speechtune.training.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.encoder_phase import Tuned
-from speechtune.training.head_phase import train_head
+from speechtune.training.head_phase import Prior, train_head
 from speechtune.training.methods import Method, choose_method
 from speechtune.training.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
 from speechtune.training.resume import SavedState
 from speechtune.training.stages import Progress, StageClock, silent
 from speechtune.training.tuned_parameters import Tuning
 from speechtune.training.tuning import clips_in_memory, identity_of, tune_and_average
+from speechtune.training.word_prior import word_prior
 
 __all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "embed_training_data", "finetune"]
 
@@ -92,26 +93,29 @@ def finetune(
         progress("load encoder", 0, 1)
         started = None if start is None else load_checkpoint(start)
         classifier = _build(recipe, read, started)
+        prior = word_prior(classifier, read.clips, recipe.head, may_fetch=started is None)
         progress("load encoder", 1, 1)
     targets = [read.labels.classes.index(clip.label) for clip in read.clips]
     with clock.stage("embed"):
         embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
-        held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress)
+        held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
         point = choose_thresholds(held_out.predictions, recipe.calibration.false_accept_rate)
     with clock.stage("train head"):
-        _train(classifier, embedded, recipe, progress)
+        _train(classifier, embedded, recipe, prior, progress)
     tuned = None
     if method.tuning is not None:
         digest = recipe.encoder.name if started is None else started.digest
         identity = identity_of(recipe, str(read.facts["data_fingerprint"]), read.labels.classes, method.tuning, digest)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
-            tuned = _tune(classifier, method.tuning, read, targets, embedded, recipe, where, saved, out, progress)
+            tuned = _tune(
+                classifier, method.tuning, read, targets, embedded, recipe, prior, where, saved, out, progress
+            )
         with clock.stage("embed again"):
             embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
         with clock.stage("train head"):
-            _train(classifier, embedded, recipe, progress)
+            _train(classifier, embedded, recipe, prior, progress)
     classifier.head.set_temperature(held_out.temperature)
     with clock.stage("save"):
         facts = read.facts | _facts(held_out, point, method, tuned, started)
@@ -196,6 +200,7 @@ def _tune(
     targets: Sequence[int],
     embedded: EmbeddedClips,
     recipe: Recipe,
+    prior: Prior | None,
     device: torch.device,
     saved: SavedState,
     out: Path,
@@ -208,6 +213,7 @@ def _tune(
         clips_in_memory(read.samples, targets, read.recordings, classifier),
         embedded,
         recipe,
+        prior,
         device=device,
         saved=saved,
         log_folder=out.with_name(f"{out.name}.logs") if recipe.tune.tracker != "none" else None,
@@ -215,9 +221,11 @@ def _tune(
     )
 
 
-def _train(classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, progress: Progress) -> None:
+def _train(
+    classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, prior: Prior | None, progress: Progress
+) -> None:
     progress("train head", 0, 1)
-    train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head)
+    train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, prior=prior)
     progress("train head", 1, 1)
 
 

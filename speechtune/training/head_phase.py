@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,36 @@ _GRADIENT_TOLERANCE = 1e-5
 _CHANGE_TOLERANCE = 1e-7
 
 
+@dataclass(frozen=True)
+class Prior:
+    """What is known of the classes before any clip is heard, in the space of the last block.
+
+    Attributes:
+        directions: float32[C, size of the last block], in which each class lies; zeros where nothing is known.
+        groups: int64[C], from 0; the directions of one group are believed alike.
+        share: 0 to 1, how much of the scale that fits the clips is kept.
+    """
+
+    directions: Tensor
+    groups: Tensor
+    share: float
+
+
 def train_head(
-    head: KeywordHead, embeddings: Tensor, targets: Tensor, settings: HeadSettings, rows: Tensor | None = None
+    head: KeywordHead,
+    embeddings: Tensor,
+    targets: Tensor,
+    settings: HeadSettings,
+    rows: Tensor | None = None,
+    prior: Prior | None = None,
 ) -> None:
     """Fit standardisation and every block's linear layer of `head`; there is no randomness.
 
     A block's loss is the weighted mean cross-entropy with `label_smoothing`, plus `l2` / 2 times the squared weights of
-    the standardised embedding (the biases are free); it is convex, and L-BFGS goes down it from zero. Time grows with
-    the rows, and memory stops growing where they no longer fit in `_KEPT_BYTES`: then they are read anew in pieces.
+    the standardised embedding (the biases are free); it is convex, and L-BFGS goes down it from zero. With a `prior`
+    the weights of the last block are drawn towards its directions in place of zero: one scale for each group is fitted
+    to the rows first, with the biases alone beside it, and `share` of it is kept. Time grows with the rows, and memory
+    stops growing where they no longer fit in `_KEPT_BYTES`: then they are read anew in pieces.
 
     Args:
         head: changed in place.
@@ -32,6 +55,7 @@ def train_head(
         targets: int64[N], class of each row.
         settings: strength of the penalty, smoothing, balance of the classes, number of iterations.
         rows: int64[M], the rows to learn from; none: all.
+        prior: of the last block; none: nothing is known.
 
     Raises:
         TrainingDivergedError: the weights are not finite.
@@ -40,9 +64,12 @@ def train_head(
     chosen = targets if rows is None else targets[rows]
     weights = _row_weights(chosen, settings.class_balance)
     first = 0
-    for linear, size in zip(head.linears, head.block_sizes, strict=True):
+    for number, (linear, size) in enumerate(zip(head.linears, head.block_sizes, strict=True), start=1):
         assert isinstance(linear, nn.Linear)
-        _fit(linear, _BlockRows(head, embeddings, rows, slice(first, first + size)), chosen, weights, settings)
+        known = prior if number == len(head.linears) else None
+        columns = slice(first, first + size)
+        problem = _Problem(_BlockRows(head, embeddings, rows, columns), chosen, weights, settings)
+        problem.fit(linear, None if known is None else (known, head.scale[columns]))
         first += size
     if not all(bool(torch.isfinite(parameter).all()) for parameter in head.parameters()):
         raise TrainingDivergedError(
@@ -76,34 +103,76 @@ class _BlockRows:
             yield (piece - self._mean) / self._scale
 
 
-def _fit(linear: nn.Linear, inputs: _BlockRows, targets: Tensor, weights: Tensor, settings: HeadSettings) -> None:
-    with torch.no_grad():
-        linear.weight.zero_()
-        linear.bias.zero_()
-    optimiser = torch.optim.LBFGS(
-        linear.parameters(),
-        max_iter=settings.max_iterations,
-        tolerance_grad=_GRADIENT_TOLERANCE,
-        tolerance_change=_CHANGE_TOLERANCE,
-        history_size=10,
-        line_search_fn="strong_wolfe",
-    )
+class _Problem:
+    """The rows of one block, and what a linear layer is to make of them."""
 
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = settings.l2 / 2 * linear.weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
-        total, first = value.detach(), 0
-        for piece in inputs.pieces():
-            here = slice(first, first + len(piece))
-            losses = cross_entropy(
-                linear(piece), targets[here], label_smoothing=settings.label_smoothing, reduction="none"
+    def __init__(self, inputs: _BlockRows, targets: Tensor, weights: Tensor, settings: HeadSettings) -> None:
+        self._inputs, self._targets, self._weights, self._settings = inputs, targets, weights, settings
+
+    def fit(self, linear: nn.Linear, known: tuple[Prior, Tensor] | None) -> None:
+        """Change `linear` in place; `known` is what is known, and the scale of the standardised block."""
+        with torch.no_grad():
+            linear.weight.zero_()
+            linear.bias.zero_()
+            if known is not None:
+                self._begin_with(linear, *known)
+        centre = linear.weight.detach().clone()
+
+        def penalty() -> Tensor:
+            return self._settings.l2 / 2 * (linear.weight - centre).square().sum()
+
+        self._descend(list(linear.parameters()), linear, penalty)
+
+    def _begin_with(self, linear: nn.Linear, prior: Prior, scale: Tensor) -> None:
+        """Set the weights to the prior's directions at their scale, and the biases to what goes with it."""
+        directions = prior.directions * scale
+        scales = torch.zeros(int(prior.groups.max()) + 1, requires_grad=True)
+        biases = torch.zeros(len(directions), requires_grad=True)
+        with torch.enable_grad():
+            self._descend(
+                [scales, biases], lambda piece: (piece @ directions.T) * scales[prior.groups] + biases, lambda: None
             )
-            part = (losses * weights[here]).sum()
-            part.backward()  # type: ignore[no-untyped-call]
-            total, first = total + part.detach(), first + len(piece)
-        return total
+        # A scale below zero would turn words into their opposite: then the names tell nothing of the clips.
+        kept = scales.detach().clamp(min=0.0) * prior.share
+        linear.weight.copy_(directions * kept[prior.groups, None])
+        linear.bias.copy_(biases.detach())
 
-    with torch.enable_grad():
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
-    linear.zero_grad()  # else a later phase would begin with the last gradient of this one
+    def _descend(
+        self,
+        parameters: Sequence[Tensor],
+        logits_of: Callable[[Tensor], Tensor],
+        penalty: Callable[[], Tensor | None],
+    ) -> None:
+        """L-BFGS on the weighted loss of all rows, piece by piece, and the penalty."""
+        optimiser = torch.optim.LBFGS(
+            parameters,
+            max_iter=self._settings.max_iterations,
+            tolerance_grad=_GRADIENT_TOLERANCE,
+            tolerance_change=_CHANGE_TOLERANCE,
+            history_size=10,
+            line_search_fn="strong_wolfe",
+        )
+
+        def loss() -> Tensor:
+            optimiser.zero_grad()
+            value = penalty()
+            if value is not None:
+                value.backward()  # type: ignore[no-untyped-call]
+            total, first = torch.zeros(()) if value is None else value.detach(), 0
+            for piece in self._inputs.pieces():
+                here = slice(first, first + len(piece))
+                losses = cross_entropy(
+                    logits_of(piece),
+                    self._targets[here],
+                    label_smoothing=self._settings.label_smoothing,
+                    reduction="none",
+                )
+                part = (losses * self._weights[here]).sum()
+                part.backward()  # type: ignore[no-untyped-call]
+                total, first = total + part.detach(), first + len(piece)
+            return total
+
+        with torch.enable_grad():
+            optimiser.step(loss)  # type: ignore[no-untyped-call]
+        for parameter in parameters:
+            parameter.grad = None  # else a later phase would begin with the last gradient of this one

@@ -22,6 +22,7 @@ from speechtune.training.cross_fitting import cross_fit
 from speechtune.training.finetune import embed_training_data
 from speechtune.training.reading import TrainingData, read_training_data
 from speechtune.training.stages import Progress, silent
+from speechtune.training.word_prior import word_prior
 
 if TYPE_CHECKING:
     import optuna
@@ -81,6 +82,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     read = read_training_data(data, recipe, progress)
     classifier, embedded = embed_training_data(read, recipe, torch_device(device), progress)
+    prior = word_prior(classifier, read.clips, recipe.head, may_fetch=True)
     study = _study(study_file, f"{read.facts['data_fingerprint']} {recipe.encoder.name} {recipe.seed}", recipe)
 
     def objective(trial: optuna.Trial) -> float:
@@ -91,7 +93,7 @@ def search(
         quick = tried.calibration.model_copy(update={"folds": _QUICK_FOLDS})
         for step, calibration in enumerate((quick, tried.calibration)):
             judged = tried.model_copy(update={"calibration": calibration})
-            score = _score(cross_fit(template, embedded, read.clips, read.labels, judged, silent).predictions)
+            score = _score(cross_fit(template, embedded, read.clips, read.labels, judged, silent, prior).predictions)
             trial.report(score, step)
             if step == 0 and trial.should_prune():
                 raise optuna.TrialPruned

@@ -17,7 +17,7 @@ from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.encoder_phase import Surroundings, Tuned, tune_encoder
-from speechtune.training.head_phase import train_head
+from speechtune.training.head_phase import Prior, train_head
 from speechtune.training.judging import Judge, hold_out
 from speechtune.training.methods import share_to_hold_out
 from speechtune.training.resume import SavedState
@@ -33,6 +33,7 @@ def tune_and_average(
     memory: ClipsInMemory,
     embedded: EmbeddedClips,
     recipe: Recipe,
+    prior: Prior | None,
     *,
     device: torch.device,
     saved: SavedState | None,
@@ -50,6 +51,7 @@ def tune_and_average(
         clips, memory: the clips, and their samples in the same order.
         embedded: their embeddings by the encoder as it is.
         recipe: settings and seed.
+        prior: what is known of the classes before.
         device: where to run.
         saved: where to go on from, and what is left for a run after a kill; None: nothing is saved.
         log_folder: for a tracker.
@@ -69,7 +71,7 @@ def tune_and_average(
         # The head that heard the judging clips would pass for good whatever the encoder does.
         is_held = np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips]
         rows = torch.from_numpy(np.flatnonzero(~is_held))
-        train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, rows)
+        train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, rows, prior)
     batches = TuningBatches(
         memory, np.flatnonzero(~held), classifier.window_samples, classifier.encoder.hears_log_mel, recipe
     )

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from speechtune.errors import TrainingDivergedError
 from speechtune.models.head import KeywordHead
 from speechtune.recipe import HeadSettings
-from speechtune.training.head_phase import train_head
+from speechtune.training.head_phase import Prior, train_head
 
 
 def blobs(num_per_class: int = 40, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,3 +93,61 @@ def test_rows_read_in_pieces_give_the_same_head(monkeypatch: pytest.MonkeyPatch)
     train_head(pieces, embeddings, targets, HeadSettings(), rows)
     for one, other in zip(whole.state_dict().values(), pieces.state_dict().values(), strict=True):
         assert torch.allclose(one, other, atol=1e-4)
+
+
+def prior_of(directions: torch.Tensor, share: float = 1.0, groups: tuple[int, ...] = (0, 0, 0)) -> Prior:
+    return Prior(directions, torch.tensor(groups), share)
+
+
+def trained(rows: torch.Tensor, targets: torch.Tensor, prior: Prior | None, l2: float = 0.1) -> KeywordHead:
+    head = KeywordHead((6,), 3)
+    train_head(head, rows, targets, HeadSettings(l2=l2, max_iterations=500), prior=prior)
+    return head
+
+
+def test_what_is_known_beforehand_is_kept_where_clips_may_not_change_it() -> None:
+    embeddings, targets = blobs()
+    centres = torch.stack([embeddings[targets == label].mean(dim=0) for label in range(3)])
+    whole, half = (trained(embeddings, targets, prior_of(centres, share), l2=1e3) for share in (1.0, 0.5))
+    directions = centres * whole.scale
+    scales = whole.linears[0].weight / directions
+    assert torch.allclose(scales, scales.mean().expand_as(scales), rtol=1e-2)
+    assert scales.detach().min() > 0.0
+    assert torch.allclose(half.linears[0].weight, whole.linears[0].weight / 2, rtol=1e-2)
+
+
+def test_a_right_prior_helps_where_there_is_one_clip_of_each() -> None:
+    embeddings, targets = blobs(num_per_class=200, seed=4)
+    centres = torch.stack([embeddings[targets == label].mean(dim=0) for label in range(3)])
+    one_each = torch.tensor([0, 200, 400])
+
+    def accuracy(prior: Prior | None) -> float:
+        head = trained(embeddings[one_each], targets[one_each], prior)
+        return float((head(embeddings).argmax(dim=1) == targets).float().mean())
+
+    assert accuracy(prior_of(centres - centres.mean(dim=0))) > accuracy(None) + 0.02
+
+
+def test_a_prior_that_the_clips_speak_against_is_left_out() -> None:
+    embeddings, targets = blobs()
+    centres = torch.stack([embeddings[targets == label].mean(dim=0) for label in range(3)])
+    misled, plain = trained(embeddings, targets, prior_of(-centres)), trained(embeddings, targets, None)
+    assert torch.allclose(misled.linears[0].weight, plain.linears[0].weight, atol=5e-3)
+
+
+def test_groups_of_classes_are_believed_apart() -> None:
+    embeddings, targets = blobs()
+    centres = torch.stack([embeddings[targets == label].mean(dim=0) for label in range(3)])
+    signs = torch.tensor([1.0, 1.0, -1.0])[:, None]
+    head = trained(embeddings, targets, prior_of(centres * signs, groups=(0, 0, 1)), l2=1e3)
+    sizes = head.linears[0].weight.detach().norm(dim=1)
+    assert float(sizes[:2].min()) > 0.05
+    assert float(sizes[2]) < 1e-3
+
+
+def test_only_the_last_block_has_a_prior() -> None:
+    embeddings, targets = blobs()
+    with_prior, without = KeywordHead((2, 4), 3), KeywordHead((2, 4), 3)
+    train_head(with_prior, embeddings, targets, HeadSettings(), prior=prior_of(torch.ones(3, 4).cumsum(dim=0)))
+    train_head(without, embeddings, targets, HeadSettings())
+    assert torch.equal(with_prior.linears[0].weight, without.linears[0].weight)
