@@ -163,7 +163,7 @@ def test_parts_are_joined_in_their_order(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "tokenizer.json").write_bytes(b"words")
     assert packaged.read_tokenizer(whole) == b"words"
     (tmp_path / "tokenizer.json").write_bytes(b"other words")
-    with pytest.raises(CheckpointCorruptError, match="the tokenizer in p2 is not the known one .*--no-deps d2$"):
+    with pytest.raises(CheckpointCorruptError, match=r"the tokenizer in p2 is not the known one .*--no-deps d2$"):
         packaged.read_tokenizer(whole)
 
 
