@@ -180,19 +180,25 @@ def _scorer(classifier: KeywordClassifier, thresholds: dict[str, float], cache: 
 
 
 def _in_noise(data: Path, scorer: CachingScorer, test: Sequence[Clip]) -> Predictions:
-    recordings = [read_audio(data / "noise" / f"{name}.flac") for name in TEST_NOISE]
+    recordings = test_noises(data)
     keyword_clips = [clip for clip in test if clip.label in KEYWORDS]
     number = {clip: index for index, clip in enumerate(keyword_clips)}
+    return answer_clips(scorer, keyword_clips, lambda clip: noisy_clip(clip, number[clip], recordings))
 
-    def noisy(clip: Clip) -> NDArray[np.float32]:
-        rng = np.random.default_rng(number[clip])
-        samples = read_clip(clip)
-        samples = np.pad(samples, (0, max(0, 16_000 - len(samples))))
-        recording = recordings[int(rng.integers(len(recordings)))]
-        start = int(rng.integers(len(recording) - len(samples)))
-        return add_noise(samples, recording[start : start + len(samples)], SNR_DB)
 
-    return answer_clips(scorer, keyword_clips, noisy)
+def test_noises(data: Path) -> list[NDArray[np.float32]]:
+    """The recordings that training never hears."""
+    return [read_audio(data / "noise" / f"{name}.flac") for name in TEST_NOISE]
+
+
+def noisy_clip(clip: Clip, number: int, recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The samples of a clip in noise at 5 dB; `number` decides in which."""
+    rng = np.random.default_rng(number)
+    samples = read_clip(clip)
+    samples = np.pad(samples, (0, max(0, 16_000 - len(samples))))
+    recording = recordings[int(rng.integers(len(recordings)))]
+    start = int(rng.integers(len(recording) - len(samples)))
+    return add_noise(samples, recording[start : start + len(samples)], SNR_DB)
 
 
 def _take(clip: Clip) -> int:

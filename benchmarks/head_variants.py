@@ -35,9 +35,10 @@ from speechtune.models.head import KeywordHead
 from speechtune.models.registry import load_encoder
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.head_phase import train_head
+from speechtune.training.head_phase import Prior, train_head
 from speechtune.training.reading import TrainingData, read_training_data
 from speechtune.training.stages import silent
+from speechtune.training.word_prior import word_prior
 
 _WINDOW = 16_000
 _ADAM_STEPS, _ADAM_RATE = 300, 1e-3
@@ -84,13 +85,15 @@ class _AllFeatures(KeywordClassifier):
         return Features(layers, decoder, rows[:, self.pooled_size :].reshape(len(rows), -1, size))
 
 
-def linear(blocks: Callable[[Features], list[Tensor]], weights: Sequence[float] = (1.0,)) -> Answer:
+def linear(
+    blocks: Callable[[Features], list[Tensor]], weights: Sequence[float] = (1.0,), prior: Prior | None = None
+) -> Answer:
     """The product's own head on these blocks."""
 
     def answer(train: Features, targets: Tensor, num_classes: int, test: Features) -> Tensor:
         rows = blocks(train)
         head = KeywordHead([block.shape[1] for block in rows], num_classes, weights)
-        train_head(head, torch.cat(rows, dim=1), targets, Recipe().head)
+        train_head(head, torch.cat(rows, dim=1), targets, Recipe().head, prior=prior)
         with torch.no_grad():
             logits: Tensor = head(torch.cat(blocks(test), dim=1))
         return logits
@@ -171,6 +174,7 @@ def _ours(heard: Features) -> list[Tensor]:
     return [heard.layers[:, 1], heard.layers[:, -1], heard.decoder]
 
 
+_OUR_WEIGHTS = (1.0, 1.0, 2.0)
 VARIANTS: dict[str, Answer] = {
     "last layer: mean": linear(lambda heard: [heard.layers[:, -1, :384]]),
     "last layer: mean, deviation": linear(lambda heard: [heard.layers[:, -1, :768]]),
@@ -180,10 +184,11 @@ VARIANTS: dict[str, Answer] = {
     "mix of all layers": by_adam(_LayerMix),
     "decoder": linear(lambda heard: [heard.decoder]),
     "middle, last, decoder: one linear layer": linear(lambda heard: [torch.cat(_ours(heard), dim=1)]),
-    "middle, last, decoder: prototypes": prototypes(_ours, (1.0, 1.0, 2.0)),
-    "middle, last, decoder: a linear layer each (ours)": linear(_ours, (1.0, 1.0, 2.0)),
+    "middle, last, decoder: prototypes": prototypes(_ours, _OUR_WEIGHTS),
+    "middle, last, decoder: a linear layer each": linear(_ours, _OUR_WEIGHTS),
 }
-ONE_CLASS = "ours, all negative words one class"
+ONE_CLASS = "the same, all negative words one class"
+WITH_NAMES = "the same, drawn to the decoder's own words (ours)"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -205,7 +210,8 @@ def main(argv: Sequence[str]) -> int:
         heard = heard or classifier.parted(_embed_test(classifier, test))
         targets = [read.labels.classes.index(clip.label) for clip in read.clips]
         embedded = embed_clips(classifier, read.samples, targets, read.recordings, recipe, silent)
-        for name, found in _answers(classifier, embedded, heard, test):
+        prior = word_prior(classifier, read.clips, recipe.head, may_fetch=False)
+        for name, found in _answers(classifier, embedded, heard, test, prior):
             rates = [detection_at_far(found, target).rate for target in (0.05, 0.01)]
             row = [closed_set_accuracy(found), *rates]
             rows.setdefault(name, []).append([100.0 * (value or 0.0) for value in row])
@@ -214,21 +220,22 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _answers(
-    classifier: _AllFeatures, embedded: EmbeddedClips, heard: Features, test: Sequence[Clip]
+    classifier: _AllFeatures, embedded: EmbeddedClips, heard: Features, test: Sequence[Clip], prior: Prior | None
 ) -> Iterator[tuple[str, Predictions]]:
     train, targets, labels = classifier.parted(embedded.embeddings), embedded.targets, classifier.labels
     to_label = torch.from_numpy(np.eye(len(labels.labels), dtype=np.float32)[labels.label_of_class])
-    for name, answer in VARIANTS.items():
+    ours = linear(_ours, _OUR_WEIGHTS)
+    for name, answer in (VARIANTS | {WITH_NAMES: linear(_ours, _OUR_WEIGHTS, prior)}).items():
         logits = answer(train, targets, len(labels.classes), heard)
         yield name, _predictions(torch.softmax(logits / _temperature(name), dim=1) @ to_label, labels, test)
     merged = torch.from_numpy(labels.label_of_class)[targets]
-    logits = VARIANTS["middle, last, decoder: a linear layer each (ours)"](train, merged, len(labels.labels), heard)
-    yield ONE_CLASS, _predictions(torch.softmax(logits / _temperature("ours"), dim=1), labels, test)
+    logits = ours(train, merged, len(labels.labels), heard)
+    yield ONE_CLASS, _predictions(torch.softmax(logits / _temperature(ONE_CLASS), dim=1), labels, test)
 
 
 def _temperature(name: str) -> float:
     """The sum of the blocks' weights, so that none is surer for having more of them."""
-    return 4.0 if "ours" in name or "prototypes" in name else 1.0
+    return sum(_OUR_WEIGHTS) if any(part in name for part in ("each", "the same", "prototypes")) else 1.0
 
 
 @torch.inference_mode()

@@ -1,0 +1,73 @@
+"""How far any head can get in noise on the encoder as it is: one that learns from the very noise it is tested in.
+
+    python -m benchmarks.noise_limit
+
+The keyword clips of `speech_commands_dev` in noise at 5 dB, as `benchmarks.few_shot` mixes them; the product's head
+learns from half of the speakers, some ninety clips a word, and is asked about the other half, each half in turn. What
+it misses is not in the embedding, or not in a form that a linear layer reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from benchmarks.few_shot import DATA, KEYWORDS, noisy_clip, test_noises
+from benchmarks.streams import in_half_a
+from speechtune.audio.placement import place_by_energy
+from speechtune.data.clips import read_clip
+from speechtune.data.loading import load_clips
+from speechtune.labels import LabelSet
+from speechtune.models.classifier import KeywordClassifier
+from speechtune.models.registry import load_encoder
+from speechtune.recipe import Recipe
+from speechtune.training.head_phase import train_head
+
+_WINDOW = 16_000
+_BATCH = 16
+
+
+def main(argv: Sequence[str]) -> int:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
+    clips = [clip for clip in load_clips(DATA / "speech_commands_dev").clips if clip.label in KEYWORDS]
+    targets = torch.tensor([KEYWORDS.index(clip.label) for clip in clips])
+    in_a = torch.tensor([in_half_a(clip) for clip in clips])
+    noises = test_noises(DATA)
+    for name, windows in (
+        ("as recorded", [read_clip(clip) for clip in clips]),
+        ("in noise at 5 dB", [noisy_clip(clip, number, noises) for number, clip in enumerate(clips)]),
+    ):
+        embeddings, classifier = _embedded(np.stack([place_by_energy(samples, _WINDOW) for samples in windows]))
+        right = 0
+        for tested in (in_a, ~in_a):
+            train_head(classifier.head, embeddings, targets, Recipe().head, torch.nonzero(~tested)[:, 0])
+            with torch.no_grad():
+                found = classifier.head(embeddings[tested])[:, : len(KEYWORDS)].argmax(dim=1)
+            right += int((found == targets[tested]).sum())
+        print(f"{name}: {100.0 * right / len(clips):.1f} % of {len(clips)} clips")
+    return 0
+
+
+@torch.inference_mode()
+def _embedded(windows: np.ndarray) -> tuple[torch.Tensor, KeywordClassifier]:
+    encoder = load_encoder(Recipe().encoder.name)
+    layers = (encoder.num_layers // 2, encoder.num_layers)
+    classifier = KeywordClassifier(
+        encoder,
+        LabelSet(KEYWORDS, ()),
+        _WINDOW,
+        layers=layers,
+        num_segments=Recipe().encoder.num_segments,
+        uses_decoder=True,
+        decoder_weight=Recipe().head.decoder_weight,
+    ).eval()
+    batches = torch.split(torch.from_numpy(windows), _BATCH)
+    return torch.cat([classifier.embed(batch) for batch in batches]), classifier
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
