@@ -6,11 +6,14 @@ The clip is 16-bit mono WAV at 16 kHz.
 """
 
 import json
+import os
 import sys
 import wave
 
 import numpy as np
-import onnxruntime
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the package is loaded
+import onnxruntime  # noqa: E402
 
 model = onnxruntime.InferenceSession(sys.argv[1])
 about = json.loads(model.get_modelmeta().custom_metadata_map["speechtune"])
