@@ -13,7 +13,7 @@ import wave
 import numpy as np
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the package is loaded
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 model = onnxruntime.InferenceSession(sys.argv[1])
 about = json.loads(model.get_modelmeta().custom_metadata_map["speechtune"])
