@@ -87,7 +87,7 @@ class RecognitionServer:
         self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)
         access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
-        interceptor = CallInterceptor(access, self._metrics, self._tracing)
+        interceptor = CallInterceptor(access, self.admission, self._metrics, self._tracing)
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)

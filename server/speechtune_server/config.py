@@ -53,7 +53,7 @@ class ServerConfig(BaseModel):
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Streams of one key, or without keys of one IP address; none: no more than of all."""
     max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
-    """Recognize calls worked on at once; one more is refused."""
+    """Recognize calls at once, from before their clip is read; one more is refused."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0

@@ -20,6 +20,8 @@ def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
     """Channel arguments of the server."""
     age = config.max_connection_age_seconds
     return [
+        # Otherwise grpc takes in megabytes of a call before it is let in.
+        ("grpc.http2.bdp_probe", 0),
         # Streams go on when their connection is old; only new calls go elsewhere.
         *([("grpc.max_connection_age_ms", int(age * 1000))] if age else []),
         # Without it a second server would share the port unnoticed, and get half of the calls.
