@@ -52,8 +52,11 @@ def decode_audio(
 
 def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write float32[N] as 16-bit FLAC; values beyond ±1 are clipped. The file appears whole or not at all."""
+    # Encoded in memory, for what libsndfile's own writes fail with, a full disk, goes past us to stderr.
+    encoded = io.BytesIO()
+    soundfile.write(encoded, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
     with writing_whole(path) as file:
-        soundfile.write(file, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
+        file.write(encoded.getbuffer())
 
 
 def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None = None) -> NDArray[np.float32]:
