@@ -107,8 +107,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         metadata = context.invocation_metadata() or ()
         request_id = begin_call(dict(metadata).get(REQUEST_ID_KEY, ""))
         with self._tracing.call(method, metadata, request_id):
-            await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
             try:
+                await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
                 self._admit(context, method)
                 yield
             except asyncio.CancelledError:
@@ -128,6 +128,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
     async def _refuse(self, error: Exception, context: Any, method: str, began: float) -> None:
         """End the call with the status of `error`; raises, as `abort` does."""
+        if isinstance(error, grpc.aio.InternalError):
+            # grpc could not write: the call ended in this moment, which is no fault and nobody is there to be told.
+            self._ended(method, "CANCELLED", began)
+            raise asyncio.CancelledError from error
         if isinstance(error, grpc.aio.BaseError):
             raise error
         code, message, trailers = answer_to(error, current_request_id())

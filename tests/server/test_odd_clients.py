@@ -26,15 +26,18 @@ RESET = pb.StreamingRecognizeRequest(control={"reset": {}})
 
 
 @asynchronous
-async def test_deadlines_too_short_for_anything_leave_no_stream_open():
+async def test_deadlines_too_short_for_anything_are_nobodys_fault_and_leave_no_stream_open(caplog):
     async with running_server() as server, stub_of(server) as stub:
         statuses = set()
-        for _ in range(30):
-            call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT)]), timeout=0.001)
-            statuses.add((await call.code()).name)
-        assert statuses <= {"DEADLINE_EXCEEDED", "OK"}
+        for number in range(60):
+            call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT)]), timeout=0.001 * (number % 6 + 1))
+            # What grpc's client says of itself where the deadline falls between two of its writes.
+            if (await call.details()) != "Internal error from Core":
+                statuses.add((await call.code()).name)
+        assert statuses <= {"DEADLINE_EXCEEDED", "CANCELLED", "OK"}
         await until(lambda: server.admission.num_calls == 0)
         assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
+    assert not [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize("model", ["../../etc/passwd", "home/", "HOME", "home@../d1", "\x00", "ü" * 1_000])
