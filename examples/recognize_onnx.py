@@ -6,10 +6,13 @@ The clip is 16-bit mono WAV at 16 kHz.
 """
 
 import json
+import os
 import sys
 import wave
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the package is loaded
 import onnxruntime
 
 model = onnxruntime.InferenceSession(sys.argv[1])

@@ -5,4 +5,10 @@ The steps, each a package and a command: choose an encoder (`models`), prepare c
 Importing this package imports nothing heavy; torch comes with `models`, `training` and what needs them.
 """
 
+import os
+
+# ONNX Runtime tells its maker about every process that loads it, from version 1.29 on, before a program can ask it not
+# to. Ours do not, unless the variable says otherwise (0).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.1.0"

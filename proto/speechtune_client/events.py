@@ -24,6 +24,7 @@ class Limits:
     max_streams: int
     max_stream_duration: float | None
     max_in_flight_audio: float
+    max_in_flight_bytes: int
     max_clip_duration: float
     max_content_bytes: int
     min_sample_rate_hertz: int

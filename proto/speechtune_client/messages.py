@@ -264,6 +264,7 @@ def _limits(message: pb.Limits) -> events.Limits:
         max_streams=message.max_streams,
         max_stream_duration=_optional_seconds(message, "max_stream_duration"),
         max_in_flight_audio=seconds(message.max_in_flight_audio),
+        max_in_flight_bytes=message.max_in_flight_bytes,
         max_clip_duration=seconds(message.max_clip_duration),
         max_content_bytes=message.max_content_bytes,
         min_sample_rate_hertz=message.min_sample_rate_hertz,

@@ -78,6 +78,10 @@ class Access:
         self._clock = clock
         self._spent: dict[str, tuple[float, float]] = {}
 
+    def replace(self, keys: Mapping[str, ApiKey]) -> None:
+        """Take other keys from the next call on; calls that run go on. What a key has spent stays spent."""
+        self._keys = keys
+
     def admit(self, authorization: str, scope: Scope) -> str | None:
         """Let a call through; gives the name of its key, None where no keys are asked for.
 

@@ -16,6 +16,7 @@ from typing import Any
 import grpc.aio
 from grpc_reflection.v1alpha import reflection
 
+from speechtune.errors import ConfigError
 from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
@@ -85,9 +86,9 @@ class RecognitionServer:
         )
         self._hits = _hits_of(config)
         self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)
-        access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
+        self._access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
-        interceptor = CallInterceptor(access, self._metrics, self._tracing)
+        interceptor = CallInterceptor(self._access, self.admission, self._metrics, self._tracing)
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)
@@ -139,7 +140,12 @@ class RecognitionServer:
         self._hurry.set()
 
     async def reload(self) -> None:
-        """Load again the models whose files have changed."""
+        """Read the keys again, and load again the models whose files have changed; what is bad replaces nothing."""
+        if self._config.keys is not None:
+            try:
+                self._access.replace(await asyncio.to_thread(read_keys, self._config.keys))
+            except ConfigError as error:
+                _log.error("the keys stay as they are: %s", error)
         await self._library.reload()
 
     def _credentials(self) -> grpc.ServerCredentials | None:

@@ -22,6 +22,7 @@ from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
 from speechtune_server.clock import Clock
 from speechtune_server.model_store import ServedModel
+from speechtune_server.ogg_pages import num_first_pages
 from speechtune_server.outgoing import Outgoing
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
 
@@ -89,6 +90,8 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float, channe
         raise _too_long(seconds, max_seconds)
     if channels > MAX_CHANNELS:
         raise InvalidRequestError("content", f"{channels} channels are not taken; 1 to {MAX_CHANNELS} are")
+    if form == "OGG_OPUS" and num_first_pages(content) > 1:
+        raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
     try:
         samples = await asyncio.to_thread(decode_audio, content, "content", max_seconds, channel)
     except AudioError as error:

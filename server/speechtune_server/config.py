@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from speechtune.audio.pcm import PcmFormat
 from speechtune.errors import ConfigError
 from speechtune_server.backends import Backend
 from speechtune_server.logs import LogFormat, LogLevel
@@ -53,7 +54,7 @@ class ServerConfig(BaseModel):
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Streams of one key, or without keys of one IP address; none: no more than of all."""
     max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
-    """Recognize calls worked on at once; one more is refused."""
+    """Recognize calls at once, from before their clip is read; one more is refused."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
@@ -66,6 +67,8 @@ class ServerConfig(BaseModel):
     """Largest clip, and largest chunk of a stream."""
     max_in_flight_seconds: Annotated[float, Field(ge=1.0, le=3_600.0)] = 30.0
     """Audio of one stream that is received and not yet processed; more is refused. Bounds the memory of a stream."""
+    max_in_flight_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 30)] = 8 << 20
+    """The same in bytes, which bounds it where a second is large: at a high rate, with many channels."""
     max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
     """Longest stream; none: they may last for ever."""
     max_idle_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] | None = None
@@ -147,6 +150,10 @@ class ServerConfig(BaseModel):
                 "set allow_plaintext = true where the network is trusted"
             )
         return self
+
+    def in_flight_seconds(self, audio: PcmFormat) -> float:
+        """How much of a stream in this form may be received and not yet processed."""
+        return min(self.max_in_flight_seconds, self.max_in_flight_bytes / (audio.rate_hz * audio.bytes_per_frame))
 
     @property
     def default_model_name(self) -> str:

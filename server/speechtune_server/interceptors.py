@@ -1,6 +1,7 @@
 """Round every call of ours: a request id, a key, requests parsed with an honest refusal, errors as statuses, metrics.
 
-Unary and streaming calls alike. Health and reflection pass through untouched.
+Unary and streaming calls alike: a request is read once its call is let in, so that who is not let in fills no memory.
+Health and reflection pass through untouched.
 """
 
 from __future__ import annotations
@@ -8,23 +9,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 
-from speechtune.errors import InvalidRequestError
+from speechtune.errors import SessionGrammarError
 from speechtune_server.access import Access, Scope
+from speechtune_server.admission import Admission
 from speechtune_server.call_context import REQUEST_ID_KEY, begin_call, current_request_id, set_client
+from speechtune_server.clock import within
 from speechtune_server.errors import answer_to
 from speechtune_server.metrics import Metrics
+from speechtune_server.parsing import has_fields, parsed
 from speechtune_server.tracing import NoTracing
 
 _OURS = "/speechtune.v1."
 _ADMIN = "/speechtune.v1.ModelAdmin/"
+_CLIP = "/speechtune.v1.CommandRecognition/Recognize"
+_REQUEST_SECONDS = 60.0
+"""Within which a unary request must have come: it holds a place that others wait for."""
+
+_EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,12 +43,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
     Args:
         access: decides who may call.
+        admission: gives a clip its place.
         metrics: is told how calls ended.
         tracing: makes a span of every call.
     """
 
-    def __init__(self, access: Access, metrics: Metrics, tracing: NoTracing) -> None:
+    def __init__(self, access: Access, admission: Admission, metrics: Metrics, tracing: NoTracing) -> None:
         self._access = access
+        self._admission = admission
         self._metrics = metrics
         self._tracing = tracing
 
@@ -58,26 +70,33 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                 self._stream_guard(handler.stream_stream, handler.request_deserializer, method),
                 response_serializer=handler.response_serializer,
             )
-        return grpc.unary_unary_rpc_method_handler(
+        # To grpc a stream of one message, which is the same on the wire and comes when it is asked for.
+        return grpc.stream_unary_rpc_method_handler(
             self._unary_guard(handler.unary_unary, handler.request_deserializer, method),
             response_serializer=handler.response_serializer,
         )
 
     def _unary_guard(self, behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-        async def guarded(content: bytes, context: Any) -> Any:
+        is_empty = not has_fields(parse)
+
+        async def guarded(_: object, context: Any) -> Any:
             async with self._guarding(context, method):
-                return await behaviour(_parsed(parse, content), context)
+                with self._place(method):
+                    return await behaviour(parsed(parse, b"" if is_empty else await _only(context)), context)
 
         return guarded
 
-    def _stream_guard(self, behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-        async def requests(contents: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-            async for content in contents:
-                yield _parsed(parse, content)
+    def _place(self, method: str) -> AbstractContextManager[None]:
+        return self._admission.clip() if method == _CLIP else nullcontext()
 
-        async def guarded(contents: AsyncIterator[bytes], context: Any) -> None:
+    def _stream_guard(self, behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
+        async def requests(context: Any) -> AsyncIterator[Any]:
+            while (content := await context.read()) is not _EOF:
+                yield parsed(parse, content)
+
+        async def guarded(_: object, context: Any) -> None:
             async with self._guarding(context, method):
-                await behaviour(requests(contents), context)
+                await behaviour(requests(context), context)
 
         return guarded
 
@@ -88,8 +107,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         metadata = context.invocation_metadata() or ()
         request_id = begin_call(dict(metadata).get(REQUEST_ID_KEY, ""))
         with self._tracing.call(method, metadata, request_id):
-            await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
             try:
+                await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
                 self._admit(context, method)
                 yield
             except asyncio.CancelledError:
@@ -109,12 +128,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
 
     async def _refuse(self, error: Exception, context: Any, method: str, began: float) -> None:
         """End the call with the status of `error`; raises, as `abort` does."""
+        if isinstance(error, grpc.aio.InternalError):
+            # grpc could not write: the call ended in this moment, which is no fault and nobody is there to be told.
+            self._ended(method, "CANCELLED", began)
+            raise asyncio.CancelledError from error
         if isinstance(error, grpc.aio.BaseError):
             raise error
         code, message, trailers = answer_to(error, current_request_id())
         if code is grpc.StatusCode.INTERNAL:
             _log.error("%s failed, request id %s", method, current_request_id(), exc_info=error)
         self._ended(method, code.name, began, type(error).__name__, message)
+        _forget_frames(error)
         await context.abort(code, message, trailers)
 
     def _ended(self, method: str, status: str, began: float, reason: str = "", message: str = "") -> None:
@@ -125,8 +149,22 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         _log.info("%s ended with %s%s", name, status, f": {message}" if message else "", extra=said)
 
 
-def _parsed(parse: Callable[[bytes], Any], content: bytes) -> Any:
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the failed call held, up to megabytes of audio.
+
+    grpc keeps what `abort` raises in the call's own state, a circle that Python finds only when it next looks for some.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+async def _only(context: Any) -> bytes:
+    """The request of a unary call. grpc's own iterator would hold it until the call is forgotten."""
     try:
-        return parse(content)
-    except DecodeError as error:
-        raise InvalidRequestError("request", "it is not a message of this method") from error
+        content = await within(_REQUEST_SECONDS, context.read())
+    except asyncio.TimeoutError as error:
+        raise SessionGrammarError(f"the request did not come within {_REQUEST_SECONDS:g} s; send it faster") from error
+    if content is _EOF:
+        raise SessionGrammarError("the call ended before its request")
+    return bytes(content)

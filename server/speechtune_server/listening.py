@@ -20,6 +20,10 @@ def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
     """Channel arguments of the server."""
     age = config.max_connection_age_seconds
     return [
+        # Who waits longer than that in a burst is told nothing but CANCELLED; the default is 30 s.
+        ("grpc.server_max_unrequested_time_in_server", 300),
+        # Otherwise grpc takes in megabytes of a call before it is let in.
+        ("grpc.http2.bdp_probe", 0),
         # Streams go on when their connection is old; only new calls go elsewhere.
         *([("grpc.max_connection_age_ms", int(age * 1000))] if age else []),
         # Without it a second server would share the port unnoticed, and get half of the calls.

@@ -111,6 +111,16 @@ class OggPages:
         return UnreadableAudioError(f"the Ogg file is damaged after {after} pages: {why}; send it again")
 
 
+def num_first_pages(content: bytes) -> int:
+    """How many streams begin in a file, one after the other or side by side; counted as far as its pages go on."""
+    place = num_first = 0
+    while content.startswith(_MARK, place) and len(content) >= place + _HEADER.size:
+        num_first += bool(content[place + 5] & _FIRST)
+        body = place + _HEADER.size + content[place + 26]
+        place = body + sum(content[place + _HEADER.size : body])
+    return num_first
+
+
 def page_check_sum(page: bytes) -> int:
     """CRC-32 of a page, its own check sum taken as 0. zlib's runs over the bits the other way round."""
     mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)

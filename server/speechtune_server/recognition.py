@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 import speechtune
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.errors import InvalidRequestError, ServiceNotReadyError, SessionGrammarError, SessionTooLongError
+from speechtune.errors import (
+    InvalidRequestError,
+    ServiceNotReadyError,
+    ServiceOverloadedError,
+    SessionGrammarError,
+    SessionTooLongError,
+)
 from speechtune.streaming.session import Session
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
@@ -34,6 +40,9 @@ from speechtune_server.outgoing import Outgoing, StreamEnded
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
 
 Answer = TypeVar("Answer")
+
+_CONFIG_SECONDS = 30.0
+"""Within which a stream must begin, whatever the settings: it holds a place that others wait for."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,14 +89,13 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     engine: Engine | None = None
 
     async def Recognize(self, request: pb.RecognizeRequest, context: Any) -> pb.RecognizeResponse:
-        """The commands in one whole clip."""
-        with self.admission.clip():
-            wire.refuse_unknown_fields(request, "")
-            engine = self._loaded
-            model = engine.store.find(request.model)
-            rules = wire.command_rules(request.commands, model, "commands")
-            clip = await self._clip(request)
-            result = await recognize_clip(clip, model, rules, engine.models_of(model), self.clock)
+        """The commands in one whole clip, which has its place already."""
+        wire.refuse_unknown_fields(request, "")
+        engine = self._loaded
+        model = engine.store.find(request.model)
+        rules = wire.command_rules(request.commands, model, "commands")
+        clip = await self._clip(request)
+        result = await recognize_clip(clip, model, rules, engine.models_of(model), self.clock)
         return pb.RecognizeResponse(
             detections=[replies.detection(detection, model.digest) for detection in result.detections],
             scores=replies.clip_scores(model.scorer.labels.labels, result.posteriors.tolist()),
@@ -99,7 +107,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     ) -> None:
         """The commands in live audio."""
         with self.admission.stream(current_client()):
-            config, model, chunks = await self._in_time(self._opening(request_iterator))
+            config, model, chunks = await _in_time(self.config.max_idle_seconds, self._opening(request_iterator))
             engine = self._loaded
             request = wire.stream_request(config, model)
             scorer = request.model.scorer
@@ -122,34 +130,27 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                 models=engine.models_of(request.model),
                 send=send,
                 limits=StreamLimits(
-                    self.config.max_in_flight_seconds, self.config.max_stream_seconds, request.heartbeat_samples
+                    self.config.in_flight_seconds(request.session.audio),
+                    self.config.max_stream_seconds,
+                    request.heartbeat_samples,
                 ),
                 clock=self.clock,
                 listen_in=recorder.hear if recorder is not None else None,
             )
             with self.admission.reachable(stream):
                 await context.write(writer.started(session, self.config))
-                await stream.run(_watched(chunks, stream, self.config.max_idle_seconds))
+                await stream.run(_watched(chunks, stream, self.config))
 
     async def _opening(
         self, requests: AsyncIterator[pb.StreamingRecognizeRequest]
     ) -> tuple[pb.StreamingConfig, ServedModel, AsyncIterator[bytes | Order]]:
         """The configuration, with the form of raw audio in it; the model; and what follows."""
-        config = await incoming.first_config(requests)
+        config = await _in_time(_CONFIG_SECONDS, incoming.first_config(requests))
         model = self._loaded.store.find(config.model)
         chunks = incoming.audio_and_orders(requests, model)
         if config.audio.encoding in wire.FILE_ENCODINGS:
             chunks = await incoming.samples_of_file(config.audio, chunks)
         return config, model, chunks
-
-    async def _in_time(self, opening: Coroutine[Any, Any, Answer]) -> Answer:
-        """Wait for what a client sends first, as long as a stream may be idle: others want its place."""
-        try:
-            return await within(self.config.max_idle_seconds, opening)
-        except asyncio.TimeoutError as error:
-            raise SessionGrammarError(
-                f"the stream did not begin within {self.config.max_idle_seconds:g} s; send config at once"
-            ) from error
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """The models that can be asked for."""
@@ -207,12 +208,28 @@ def _log_end(request: wire.StreamRequest, outgoing: Outgoing) -> None:
         _log.info("stream %s ended: %s", request.session_id, event.reason.value, extra=said)
 
 
+async def _in_time(seconds: float | None, opening: Coroutine[Any, Any, Answer]) -> Answer:
+    """Wait for what a client sends first; others want its place."""
+    try:
+        return await within(seconds, opening)
+    except asyncio.TimeoutError as error:
+        raise SessionGrammarError(f"the stream did not begin within {seconds:g} s; send config at once") from error
+
+
 async def _watched(
-    chunks: AsyncIterator[bytes | Order], stream: RecognitionStream, max_idle_seconds: float | None
+    chunks: AsyncIterator[bytes | Order], stream: RecognitionStream, config: ServerConfig
 ) -> AsyncIterator[bytes | Order]:
-    """The same chunks, until none comes for too long: then the stream ends."""
+    """The same chunks, until none comes for too long: then the stream ends.
+
+    Raises:
+        ServiceOverloadedError: it has ended, and its client does not read what it is told.
+    """
+    max_idle_seconds = config.max_idle_seconds
     try:
         while (chunk := await within(max_idle_seconds, anext(chunks, None))) is not None:
             yield chunk
-    except asyncio.TimeoutError:
+    except asyncio.TimeoutError as error:
         stream.end_idle()
+        # Until then what it said last is decided, and sent to who reads.
+        await asyncio.sleep((max_idle_seconds or 0.0) + config.max_compute_seconds)
+        raise ServiceOverloadedError("the stream is idle, and its events are not read; open another one") from error

@@ -72,7 +72,7 @@ class Replies:
             events=selection,
             resume_offset=duration(self.request.resume_ns),
             window=duration(model.scorer.window_samples * NS_PER_SAMPLE),
-            limits=limits(config),
+            limits=limits(config, config.in_flight_seconds(settings.audio)),
         )
         return pb.StreamingRecognizeResponse(
             started=started, audio_processed=duration(self.request.resume_ns), session_id=self.request.session_id
@@ -164,11 +164,12 @@ def detection(event: Detection, model_digest: str, origin_ns: int = 0) -> pb.Det
     )
 
 
-def limits(config: ServerConfig) -> pb.Limits:
-    """What is refused when exceeded."""
+def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.Limits:
+    """What is refused when exceeded; of a stream, with what its own form of audio comes to."""
     written = pb.Limits(
         max_streams=config.max_streams,
-        max_in_flight_audio=duration_of_seconds(config.max_in_flight_seconds),
+        max_in_flight_audio=duration_of_seconds(in_flight_seconds or config.max_in_flight_seconds),
+        max_in_flight_bytes=config.max_in_flight_bytes,
         max_clip_duration=duration_of_seconds(config.max_clip_seconds),
         max_content_bytes=config.max_content_bytes,
         min_sample_rate_hertz=MIN_RATE_HZ,

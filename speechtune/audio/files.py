@@ -10,6 +10,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from speechtune.audio.pcm import amplitude_fault
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
@@ -29,7 +30,7 @@ def read_audio(path: Path, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.
     """Read a whole file: float32[N] at 16 kHz, channels averaged, nominal range -1 to 1, N ≥ 1.
 
     Raises:
-        UnreadableAudioError: missing, not audio, damaged, shorter than its header says, empty, or not finite.
+        UnreadableAudioError: missing, not audio, damaged, shorter than its header says, empty, or beyond amplitudes.
         UnsupportedAudioError: a rate we do not resample, or longer than `max_seconds`.
     """
     try:
@@ -51,8 +52,11 @@ def decode_audio(
 
 def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write float32[N] as 16-bit FLAC; values beyond ±1 are clipped. The file appears whole or not at all."""
+    # Encoded in memory, for what libsndfile's own writes fail with, a full disk, goes past us to stderr.
+    encoded = io.BytesIO()
+    soundfile.write(encoded, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
     with writing_whole(path) as file:
-        soundfile.write(file, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
+        file.write(encoded.getbuffer())
 
 
 def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None = None) -> NDArray[np.float32]:
@@ -62,7 +66,8 @@ def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None =
             _check_header(name, rate_hz, num_frames, max_seconds)
             if channel is not None and channel > sound.channels:
                 raise UnsupportedAudioError(f"{name}: channel {channel} is not there; 1 to {sound.channels} are")
-            frames = sound.read(dtype="float32", always_2d=True)
+            # Of some codecs libsndfile cannot seek in, the number must be said.
+            frames = sound.read(num_frames, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise UnreadableAudioError(f"{name}: not readable as audio ({error}); record or convert it again") from error
     if len(frames) == 0:
@@ -71,8 +76,8 @@ def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None =
         raise UnreadableAudioError(
             f"{name}: truncated, {len(frames)} of {num_frames} samples are there; copy or record it again"
         )
-    if not np.isfinite(frames).all():
-        raise UnreadableAudioError(f"{name}: holds NaN or infinite samples; convert it again")
+    if (fault := amplitude_fault(frames)) is not None:
+        raise UnreadableAudioError(f"{name}: holds {fault}")
     mono: NDArray[np.float32] = (
         frames.mean(axis=1, dtype=np.float32) if channel is None else np.ascontiguousarray(frames[:, channel - 1])
     )

@@ -13,6 +13,8 @@ from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 MIN_RATE_HZ = 8_000
 MAX_RATE_HZ = 96_000
 MAX_CHANNELS = 8
+MAX_AMPLITUDE = 16.0
+"""Of floating-point audio, whose full scale is 1: what is louder was written to another scale, or is no audio."""
 
 
 class PcmEncoding(Enum):
@@ -86,6 +88,22 @@ class PcmFormat:
         return self.encoding.dtype.itemsize * self.channels
 
 
+def amplitude_fault(samples: NDArray[np.float32]) -> str | None:
+    """What is wrong with values that should be amplitudes, float32[...], and what to do; None: nothing.
+
+    >>> amplitude_fault(np.array([0.5, -1200.0], dtype=np.float32))
+    'an amplitude of 1200; full scale is 1, divide 16-bit values by 32768'
+    """
+    if not len(samples):
+        return None
+    largest = float(np.abs(samples).max())
+    if not np.isfinite(largest):
+        return "NaN or infinite values; send amplitudes in -1 to 1"
+    if largest > MAX_AMPLITUDE:
+        return f"an amplitude of {largest:g}; full scale is 1, divide 16-bit values by 32768"
+    return None
+
+
 class PcmDecoder:
     """Turns chunks of bytes into mono samples; a chunk may end inside a value, the rest waits for the next one."""
 
@@ -97,7 +115,7 @@ class PcmDecoder:
         """Samples that are complete with `content`: float32[N], one channel or their mean, nominal range -1 to 1.
 
         Raises:
-            UnreadableAudioError: a FLOAT32 value is NaN or infinite.
+            UnreadableAudioError: a FLOAT32 value is NaN or infinite, or beyond `MAX_AMPLITUDE`.
         """
         data = self._rest + content
         num_bytes = len(data) - len(data) % self._format.bytes_per_frame
@@ -120,8 +138,8 @@ class PcmDecoder:
         samples = values.astype(np.float32)
         if encoding is PcmEncoding.LINEAR16:
             samples /= 32768.0
-        elif not np.isfinite(samples).all():
-            raise UnreadableAudioError("FLOAT32 audio holds NaN or infinite values; send amplitudes in -1 to 1")
+        elif (fault := amplitude_fault(samples)) is not None:
+            raise UnreadableAudioError(f"FLOAT32 audio holds {fault}")
         return samples
 
     @property

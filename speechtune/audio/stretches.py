@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from speechtune.audio.pcm import amplitude_fault
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError
@@ -67,8 +68,8 @@ def _read(sound: soundfile.SoundFile, name: str, start_sample: int, end_sample: 
     frames = sound.read(wanted, dtype="float32", always_2d=True)
     if len(frames) < wanted:
         raise UnreadableAudioError(f"{name}: truncated before {end_sample} samples; copy or record it again")
-    if not np.isfinite(frames).all():
-        raise UnreadableAudioError(f"{name}: holds NaN or infinite samples; convert it again")
+    if (fault := amplitude_fault(frames)) is not None:
+        raise UnreadableAudioError(f"{name}: holds {fault}")
     offset = start_sample - first_step * step
     return resample(frames.mean(axis=1, dtype=np.float32), sound.samplerate)[
         offset : offset + end_sample - start_sample

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +54,19 @@ def test_stereo_is_averaged(tmp_path: Path) -> None:
 def test_bytes_in_memory_read_as_the_file_does(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", tone(22_050), 22_050)
     assert np.array_equal(decode_audio((tmp_path / "a.flac").read_bytes(), "clip"), read_audio(tmp_path / "a.flac"))
+
+
+def test_a_flac_that_finds_no_room_is_told_by_its_error_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("speechtune.audio.files.writing_whole", lambda path: nullcontext(Full()))
+    with pytest.raises(OSError, match="No space"):
+        write_flac(tmp_path / "a.flac", tone(16_000))
+    assert capfd.readouterr().err == ""
 
 
 def test_a_flac_written_reads_back_to_the_last_bit(tmp_path: Path) -> None:

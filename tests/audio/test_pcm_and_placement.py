@@ -23,7 +23,8 @@ from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 def test_samples_do_not_depend_on_how_the_bytes_are_cut(
     lengths: list[int], channels: int, encoding: PcmEncoding
 ) -> None:
-    content = (np.random.default_rng(0).uniform(-1, 1, 300) * 1_000).astype(encoding.dtype).tobytes()
+    scale = 1_000 if encoding is PcmEncoding.LINEAR16 else 1
+    content = (np.random.default_rng(0).uniform(-1, 1, 300) * scale).astype(encoding.dtype).tobytes()
     pcm_format = PcmFormat(encoding, 16_000, channels)
     whole = PcmDecoder(pcm_format).decode(content)
     decoder, parts, start = PcmDecoder(pcm_format), [], 0
@@ -36,6 +37,14 @@ def test_samples_do_not_depend_on_how_the_bytes_are_cut(
 def test_full_scale_of_sixteen_bits_is_one() -> None:
     content = np.array([-32_768, 0, 16_384], dtype="<i2").tobytes()
     assert PcmDecoder(PcmFormat(PcmEncoding.LINEAR16, 16_000)).decode(content).tolist() == [-1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("amplitude", [16.1, -20_000.0, 3.4e38])
+def test_an_amplitude_of_another_scale_is_refused_with_what_to_do(amplitude: float) -> None:
+    decoder = PcmDecoder(PcmFormat(PcmEncoding.FLOAT32, 16_000))
+    assert len(decoder.decode(np.array([16.0, -16.0], dtype="<f4").tobytes())) == 2
+    with pytest.raises(UnreadableAudioError, match="divide 16-bit values by 32768"):
+        decoder.decode(np.array([0.1, amplitude], dtype="<f4").tobytes())
 
 
 def test_a_float_that_is_no_number_is_refused() -> None:

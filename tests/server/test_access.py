@@ -160,6 +160,31 @@ async def test_administration_needs_its_own_scope_and_the_log_shows_no_secret(tm
     assert not any(token.partition(".")[2] in caplog.text for token in tokens.values())
 
 
+@asynchronous
+async def test_a_reload_takes_new_keys_and_drops_old_ones_and_keeps_them_where_the_file_is_bad(tmp_path, caplog):
+    path = tmp_path / "keys.toml"
+    old = key_file(path, kitchen=(RECOGNISE, None))["kitchen"]
+    async with running_server(keys=path) as server:
+
+        async def may(token):
+            async with AsyncCommandClient(server.address, api_key=token) as client:
+                try:
+                    await client.server_info()
+                except ClientNotPermittedError:
+                    return False
+                return True
+
+        new = key_file(path, garden=(RECOGNISE, None))["garden"]
+        assert (await may(old), await may(new)) == (True, False)
+        await server.reload()
+        assert (await may(old), await may(new)) == (False, True)
+        path.write_text("[keys.kitchen]\nsalt = 'hunter2'\n")
+        await server.reload()
+        assert await may(new)
+    assert "the keys stay as they are" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
 def test_a_client_sends_its_key_only_where_nobody_can_read_it_on_the_way():
     for make in (CommandClient, AsyncCommandClient):
         with pytest.raises(ValueError, match="not encrypted"):

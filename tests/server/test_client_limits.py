@@ -23,6 +23,7 @@ from tests.support.serving import (
     stub_of,
     until,
 )
+from tests.support.streaming import linear16, tone
 
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
@@ -76,6 +77,48 @@ async def test_a_stream_that_sends_nothing_is_ended_with_what_it_said_before():
         assert answers[-1].ended.reason == pb.Ended.IDLE
         assert await call.code() is grpc.StatusCode.OK
         assert server.admission.num_streams == 0
+
+
+@asynchronous
+async def test_a_stream_that_neither_sends_nor_reads_gives_its_place_back():
+    small = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1_024))
+    async with running_server(max_idle_seconds=0.2, max_compute_seconds=0.3) as server, stub_of(server, *small) as stub:
+        call = stub.StreamingRecognize()
+        await call.write(config(detector={"hop_ms": 20}, events={"interims": True, "heartbeat_interval_ms": 100}))
+        await call.write(audio(linear16(tone(250, 29 * 16_000))))  # more to say of it than a client that is deaf takes
+        await asyncio.sleep(0.4)
+        assert server.admission.num_streams == 1
+        await until(lambda: server.admission.num_streams == 0)
+        call.cancel()
+
+
+@asynchronous
+async def test_a_stream_that_never_begins_gives_its_place_back_whatever_the_settings(monkeypatch):
+    monkeypatch.setattr("speechtune_server.recognition._CONFIG_SECONDS", 0.2)
+    async with running_server() as server, stub_of(server) as stub:
+        refused = await refusal(stub.StreamingRecognize().read())
+        assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "did not begin within 0.2 s" in refused.message
+        await until(lambda: server.admission.num_streams == 0)
+
+
+@asynchronous
+async def test_where_a_second_has_many_bytes_they_bound_the_audio_in_flight_and_started_says_so():
+    wide = pb.AudioSpec(encoding=pb.FLOAT32, sample_rate_hertz=96_000, channels=8)
+    scorer = ObedientScorer()
+    async with running_server(scorer, max_in_flight_bytes=1 << 20) as server, stub_of(server) as stub:
+        limits = (await stub.GetServerInfo(pb.GetServerInfoRequest())).limits
+        assert (limits.max_in_flight_bytes, limits.max_in_flight_audio.seconds) == (1 << 20, 30)
+        call = stub.StreamingRecognize()
+        await call.write(config(audio=wide))
+        started = (await call.read()).started
+        assert started.limits.max_in_flight_audio.ToMilliseconds() == (1 << 20) * 1_000 // (96_000 * 8 * 4)
+        await call.write(audio(bytes(3 << 20)))  # 1 s
+        refused = await refusal(call.read())
+        assert (refused.code, refused.retry_seconds) == (EXHAUSTED, 1.0)
+        answers = await responses(stub, [config(), audio(COMMANDS_CONTENT)])
+        assert answers[0].started.limits.max_in_flight_audio.seconds == 30
+        assert len(detections(answers)) == 2
 
 
 @asynchronous

@@ -53,6 +53,8 @@ def test_serving_an_exported_file_needs_what_the_small_image_holds_and_never_tor
     checkpoint = dataclasses.replace(random_checkpoint(), digest="ab" * 32)
     export_onnx(checkpoint, tmp_path / "home.onnx")
     packages = re.findall(r"^([a-z-]+)[>=;]", (DEPLOY / "requirements-cpu.txt").read_text(), re.MULTILINE)
+    removed = re.findall(r"\$packages/(onnxruntime/\w+)", (DEPLOY / "Dockerfile").read_text())
+    assert len(removed) == 3
     printed = run_python(
         f"""
         import asyncio, importlib.metadata, re, sys
@@ -76,7 +78,8 @@ def test_serving_an_exported_file_needs_what_the_small_image_holds_and_never_tor
 
         class OnlyTheImage:
             def find_spec(self, name, path=None, target=None):
-                if name.partition(".")[0] in blocked - {{"silero_vad"}}:  # found for its file, never imported
+                is_removed = name.replace(".", "/") in {removed!r}
+                if is_removed or name.partition(".")[0] in blocked - {{"silero_vad"}}:  # found for its file alone
                     raise ModuleNotFoundError(f"{{name}} is not in the image")
 
         sys.meta_path.insert(0, OnlyTheImage())

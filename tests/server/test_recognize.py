@@ -65,6 +65,15 @@ async def test_a_file_gives_what_its_samples_give(form, encoding):
     assert len(raw.detections) == 2
 
 
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "PCM_24", "DOUBLE"])
+@asynchronous
+async def test_whatever_libsndfile_reads_in_a_wav_file_is_a_clip(subtype):
+    async with running_server() as server, stub_of(server) as stub:
+        content = in_file(COMMANDS, subtype=subtype)
+        response = await stub.Recognize(pb.RecognizeRequest(audio=WAV_SPEC, content=content))
+    assert [detection.label for detection in response.detections] == ["low", "high"]
+
+
 @asynchronous
 async def test_the_scores_are_those_of_the_whole_clip_placed_by_its_energy():
     clip = COMMANDS[7_000:20_000]
@@ -115,6 +124,12 @@ async def test_a_clip_may_ask_for_some_commands_only():
         ({"audio": WAV_SPEC, "content": in_file(COMMANDS[:0])}, "content", "no samples"),
         ({"audio": pb.AudioSpec(encoding=pb.FLAC), "content": b"fLaC" + bytes(80)}, "content", "content"),
         ({"audio": WAV_SPEC, "content": in_file(COMMANDS * np.nan, subtype="FLOAT")}, "content", "NaN"),
+        ({"audio": WAV_SPEC, "content": in_file(COMMANDS * 1e30, subtype="FLOAT")}, "content", "full scale is 1"),
+        (
+            {"audio": pb.AudioSpec(encoding=pb.OGG_OPUS), "content": 2 * in_file(COMMANDS, form="OGG", subtype="OPUS")},
+            "content",
+            "more than one stream",
+        ),
         (
             {"audio": LINEAR16_SPEC, "content": b"\0\0", "commands": [pb.CommandRule(label="left")]},
             "commands[0].label",

@@ -6,13 +6,15 @@ import io
 import struct
 
 import grpc
+import numpy as np
 import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import resample_poly
 
 from speechtune.audio.pcm import PcmEncoding
-from speechtune.errors import InvalidRequestError
+from speechtune.errors import InvalidRequestError, UnreadableAudioError
 from speechtune_client import AsyncCommandClient, CommandClient, Detection
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.wav_stream import WavStream
@@ -71,7 +73,7 @@ def test_a_recording_that_is_still_being_written_has_no_size(size):
     [
         (b"fLaC" + bytes(100), "not a WAV"),
         (b"RIFF" + bytes(4) + b"AVI " + bytes(100), "not a WAV"),
-        (by_hand(bits=24), "24 bits"),
+        (by_hand(bits=20), "20 bits"),
         (by_hand(tag=0x55), "format 85"),
         (by_hand(rate=4_000), "4000 Hz"),
         (by_hand(channels=99), "99 channels"),
@@ -86,13 +88,45 @@ def test_what_is_no_wav_of_a_form_we_take_is_refused_by_what_is_wrong(content, h
             read(chunks)
 
 
+@pytest.mark.parametrize("form", ["WAV", "WAVEX", "RF64"])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_every_width_comes_out_as_libsndfile_reads_it(subtype, form):
+    content = wav(subtype, samples=np.stack([COMMANDS, -0.5 * COMMANDS], axis=1), form=form)
+    for lengths in ([], [1] * 300 + [997] * 99):
+        stream, samples = read(cut(content, lengths))
+        heard = np.frombuffer(samples, stream.form.encoding.dtype).astype(np.float32)
+        heard /= 32_768 if stream.form.encoding is PcmEncoding.LINEAR16 else 1
+        expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+        np.testing.assert_array_equal(heard.reshape(-1, 2), expected)
+        assert not list(stream.end())
+
+
+def test_a_file_that_ends_inside_a_wide_value_says_so():
+    stream, samples = read([by_hand(bits=24, samples=bytes(10))])
+    assert len(samples) == 3 * 4
+    with pytest.raises(UnreadableAudioError, match="inside a value"):
+        list(stream.end())
+
+
+def test_what_follows_the_samples_of_a_file_with_long_sizes_is_not_heard():
+    content = bytearray(wav(form="RF64"))
+    assert content[:4] == b"RF64"
+    assert len(read([bytes(content) + LIST])[1]) == 2 * len(COMMANDS)
+
+
 @pytest.mark.parametrize(
     ("subtype", "rate", "form"),
-    [("PCM_16", 16_000, "WAV"), ("FLOAT", 16_000, "WAV"), ("ULAW", 16_000, "WAV"), ("PCM_16", 16_000, "WAVEX")],
+    [
+        ("PCM_16", 16_000, "WAV"),
+        ("FLOAT", 16_000, "WAV"),
+        ("ULAW", 16_000, "WAV"),
+        ("PCM_24", 44_100, "WAV"),
+        ("PCM_16", 16_000, "WAVEX"),
+    ],
 )
 @asynchronous
 async def test_a_file_in_a_stream_gives_what_it_gives_as_a_clip(subtype, rate, form):
-    content = wav(subtype, rate, form=form)
+    content = wav(subtype, rate, resample_poly(COMMANDS, rate, 16_000), form)
     async with running_server() as server, stub_of(server) as stub:
         answers = await responses(stub, [config(audio=WAV), *map(audio, cut(content, [7, 30, 1] + [3_000] * 40))])
         clip = await stub.Recognize(pb.RecognizeRequest(audio=WAV, content=content))

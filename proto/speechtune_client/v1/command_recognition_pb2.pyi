@@ -392,7 +392,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., default_model: _Optional[str] = ..., stream_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., clip_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., num_active_streams: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle")
+    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle", "max_in_flight_bytes")
     MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAM_DURATION_FIELD_NUMBER: _ClassVar[int]
     MAX_IN_FLIGHT_AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -404,6 +404,7 @@ class Limits(_message.Message):
     MIN_PING_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAMS_PER_CLIENT_FIELD_NUMBER: _ClassVar[int]
     MAX_IDLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_IN_FLIGHT_BYTES_FIELD_NUMBER: _ClassVar[int]
     max_streams: int
     max_stream_duration: _duration_pb2.Duration
     max_in_flight_audio: _duration_pb2.Duration
@@ -415,4 +416,5 @@ class Limits(_message.Message):
     min_ping_interval: _duration_pb2.Duration
     max_streams_per_client: int
     max_idle: _duration_pb2.Duration
-    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    max_in_flight_bytes: int
+    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_bytes: _Optional[int] = ...) -> None: ...

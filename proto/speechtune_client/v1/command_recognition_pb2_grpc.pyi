@@ -23,7 +23,7 @@ An exchange, as it goes over the wire (C: client, S: server):
 
 Rules that hold for every exchange:
 - What the server cannot do as asked is refused by name: INVALID_ARGUMENT with google.rpc.BadRequest in the trailer
-  `grpc-status-details-bin`. No field is silently ignored.
+  `grpc-status-details-bin`. No field is silently ignored. All of a message but its `content` may have 128 KiB.
 - UNAUTHENTICATED, PERMISSION_DENIED: where keys are asked for, send `authorization: Bearer NAME.SECRET` as metadata.
 - NOT_FOUND: no such model. FAILED_PRECONDITION: a checkpoint that cannot be used. RESOURCE_EXHAUSTED: a limit of
   GetServerInfo; with google.rpc.RetryInfo where waiting helps. UNAVAILABLE: starting or draining. INTERNAL: our fault;
