@@ -156,7 +156,7 @@ def _clips(
     system: System, options: _ClipOptions, out: Path, facts: dict[str, JsonValue]
 ) -> tuple[RenderableType, ClipPart]:
     from speechtune.cli.progress import progress_bars
-    from speechtune.data.clips import ClipSet, fingerprint, read_clip
+    from speechtune.data.clips import fingerprint, read_clip
     from speechtune.data.judges import clips_to_test_on
     from speechtune.data.loading import load_clips
     from speechtune.evaluation.html_report import ClipPart
@@ -170,19 +170,21 @@ def _clips(
         report = system.answer_clips(clips, clip_set.root, progress)
     out.mkdir(parents=True, exist_ok=True)
     save_predictions(report.predictions, out / "predictions.jsonl")
-    write_metrics(report.metrics, out)
+    version = fingerprint(clip_set.with_clips(clips))
+    metrics = report.metrics.model_copy(update={"data_fingerprint": version})
+    write_metrics(metrics, out)
     facts["test clips"] = str(options.data)
-    facts["test clips: fingerprint"] = fingerprint(ClipSet(clip_set.root, clips))
+    facts["test clips: fingerprint"] = version
     if note is not None:
         facts["test clips: note"] = note
     part = ClipPart(
-        report.metrics,
+        metrics,
         report.predictions,
         lambda row: read_clip(clips[row]),
         _conditions(system, clips, options) if options.conditions else (),
         None if options.train is None else _leaks(options, clips),
     )
-    return render_report(report.metrics), part
+    return render_report(metrics), part
 
 
 def _conditions(system: System, clips: tuple[Clip, ...], options: _ClipOptions) -> list[ConditionMetrics]:
