@@ -118,8 +118,11 @@ def write_audiofolder(clip_set: ClipSet, folder: Path) -> None:
     """
     if folder.exists():
         raise ConfigError(f"{folder}: exists; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise ManifestError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
     try:
         lines: dict[str, list[str]] = {}
         for number, clip in enumerate(clip_set.clips):

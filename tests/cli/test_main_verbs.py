@@ -12,9 +12,10 @@ from speechtune import __version__
 from speechtune.cli.app import run
 from speechtune.cli.options import keywords_from
 from speechtune.data.clips import ClipSet, fingerprint
+from speechtune.data.exchange import write_audiofolder
 from speechtune.data.loading import load_clips
 from speechtune.data.manifest import write_manifest
-from speechtune.errors import ConfigError
+from speechtune.errors import ConfigError, ManifestError
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import save_random_model
 from tests.support.processes import run_python
@@ -204,3 +205,17 @@ def test_keywords_may_hold_spaces_and_may_not_be_empty() -> None:
     assert keywords_from(None) is None
     with pytest.raises(ConfigError, match="commas"):
         keywords_from("")
+
+
+def test_a_place_below_a_file_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    data = make_folder(tmp_path / "data", {"yes": 3})
+    speakers = ["--speaker-pattern", r"(\d)$", "--test", "0.5", "--valid", "0", "--seed", "1"]
+    for arguments in (
+        ["split", str(data), "--out", str(tmp_path / "file" / "m.jsonl"), *speakers],
+        ["synthesize", "yes", "--takes", "1", "--out", str(tmp_path / "file" / "clips")],
+    ):
+        assert run(arguments) == 2
+        assert "cannot be made" in one_line(capsys)
+    with pytest.raises(ManifestError, match="cannot be made"):
+        write_audiofolder(load_clips(data), tmp_path / "file" / "clips")
