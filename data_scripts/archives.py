@@ -19,6 +19,8 @@ from speechtune.whole_files import write_whole
 
 _MARK = ".unpacked"
 """Holds the sum of the archive that was unpacked; written last."""
+_BEGUN_MARK = ".unpacking"
+"""Holds the sum of the archive that is being unpacked, or was when that was interrupted."""
 
 
 class Published(NamedTuple):
@@ -37,7 +39,8 @@ class _Member(NamedTuple):
 def unpacked(source: Path, folder: Path, published: Mapping[str, Published], sha256: str | None = None) -> Path:
     """The folder with the content of `source`: itself if it is a folder, else `folder`, where it is unpacked to.
 
-    Files that are there in their full length are not written again; after a whole unpacking nothing is.
+    Files that are there in their full length are not written again, unless another archive was unpacked there; after a
+    whole unpacking nothing is.
 
     Args:
         source: a folder, or an archive (.tar, .tar.gz, .tgz, .zip).
@@ -51,20 +54,30 @@ def unpacked(source: Path, folder: Path, published: Mapping[str, Published], sha
     if source.is_dir():
         return source
     digest = _checked(source, published.get(source.name), sha256)
-    mark = folder / _MARK
+    mark, begun = folder / _MARK, folder / _BEGUN_MARK
     try:
-        if mark.is_file() and mark.read_text(encoding="utf-8").strip() == digest:
+        if _marked(mark) == digest:
             return folder
+        keep = (_marked(begun) or _marked(mark) or digest) == digest
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(begun, f"{digest}\n")
+        mark.unlink(missing_ok=True)
         with _members(source) as members:
             for member in members:
-                _write(member, folder, source)
+                _write(member, folder, source, keep)
         os.sync()  # the mark must not outlive the files through a loss of power
         write_whole(mark, f"{digest}\n")
+        begun.unlink()
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ManifestError(f"{source}: not a whole archive ({error}); download it again") from error
     except OSError as error:
         raise ManifestError(f"{error.filename or source}: cannot be unpacked ({error.strerror or error})") from error
     return folder
+
+
+def _marked(mark: Path) -> str | None:
+    """The sum in a mark; None without one."""
+    return mark.read_text(encoding="utf-8").strip() if mark.is_file() else None
 
 
 def _checked(archive: Path, published: Published | None, sha256: str | None) -> str:
@@ -110,15 +123,18 @@ def _as_it_is(content: IO[bytes]) -> IO[bytes]:
     return content
 
 
-def _write(member: _Member, folder: Path, archive: Path) -> None:
+def _write(member: _Member, folder: Path, archive: Path, keep: bool) -> None:
     inside = PurePosixPath(member.name)
     if inside.is_absolute() or ".." in inside.parts:
         raise ManifestError(f"{archive}: holds {member.name!r}, which lies outside of it; do not trust it")
     path = folder.joinpath(*inside.parts)
-    if path.is_file() and path.stat().st_size == member.num_bytes:
+    if keep and path.is_file() and path.stat().st_size == member.num_bytes:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
-    with member.open() as content, beside.open("wb") as file:
-        shutil.copyfileobj(content, file)
-    beside.replace(path)
+    try:
+        with member.open() as content, beside.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

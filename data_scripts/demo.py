@@ -95,7 +95,8 @@ def _run(out: Path, own: Path | None) -> None:
     keywords, negatives = ["--keywords", ",".join(data.keywords)], ["--negatives", str(data.negatives)]
     _speechtune("finetune", str(data.train), "--out", str(checkpoint), *keywords, *negatives)
     _say("3/6 evaluate on the test voices")
-    _speechtune("evaluate", str(checkpoint), str(data.test), "--out", str(out / "evaluation"))
+    synthetic = ["--synthetic"] if own is None else []
+    _speechtune("evaluate", str(checkpoint), str(data.test), "--out", str(out / "evaluation"), *synthetic)
     _say("4/6 plant commands of the test voices inside sentences")
     recording, truth = _plant(out, data)
     _say("5/6 serve the checkpoint over gRPC")

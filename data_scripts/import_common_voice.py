@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.importing import add_source, finish_import, source_folder
+from data_scripts.importing import add_source, file_inside, finish_import, source_folder
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ManifestError
 
@@ -48,9 +48,9 @@ def _of_table(folder: Path, name: str, words: frozenset[str] | None) -> list[Cli
                 if any(row.get(column) is None for column in ("client_id", "path", "sentence")):
                     raise ManifestError(f"{table}, line {number}: lacks client_id, path or sentence")
                 word = _ENDS.sub("", row["sentence"].strip()).lower()
-                path = folder / "clips" / row["path"]
                 if not word or " " in word or (words is not None and word not in words):
                     continue
+                path = file_inside(folder / "clips", row["path"], f"{table}, line {number}")
                 label = check_clip_label(word, f"{table}, line {number}")
                 clips.append(Clip(path, label, speaker=row["client_id"], split=_SPLIT_OF_TABLE.get(name)))
     except OSError as error:

@@ -9,6 +9,7 @@ needs the network, or a data set that `datasets` has in its cache.
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,12 +30,14 @@ def import_datasets(source: str, out: Path, columns: Columns, configuration: str
         return load_audiofolder(Path(source), columns)
     import datasets
 
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # it tells of every attempt to reach the hub
     try:
         loaded = datasets.load_dataset(source, configuration)
     # datasets lets errors of many kinds through: its own, those of the hub and of the network.
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise ManifestError(
-            f"{source}: neither a folder here nor a data set that `datasets` loads ({error})"
+            f"{source}: neither a folder here nor a data set that `datasets` loads ({reason})"
         ) from error
     return clips_from_datasets(loaded, out, columns)
 

@@ -10,6 +10,7 @@ copied: a clip is a stretch of its recording.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,11 +19,14 @@ from typing import NamedTuple
 
 from data_scripts.importing import finish_import
 from speechtune.audio.files import SUFFIXES
+from speechtune.audio.stretches import count_samples
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.data.clips import Clip, ClipSet, check_clip_label
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 
+_ROUNDING_SAMPLES = SAMPLE_RATE_HZ // 100
+"""A label may end so much after its recording: programs round to their own clock."""
 _TIER = re.compile(r'name = "((?:[^"]|"")*)"')
 _INTERVAL = re.compile(r'intervals \[\d+\]:\s*xmin = ([\d.e+-]+)\s*xmax = ([\d.e+-]+)\s*text = "((?:[^"]|"")*)"')
 
@@ -39,7 +43,9 @@ def import_long_recordings(folder: Path, tier: str | None = None, speaker_patter
     """The labelled stretches of every recording that has labels beside it; a recording is a session.
 
     Raises:
-        ManifestError: no labels, or labels that are not of their form; the message names file and line or tier.
+        ManifestError: no labels, or labels that are not of their form or lie beyond the recording's end; the message
+            names file and line or tier.
+        UnreadableAudioError: a recording with labels is no audio.
         ConfigError: the speaker pattern is of no use.
     """
     recordings = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -52,7 +58,8 @@ def import_long_recordings(folder: Path, tier: str | None = None, speaker_patter
             labelled, where = parse_label_track(_text(track), str(track)), track
         else:
             continue
-        clips += [_clip(path, stretch, str(where)) for stretch in labelled]
+        num_samples = count_samples(path)
+        clips += [_clip(path, num_samples, stretch, str(where)) for stretch in labelled]
     if not clips:
         raise ManifestError(f"{folder}: none of {len(recordings)} recordings has labels (.txt, .TextGrid) beside it")
     sessions = [replace(clip, session=clip.path.relative_to(folder).with_suffix("").as_posix()) for clip in clips]
@@ -73,6 +80,8 @@ def parse_label_track(text: str, where: str) -> list[Labelled]:
         cells = line.split("\t")
         try:
             start, end = (float(cell.replace(",", ".")) for cell in cells[:2])
+            if not math.isfinite(start) or not math.isfinite(end):
+                raise ValueError(line)
         except ValueError as error:
             raise ManifestError(f"{where}, line {number}: not start, end and label with tabs between") from error
         if len(cells) > 2 and cells[2].strip() and end > start:
@@ -99,12 +108,17 @@ def parse_text_grid(text: str, where: str, tier: str | None) -> list[Labelled]:
     return [interval for interval in intervals if interval.label]
 
 
-def _clip(path: Path, labelled: Labelled, where: str) -> Clip:
+def _clip(path: Path, num_samples: int, labelled: Labelled, where: str) -> Clip:
     label = check_clip_label(labelled.label, where)
     start, end = (round(seconds * SAMPLE_RATE_HZ) for seconds in (labelled.start, labelled.end))
     if start < 0 or end <= start:
         raise ManifestError(f"{where}: {label!r} from {labelled.start} to {labelled.end} s is no stretch")
-    return Clip(path, label, start_sample=start, end_sample=end)
+    if start >= num_samples or end - num_samples > _ROUNDING_SAMPLES:
+        raise ManifestError(
+            f"{where}: {label!r} from {labelled.start} to {labelled.end} s lies beyond the end of {path.name}, which "
+            f"is {num_samples / SAMPLE_RATE_HZ:.2f} s long; are these the labels of another recording?"
+        )
+    return Clip(path, label, start_sample=start, end_sample=min(end, num_samples))
 
 
 def _text(path: Path) -> str:

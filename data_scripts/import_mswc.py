@@ -13,7 +13,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.importing import add_source, finish_import, source_folder
+from data_scripts.importing import add_source, file_inside, finish_import, source_folder
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ManifestError
 
@@ -37,7 +37,7 @@ def import_mswc(folder: Path, language: str, words: frozenset[str] | None) -> Cl
                     raise ManifestError(f"{table}, line {number}: lacks {', '.join(missing)}")
                 if words is not None and row["WORD"] not in words:
                     continue
-                path = folder / "clips" / row["LINK"]
+                path = file_inside(folder / "clips", row["LINK"], f"{table}, line {number}")
                 if row["VALID"].strip().lower() != "true":
                     num_invalid += 1
                 elif row["SET"] not in _SPLITS:

@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from data_scripts.archives import unpacked
 from speechtune.data.clips import ClipSet
-from speechtune.data.manifest import write_manifest
+from speechtune.data.manifest import SUFFIXES, write_manifest
 from speechtune.errors import ManifestError, SpeechTuneError
 
 
@@ -38,14 +38,28 @@ def source_folder(options: argparse.Namespace, inside: str) -> Path:
     return found[0]
 
 
+def file_inside(folder: Path, name: str, where: str) -> Path:
+    """The file that a table names within a folder of its data set; `where` begins the message.
+
+    Raises:
+        ManifestError: the name leads out of the folder.
+    """
+    inside = PurePosixPath(name)
+    if inside.is_absolute() or ".." in inside.parts:
+        raise ManifestError(f"{where}: names {name!r}, which lies outside of {folder}; do not trust it")
+    return folder.joinpath(*inside.parts)
+
+
 def finish_import(program: str, make: Callable[[], ClipSet], out: Path) -> int:
     """Make a clip set and write its manifest to `out`; 0 if it is there, 2 if the input is at fault.
 
     The manifest appears whole or not at all: an import that was interrupted is run again.
     """
     try:
+        if out.suffix.lower() not in SUFFIXES:
+            raise ManifestError(f"{out}: a manifest's name ends in .jsonl or .csv")  # before hours of unpacking
         clip_set = make()
-        out.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(out.parent)
         write_manifest(out, clip_set)
     except SpeechTuneError as error:
         print(f"{program}: {error}", file=sys.stderr)
@@ -58,3 +72,10 @@ def finish_import(program: str, make: Callable[[], ClipSet], out: Path) -> int:
     for note in clip_set.notes:
         print(f"note: {note}")
     return 0
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ManifestError(f"{folder}: cannot be made ({error.strerror}); name another place with --out") from error

@@ -51,11 +51,11 @@ def shuffled_sources(commands: Path, sentences: Path, noise: Path, seed: int) ->
     """Find the sources and bring commands and sentences into the seed's order.
 
     Raises:
-        ManifestError: a folder cannot be read, or COMMANDS holds no commands.
+        ManifestError: a folder cannot be read, or COMMANDS holds no recorded commands.
     """
-    spoken = [clip for clip in load_clips(commands).clips if clip.label not in RESERVED]
+    spoken = [clip for clip in load_clips(commands).clips if clip.label not in RESERVED and not clip.synthetic]
     if not spoken:
-        raise ManifestError(f"{commands}: holds no commands")
+        raise ManifestError(f"{commands}: holds no commands that somebody recorded")
     rng = np.random.default_rng(seed)
     said = load_negatives(sentences).clips
     return Sources(

@@ -210,9 +210,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _mix(options: argparse.Namespace) -> tuple[tuple[Planted, ...], int]:
-    spoken = [clip for clip in load_clips(options.commands).clips if clip.label not in RESERVED]
+    spoken = [clip for clip in load_clips(options.commands).clips if clip.label not in RESERVED and not clip.synthetic]
     if not spoken:
-        raise ManifestError(f"{options.commands}: holds no commands")
+        raise ManifestError(f"{options.commands}: holds no commands that somebody recorded")
     rng = np.random.default_rng(options.seed)
     chosen = [spoken[place] for place in rng.integers(len(spoken), size=options.count)]
     sentences = load_negatives(options.sentences).clips

@@ -6,11 +6,14 @@ Whoever reads the place at any moment, also after a crash or a loss of power, fi
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
@@ -32,6 +35,18 @@ def writing_whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         if beside.parent.is_dir():
             beside.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove what a killed `writing_whole` left in and below a folder that nobody writes to now; return how many.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    leftovers = [path for path in folder.rglob(".*.tmp") if _LEFTOVER.fullmatch(path.name) and path.is_file()]
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return len(leftovers)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption
+from speechtune.cli.options import SpeakerPatternOption, SyntheticOption
 from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from speechtune.data.clips import ClipSet
     from speechtune.evaluation.predictions import Predictions
 
 _SystemArgument = Annotated[
@@ -34,6 +37,7 @@ def compare(
         Path | None, typer.Option(metavar="FILE", help="Write everything, with the clips that changed, as JSON.")
     ] = None,
     speaker_pattern: SpeakerPatternOption = None,
+    synthetic: SyntheticOption = False,
 ) -> None:
     """Compare two systems clip by clip: McNemar's test, and the difference of every headline with its interval."""
     from rich.console import Console
@@ -41,26 +45,35 @@ def compare(
     from speechtune.evaluation.comparison import compare as compare_predictions
     from speechtune.evaluation.comparison_report import render_comparison, write_comparison
 
-    found = compare_predictions(_predictions(a, data, speaker_pattern), _predictions(b, data, speaker_pattern))
     console = Console()
+    tested = None if data is None else _tested(data, speaker_pattern, synthetic, console)
+    found = compare_predictions(_predictions(a, tested), _predictions(b, tested))
     console.print(render_comparison(found))
     if out is not None:
         console.print(f"figures {write_comparison(found, out)}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _predictions(system: Path, data: Path | None, speaker_pattern: str | None) -> Predictions:
+def _tested(data: Path, speaker_pattern: str | None, synthetic: bool, console: Console) -> ClipSet:
+    from speechtune.data.judges import clips_to_test_on
+    from speechtune.data.loading import load_clips
+
+    clip_set = load_clips(data, speaker_pattern)
+    clips, note = clips_to_test_on(clip_set, with_synthetic=synthetic)
+    if note is not None:
+        console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
+    return clip_set.with_clips(clips)
+
+
+def _predictions(system: Path, tested: ClipSet | None) -> Predictions:
     from speechtune.evaluation.prediction_file import load_predictions
 
     if system.suffix.lower() == ".jsonl":
         return load_predictions(system)
-    if data is None:
+    if tested is None:
         raise ConfigError(f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)")
     from speechtune.cli.local_system import open_system
     from speechtune.cli.progress import progress_bars
-    from speechtune.data.loading import load_clips
     from speechtune.evaluation.clipwise import answer_clips
 
-    clip_set = load_clips(data, speaker_pattern)
-    clips = clip_set.in_split("test") or clip_set.clips
     with progress_bars() as progress:
-        return answer_clips(open_system(system).scorer, clips, root=clip_set.root, progress=progress)
+        return answer_clips(open_system(system).scorer, tested.clips, root=tested.root, progress=progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption
+from speechtune.cli.options import SpeakerPatternOption, SyntheticOption
 from speechtune.cli.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from speechtune.cli.local_system import System
-    from speechtune.data.clips import Clip, ClipSet
+    from speechtune.data.clips import Clip
     from speechtune.evaluation.conditions import ConditionMetrics
     from speechtune.evaluation.html_report import ClipPart, StreamPart
 
@@ -43,6 +43,7 @@ class _ClipOptions:
     train: Path | None
     conditions: bool
     noise: Path | None
+    synthetic: bool
 
 
 def evaluate(
@@ -72,6 +73,7 @@ def evaluate(
         Path | None, typer.Option(metavar="DATA", help="The training clips, to look for leaks into the test.")
     ] = None,
     speaker_pattern: SpeakerPatternOption = None,
+    synthetic: SyntheticOption = False,
     address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Ask a running server; CKPT then tells which words it was shown."),
@@ -84,7 +86,7 @@ def evaluate(
 ) -> None:
     """Measure a system on held-out clips, on long recordings, or on both, and write a report to look at.
 
-    Where the clips declare a test split, that alone is used.
+    Where the clips declare a test split, that alone is used. Synthetic clips are left out.
     """
     from rich.console import Console
 
@@ -101,9 +103,11 @@ def evaluate(
     with _system(checkpoint, access, model) as system:
         facts = dict(system.facts)
         if data is not None:
-            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise)
+            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic)
             report, clip_part = _clips(system, options, out, facts)
             console.print(report)
+            if (note := facts.get("test clips: note")) is not None:
+                console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
         if stream is not None:
             report, stream_part = _streams(system, stream, truth, out)
             console.print(report)
@@ -152,7 +156,8 @@ def _clips(
     system: System, options: _ClipOptions, out: Path, facts: dict[str, JsonValue]
 ) -> tuple[RenderableType, ClipPart]:
     from speechtune.cli.progress import progress_bars
-    from speechtune.data.clips import ClipSet, fingerprint, read_clip
+    from speechtune.data.clips import fingerprint, read_clip
+    from speechtune.data.judges import clips_to_test_on
     from speechtune.data.loading import load_clips
     from speechtune.evaluation.html_report import ClipPart
     from speechtune.evaluation.metrics import write_metrics
@@ -160,22 +165,26 @@ def _clips(
     from speechtune.evaluation.report import render_report
 
     clip_set = load_clips(options.data, options.speaker_pattern)
-    clips = clip_set.in_split("test") or clip_set.clips
+    clips, note = clips_to_test_on(clip_set, with_synthetic=options.synthetic)
     with progress_bars() as progress:
         report = system.answer_clips(clips, clip_set.root, progress)
     out.mkdir(parents=True, exist_ok=True)
     save_predictions(report.predictions, out / "predictions.jsonl")
-    write_metrics(report.metrics, out)
+    version = fingerprint(clip_set.with_clips(clips))
+    metrics = report.metrics.model_copy(update={"data_fingerprint": version})
+    write_metrics(metrics, out)
     facts["test clips"] = str(options.data)
-    facts["test clips: fingerprint"] = fingerprint(ClipSet(clip_set.root, clips))
+    facts["test clips: fingerprint"] = version
+    if note is not None:
+        facts["test clips: note"] = note
     part = ClipPart(
-        report.metrics,
+        metrics,
         report.predictions,
         lambda row: read_clip(clips[row]),
         _conditions(system, clips, options) if options.conditions else (),
-        None if options.train is None else _leaks(options, clip_set),
+        None if options.train is None else _leaks(options, clips),
     )
-    return render_report(report.metrics), part
+    return render_report(metrics), part
 
 
 def _conditions(system: System, clips: tuple[Clip, ...], options: _ClipOptions) -> list[ConditionMetrics]:
@@ -189,13 +198,12 @@ def _conditions(system: System, clips: tuple[Clip, ...], options: _ClipOptions) 
         return score_conditions(system.scorer, clips, noises, progress=progress)
 
 
-def _leaks(options: _ClipOptions, test: ClipSet) -> list[str]:
+def _leaks(options: _ClipOptions, tested: tuple[Clip, ...]) -> list[str]:
     from speechtune.data.leaks import find_leaks
     from speechtune.data.loading import load_clips
 
     train = load_clips(options.train or options.data, options.speaker_pattern)
     learnt = [clip for clip in train.clips if clip.split in (None, "train")]
-    tested = test.in_split("test") or test.clips
     return [
         f"The {leak.kind} {leak.what} is in {len(leak.train)} training clips and {len(leak.test)} test clips."
         for leak in find_leaks(learnt, tested)

@@ -71,7 +71,7 @@ def finetune(
 
 def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
     """Print what came out, for a person."""
-    console = Console()
+    console = Console(markup=False)
     point, labels = result.operating_point, result.checkpoint.classifier.labels
     table = Table("keyword", "clips", "threshold", box=None, pad_edge=False)
     for keyword in labels.keywords:

@@ -30,8 +30,10 @@ def info(
     if as_json:
         typer.echo(json.dumps(description.model_dump(mode="json") | {"digest": summary.digest}, indent=2))
         return
-    console = Console()
+    console = Console(markup=False)  # a negative may be called [[j'am]]
     facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column()
+    facts.add_column(overflow="fold")  # digests are there to be copied
     facts.add_row("encoder", f"{description.encoder['name']} ({description.encoder['family']})")
     facts.add_row("window", f"{ms_from_samples(description.window_samples):.0f} ms")
     facts.add_row("negatives", ", ".join(description.negatives) or "none")

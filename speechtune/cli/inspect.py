@@ -113,7 +113,7 @@ def _show(report: InspectionReport, console: Console) -> None:
     console.print(labels)
     if report.accused:
         findings = Table("clip", "finding", box=None, pad_edge=False)
-        for accused in report.accused[:_MAX_ROWS]:
+        for accused in report.accused_rarest_first[:_MAX_ROWS]:
             text = "; ".join(finding.detail for finding in accused.findings)
             findings.add_row(Text(f"{accused.clip.label}/{accused.clip.path.name}"), Text(text))
         console.print(findings)

@@ -15,6 +15,10 @@ SpeakerPatternOption = Annotated[
     str | None,
     typer.Option(metavar="REGEX", help="Finds the speaker in file names, by its group `speaker` or its first one."),
 ]
+SyntheticOption = Annotated[
+    bool,
+    typer.Option("--synthetic", help="Take synthetic clips too: to see that everything works, not how well it hears."),
+]
 AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the server.")]
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"

@@ -36,6 +36,7 @@ def review(
     `speechtune finetune DATA --from CKPT`, discarded ones are deleted.
     """
     from speechtune.cli.review_session import Answers, Reviewer, TerminalReviewer, review_hits
+    from speechtune.data.folder_lock import sole_writer
     from speechtune_server.hit_file import read_hits
 
     waiting = [(hit, audio) for hit, audio in read_hits(hits) if kind in (None, hit.kind)]
@@ -49,7 +50,8 @@ def review(
     reviewer: Reviewer = (
         TerminalReviewer(console, mute=mute) if from_answers is None else Answers.read(from_answers, waiting)
     )
-    outcome = review_hits(hits, waiting, out, reviewer)
+    with sole_writer(out):
+        outcome = review_hits(hits, waiting, out, reviewer)
     console.print(
         f"{outcome.num_confirmed} confirmed, {outcome.num_relabelled} relabelled, {outcome.num_discarded} discarded, "
         f"{outcome.num_left} left for later",

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
+from speechtune.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +47,10 @@ def split(
     splits = split_clips(clip_set.clips, SplitFractions(1.0 - valid - test, valid, test), seed)
     for warning in splits.warnings:
         console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: its folder cannot be made ({error.strerror}); name another place") from error
     write_manifest(out, replace(clip_set, clips=splits.with_declared_splits()))
     sizes = Counter(clip.split for clip in splits.with_declared_splits())
     told = ", ".join(f"{sizes[name]} {name}" for name in ("train", "valid", "test"))

@@ -42,6 +42,9 @@ class Clip:
         word: what is said, where the label does not tell (an `_unknown_` clip).
         id: the manifest's name for the clip.
         extra: the manifest's `x_` columns, name and text.
+
+    Raises:
+        ManifestError: a synthetic clip of the valid or test split.
     """
 
     path: Path
@@ -60,6 +63,13 @@ class Clip:
     room: str | None = None
     id: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.synthetic and self.split in ("valid", "test"):
+            raise ManifestError(
+                f"{self.path}: a synthetic clip cannot be of the {self.split} split, for it judges nothing; declare it "
+                "as train, or leave the split out"
+            )
 
     @property
     def stretch(self) -> tuple[int, int | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.data.clips import Clip
-from speechtune.data.inspection_report import Finding
+from speechtune.data.inspection_report import Doubt, Finding
 from speechtune.data.likeness import doubt, held_out_scores
 from speechtune.labels import SILENCE, UNKNOWN
 
@@ -22,8 +22,15 @@ of Speech Commands' test speakers and on spoken digits: one clean clip in sixty 
 were swapped on purpose one in fifty is not."""
 
 
-def doubted_labels(clips: Sequence[Clip], embeddings: Sequence[NDArray[np.float32] | None]) -> dict[int, Finding]:
-    """The places of clips whose label the other clips contradict, and what each sounds like.
+def finding_of(found: Doubt) -> Finding | None:
+    """A doubt that is strong enough to accuse the label; None: it is not."""
+    if found.times <= _DOUBT:
+        return None
+    return Finding("sounds_like_another", f"it sounds {found.times:.1f} times as much like {found.label!r}")
+
+
+def doubts_of_labels(clips: Sequence[Clip], embeddings: Sequence[NDArray[np.float32] | None]) -> dict[int, Doubt]:
+    """By the places of the clips: how far all the other clips contradict the label of each.
 
     `_unknown_` and `_silence_` are no words and are left out, like labels with fewer than four clips.
 
@@ -44,10 +51,9 @@ def doubted_labels(clips: Sequence[Clip], embeddings: Sequence[NDArray[np.float3
     targets_array = np.array(targets)
     scores = held_out_scores(np.stack(known), targets_array)
     doubts = doubt(scores, targets_array)
+    others = scores.copy()
+    others[np.arange(len(scores)), targets_array] = -np.inf
     return {
-        places[row]: Finding(
-            "sounds_like_another",
-            f"it sounds {doubts[row]:.1f} times as much like {names[int(scores[row].argmax())]!r}",
-        )
-        for row in np.flatnonzero(doubts > _DOUBT)
+        place: Doubt(float(times), names[int(other)])
+        for place, times, other in zip(places, doubts, others.argmax(axis=1), strict=True)
     }

@@ -22,6 +22,7 @@ _SPLIT_OF_NAME: dict[str, Split] = {"train": "train", "validation": "valid", "va
 _NAME_OF_SPLIT: dict[Split, str] = {"train": "train", "valid": "validation", "test": "test"}
 _TEXT_COLUMNS = ("speaker", "session", "device", "room", "word")
 _EMPTY = (None, "")
+_TRUE = ("true", "1", "1.0", "yes")  # tables have no common way to say so
 _METADATA_NAME = "metadata.jsonl"
 
 
@@ -117,8 +118,11 @@ def write_audiofolder(clip_set: ClipSet, folder: Path) -> None:
     """
     if folder.exists():
         raise ConfigError(f"{folder}: exists; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise ManifestError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
     try:
         lines: dict[str, list[str]] = {}
         for number, clip in enumerate(clip_set.clips):
@@ -155,7 +159,10 @@ def _clips_of_part(name: str, split: Split | None, part: Any, folder: Path, colu
         fields: dict[str, Any] = {key: str(row[key]) for key in texts if row.get(key) not in _EMPTY}
         if row.get(columns.speaker) not in _EMPTY:
             fields["speaker"] = str(row[columns.speaker])
-        yield Clip(path, label, split=split, synthetic=row.get("synthetic") is True, **fields)
+        synthetic = str(row.get("synthetic")).strip().lower() in _TRUE
+        if synthetic and split in ("valid", "test"):
+            raise ManifestError(f"{where}: is synthetic and judges nothing; move it to the split 'train'")
+        yield Clip(path, label, split=split, synthetic=synthetic, **fields)
 
 
 def _audio_file(audio: Mapping[str, Any] | None, target: Path, where: str) -> Path:

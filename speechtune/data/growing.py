@@ -15,6 +15,7 @@ from speechtune.data.folders import load_folder
 from speechtune.data.manifest import MANIFEST_NAME, load_manifest, write_manifest
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE
+from speechtune.whole_files import remove_leftovers
 
 
 class GrowingSet:
@@ -23,6 +24,8 @@ class GrowingSet:
     def __init__(self, folder: Path) -> None:
         """Open a folder, new or with clips in it; those of a folder without manifest are listed from now on.
 
+        Nobody else may be writing to it (`folder_lock.sole_writer`): what a killed recording left half-written goes.
+
         Raises:
             ManifestError: the folder or its manifest does not have its form, or cannot be made.
         """
@@ -30,6 +33,7 @@ class GrowingSet:
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(folder)
             has_files = any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*"))
         except OSError as error:
             raise ManifestError(f"{folder}: cannot be made or read ({error.strerror}); name another one") from error

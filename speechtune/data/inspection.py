@@ -11,7 +11,7 @@ from speechtune.audio.judgement import SoundLimits, judge
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels, read_clip
 from speechtune.data.copies import find_copies
-from speechtune.data.doubted_labels import doubted_labels
+from speechtune.data.doubted_labels import doubts_of_labels, finding_of
 from speechtune.data.examination import Examined, Listener, examine
 from speechtune.data.inspection_report import ClipReport, Finding, InspectionReport, SplitLeak
 from speechtune.data.leaks import Leak, find_leaks
@@ -48,10 +48,11 @@ def inspect_clips(
         if progress is not None:
             progress()
     copies = find_copies([one.print for one in examined], lambda place: read_clip(clip_set.clips[place]))
+    doubts = doubts_of_labels(clip_set.clips, [one.embedding for one in examined]) if listener is not None else {}
     for found in (
         _narrow_band(clip_set.clips, examined),
         _copies(clip_set.clips, examined, copies),
-        doubted_labels(clip_set.clips, [one.embedding for one in examined]) if listener is not None else {},
+        {place: finding for place, one in doubts.items() if (finding := finding_of(one)) is not None},
     ):
         for place, more in found.items():
             findings[place] += [more]
@@ -60,8 +61,8 @@ def inspect_clips(
     return InspectionReport(
         root=clip_set.root,
         clips=tuple(
-            ClipReport(clip, one.measures, tuple(found))
-            for clip, one, found in zip(clip_set.clips, examined, findings, strict=True)
+            ClipReport(clip, one.measures, tuple(found), doubts.get(place))
+            for place, (clip, one, found) in enumerate(zip(clip_set.clips, examined, findings, strict=True))
         ),
         leaks=_leaks(clip_set.clips, readable, examined, copies),
         notes=(*clip_set.notes, *_notes(clip_set)),

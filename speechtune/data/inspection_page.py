@@ -19,6 +19,7 @@ from speechtune.data.inspection_report import ClipReport, InspectionReport
 from speechtune.data.spectrograms import log_mel_image
 
 _MAX_CLIPS = 200
+_MAX_DOUBTED = 10
 _MAX_SHOWN_MS = 5_000
 _MAX_SPEAKERS = 12
 # From dark blue over red to light yellow, even in lightness, so that it also reads in grey.
@@ -34,7 +35,7 @@ class _Shown:
 
 
 def render_page(report: InspectionReport) -> str:
-    """The page as HTML; the first 200 clips with findings are heard and seen, the others counted."""
+    """The page as HTML; ten labels most in doubt and 200 clips with findings are heard and seen, the others counted."""
     import jinja2
 
     template = importlib.resources.files("speechtune.data").joinpath("inspection_page.html.j2").read_text("utf-8")
@@ -46,7 +47,8 @@ def render_page(report: InspectionReport) -> str:
         .render(
             report=report,
             minutes=seconds_from_samples(report.num_samples) / 60,
-            clips=[_shown(clip_report) for clip_report in report.accused[:_MAX_CLIPS]],
+            doubted=[_shown(clip_report) for clip_report in report.most_doubted(_MAX_DOUBTED)],
+            clips=[_shown(clip_report) for clip_report in report.accused_rarest_first[:_MAX_CLIPS]],
             num_left_out=max(len(report.accused) - _MAX_CLIPS, 0),
             table=table,
             speakers=speakers if len(speakers) <= _MAX_SPEAKERS else [],

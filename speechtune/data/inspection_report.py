@@ -26,12 +26,27 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """How many times as much as its own label the clip sounds like another one, `label`; below 1 all is well."""
+
+    times: float
+    label: str
+
+
+@dataclass(frozen=True)
 class ClipReport:
-    """One clip, its measures (None: it could not be read) and what is wrong with it."""
+    """One clip, judged.
+
+    Attributes:
+        measures: None: it could not be read.
+        findings: what is wrong with it.
+        doubt: of its label; None where nobody listened, or where its label is no word or has too few clips.
+    """
 
     clip: Clip
     measures: SoundMeasures | None
     findings: tuple[Finding, ...]
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,17 @@ class InspectionReport:
     def accused(self) -> tuple[ClipReport, ...]:
         """The clips with findings."""
         return tuple(report for report in self.clips if report.findings)
+
+    @property
+    def accused_rarest_first(self) -> tuple[ClipReport, ...]:
+        """The same, those with a finding that few others have first: among hundreds they would be overlooked."""
+        counts = self.num_findings
+        return tuple(sorted(self.accused, key=lambda report: min(counts[found.kind] for found in report.findings)))
+
+    def most_doubted(self, most: int) -> tuple[ClipReport, ...]:
+        """The clips that sound more like another label than like their own, the worst first, accused of it or not."""
+        doubted = [report for report in self.clips if report.doubt is not None and report.doubt.times > 1.0]
+        return tuple(sorted(doubted, key=lambda report: -report.doubt.times if report.doubt else 0.0)[:most])
 
     @property
     def num_findings(self) -> dict[str, int]:
@@ -115,6 +141,7 @@ def _clip_row(report: ClipReport) -> dict[str, Any]:
         "label": report.clip.label,
         "speaker": report.clip.speaker,
         "findings": [asdict(finding) for finding in report.findings],
+        "doubt": report.doubt and {"times": round(report.doubt.times, 3), "label": report.doubt.label},
         "measures": measures
         and {name: round(value, 4) if isinstance(value, float) else value for name, value in measures.items()},
     }

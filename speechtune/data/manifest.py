@@ -117,6 +117,11 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
         raise ManifestError(f"{where}: end_sample {end} does not lie after start_sample {start or 0}")
     if label == BACKGROUND_NOISE and (start is not None or end is not None):
         raise ManifestError(f"{where}: background noise is whole files; leave out start_sample and end_sample")
+    if line.synthetic and line.split in ("valid", "test"):
+        raise ManifestError(
+            f"{where}: a synthetic clip of the {line.split} split, which may judge nothing; make its split train, or "
+            "leave it out"
+        )
     file = folder / line.path
     if not os.path.isfile(file):  # half the cost of Path.is_file, which shows at 100,000 lines
         raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")

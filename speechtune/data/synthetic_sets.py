@@ -51,11 +51,12 @@ def synthesize_set(folder: Path, lines: Sequence[Line], speakers: Sequence[Voice
         seed: decides voices, pace, pitch, level and noise; what other lines there are does not matter.
 
     Raises:
-        ConfigError: a label cannot name a folder, two lines would have one file, or the synthesiser is not there.
+        ConfigError: a label cannot name a folder, two lines would have one file, the folder cannot be made, or the
+            synthesiser is not there.
     """
     clips: dict[Path, Clip] = {}
     for line in lines:
-        (folder / check_label(line.label)).mkdir(parents=True, exist_ok=True)
+        _make_folder(folder / check_label(line.label))
         rng = np.random.default_rng([seed, *line.text.encode()])
         stem = _stem(line.text)
         for take, voice in enumerate(_in_turns(speakers, line.takes, rng)):
@@ -67,6 +68,13 @@ def synthesize_set(folder: Path, lines: Sequence[Line], speakers: Sequence[Voice
     clip_set = ClipSet(folder, tuple(clips.values()))
     write_manifest(folder / MANIFEST_NAME, clip_set)
     return clip_set
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
 
 
 def _stem(text: str) -> str:

@@ -58,6 +58,7 @@ class Provenance:
     checkpoint_digest: str | None = None
     seconds: float | None = None
     scoring_seconds: float | None = None
+    data_fingerprint: str | None = None
 
 
 def measure(

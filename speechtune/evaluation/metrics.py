@@ -112,6 +112,8 @@ class Metrics(_Part):
     """How many speakers; null where none is known."""
     encoder: str | None
     checkpoint_digest: str | None
+    data_fingerprint: str | None
+    """The version of the test clips: of their contents and labels, as `speechtune inspect` gives it too."""
     seconds: Annotated[float, Field(ge=0.0)] | None
     """Reading and scoring the clips, wall time."""
     scoring_seconds: Annotated[float, Field(ge=0.0)] | None

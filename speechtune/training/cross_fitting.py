@@ -1,7 +1,8 @@
 """Calibration where there is no clip to spare: every row is scored by a head that was not trained on it.
 
 Keyword clips are held out by speaker. Negative clips are held out by *word*: a word that the head never heard is what
-it will meet in use, and thresholds chosen on words it knows let such words through.
+it will meet in use, and thresholds chosen on words it knows let such words through. Synthetic clips train, and are
+scored only where there are no recorded ones (`data.judges`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from speechtune.data.clips import Clip
 from speechtune.data.folds import folds
+from speechtune.data.judges import judges_among
 from speechtune.errors import UnsplittableError
 from speechtune.evaluation.calibration import fit_temperature
 from speechtune.evaluation.predictions import Predictions
@@ -34,7 +36,7 @@ class OutOfFold:
     """What heads answered on clips that they were not trained on.
 
     Attributes:
-        predictions: calibrated posteriors of every clip as it was recorded, not of its varied copies.
+        predictions: calibrated posteriors of every clip that may judge, itself and not its varied copies.
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
     """
@@ -64,6 +66,8 @@ def cross_fit(
         progress: told of every fold.
         prior: what is known of the classes before.
     """
+    judging = judges_among(clips, labels)
+    judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))]  # silence judges too
     fold_of_row, notes = _fold_of_rows(embedded, clips, labels, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
@@ -81,12 +85,12 @@ def cross_fit(
     for fold, scored in enumerate(map_on_cores(answers, masks)):
         logits[masks[fold]] = scored
         trained = np.isin(embedded.targets.numpy(), np.unique(embedded.targets[~masks[fold]].numpy()))
-        was_trained |= trained & masks[fold].numpy()
+        was_trained |= trained & judges & masks[fold].numpy()
         progress("cross-fit", fold + 1, num_folds)
     # A held-out negative word has no class of its own in its fold: its target cannot be hit and says nothing here.
     temperature = fit_temperature(logits.numpy()[was_trained], embedded.targets.numpy()[was_trained])
     posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]
-    recorded = embedded.is_original & (embedded.clips < len(clips))
+    recorded = embedded.is_original & judges & (embedded.clips < len(clips))
     predictions = Predictions(
         labels=labels,
         posteriors=np.clip(posteriors[recorded], 0.0, 1.0).astype(np.float32),
@@ -94,7 +98,7 @@ def cross_fit(
         clip_ids=tuple(str(clip) for clip in embedded.clips[recorded]),
         speakers=tuple(clips[clip].speaker for clip in embedded.clips[recorded]),
     )
-    return OutOfFold(predictions, temperature, notes)
+    return OutOfFold(predictions, temperature, judging.notes + notes)
 
 
 def _fold_of_rows(

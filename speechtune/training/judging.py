@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.clips import Clip
+from speechtune.data.judges import judges_among
 from speechtune.errors import ConfigError
 from speechtune.evaluation.confusion import closed_set_accuracy
 from speechtune.evaluation.detection import detection_at_far
@@ -23,19 +24,20 @@ _BATCH = 32
 
 
 def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -> NDArray[np.bool_]:
-    """Which clips judge: keyword clips of `share` of the speakers, and all clips of `share` of the negative words.
+    """Which clips are kept from tuning: those of `share` of the speakers and, of negatives, of `share` of the words.
 
-    A clip without speaker is its own speaker. The choice is a hash of the name and the seed.
+    A clip without speaker is its own speaker. The choice is a hash of the name and the seed. Of those that are kept
+    the ones that may do (`data.judges`) judge.
 
     Raises:
-        ConfigError: no keyword clip, or every clip of a keyword, would be held out.
+        ConfigError: no keyword clip that may judge, or every clip of a keyword, would be held out.
     """
     held = np.zeros(len(clips), dtype=bool)
     for index, clip in enumerate(clips):
         name = clip.label if clip.label in labels.negatives else clip.speaker or f"{clip.path.as_posix()}{clip.stretch}"
         held[index] = _uniform(f"{seed}/{name}") < share
     kept = {clip.label for clip, out in zip(clips, held, strict=True) if not out}
-    judges = {clip.label for clip, out in zip(clips, held, strict=True) if out}
+    judges = {clip.label for clip, out in zip(clips, held & judges_among(clips, labels).mask, strict=True) if out}
     if not judges & set(labels.keywords) or set(labels.keywords) - kept:
         raise ConfigError(f"tune.hold_out: {share:g} of the speakers leave keywords without clips; set it to 0")
     return held

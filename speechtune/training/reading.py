@@ -87,6 +87,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
         "data_fingerprint": fingerprint(ClipSet(data.clips, clips)),
         "num_clips": dict(count_labels(clips)),
         "num_speakers": len(speakers_of(clips)) or None,
+        "num_synthetic_clips": sum(clip.synthetic for clip in clips),
         "num_noise_recordings": len(noise),
     }
     recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]

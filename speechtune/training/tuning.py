@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechtune.data.clips import Clip
+from speechtune.data.judges import judges_among
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
@@ -65,7 +66,7 @@ def tune_and_average(
     judge = None
     if share > 0.0:
         held = hold_out(clips, classifier.labels, share, recipe.seed)
-        out = np.flatnonzero(held).tolist()
+        out = np.flatnonzero(held & judges_among(clips, classifier.labels).mask).tolist()
         judged, heard = [clips[i] for i in out], [memory.samples[i] for i in out]
         judge = Judge(judged, heard, classifier.labels, classifier.window_samples)
         # The head that heard the judging clips would pass for good whatever the encoder does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ import pytest
 from speechtune import __version__
 from speechtune.cli.app import run
 from speechtune.cli.options import keywords_from
-from speechtune.errors import ConfigError
+from speechtune.data.clips import ClipSet, fingerprint
+from speechtune.data.exchange import write_audiofolder
+from speechtune.data.loading import load_clips
+from speechtune.data.manifest import write_manifest
+from speechtune.errors import ConfigError, ManifestError
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import save_random_model
 from tests.support.processes import run_python
@@ -89,6 +94,46 @@ assert "torch" not in sys.modules and "transformers" not in sys.modules and "grp
     run_python(program)
 
 
+def test_info_shows_whole_fingerprints_and_any_name_on_a_narrow_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    save_random_model("whisper", tmp_path / "encoder")
+    data = make_folder(tmp_path / "data", {"yes": 3, "no": 3, "[[j'am]]": 3})
+    arguments = ["--encoder", str(tmp_path / "encoder"), "--set", "augment.copies=1", "--keywords", "yes,no"]
+    assert run(["finetune", str(data), "--out", str(tmp_path / "model"), *arguments]) == 0
+    assert run(["inspect", str(data), "--encoder", "none", "--out", str(tmp_path / "seen")]) == 0
+    version = json.loads((tmp_path / "seen" / "inspection.json").read_text())["fingerprint"]
+    capsys.readouterr()
+    assert run(["info", str(tmp_path / "model")]) == 0
+    shown = capsys.readouterr().out
+    assert "[[j'am]]" in shown
+    assert version in "".join(shown.split())
+
+
+def test_synthetic_clips_are_evaluated_only_where_that_is_asked_for(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = make_folder(tmp_path / "test", {"yes": 3, "no": 3, "bird": 3})
+    clips = load_clips(data).clips
+    made = [replace(clip, synthetic=True) for clip in clips]
+    write_manifest(tmp_path / "test" / "half.jsonl", ClipSet(data, (*clips[:4], *made[4:])))
+    write_manifest(tmp_path / "test" / "all.jsonl", ClipSet(data, tuple(made)))
+    out, evaluated = ["--out", str(tmp_path / "report")], ["evaluate", str(checkpoint)]
+    assert run([*evaluated, str(data / "half.jsonl"), *out]) == 0
+    assert "5 synthetic clips left out" in capsys.readouterr().out
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert metrics["num_clips"] == 4
+    assert metrics["data_fingerprint"] == fingerprint(ClipSet(data, clips[:4]))
+    assert run([*evaluated, str(data / "all.jsonl"), *out]) == 2
+    assert "all 9 clips are synthetic" in one_line(capsys)
+    assert run(["compare", str(checkpoint), str(checkpoint), str(data / "all.jsonl")]) == 2
+    assert "all 9 clips are synthetic" in one_line(capsys)
+    assert run([*evaluated, str(data / "all.jsonl"), *out, "--synthetic"]) == 0
+    assert "scores say nothing of people" in capsys.readouterr().out
+    assert "scores say nothing of people" in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_inspect_lists_labels_and_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = make_folder(tmp_path / "data", {"yes": 2, "no": 2})
     write_audio(data / "yes" / "silent.wav", 0.0 * word_like(1))
@@ -160,3 +205,17 @@ def test_keywords_may_hold_spaces_and_may_not_be_empty() -> None:
     assert keywords_from(None) is None
     with pytest.raises(ConfigError, match="commas"):
         keywords_from("")
+
+
+def test_a_place_below_a_file_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    data = make_folder(tmp_path / "data", {"yes": 3})
+    speakers = ["--speaker-pattern", r"(\d)$", "--test", "0.5", "--valid", "0", "--seed", "1"]
+    for arguments in (
+        ["split", str(data), "--out", str(tmp_path / "file" / "m.jsonl"), *speakers],
+        ["synthesize", "yes", "--takes", "1", "--out", str(tmp_path / "file" / "clips")],
+    ):
+        assert run(arguments) == 2
+        assert "cannot be made" in one_line(capsys)
+    with pytest.raises(ManifestError, match="cannot be made"):
+        write_audiofolder(load_clips(data), tmp_path / "file" / "clips")

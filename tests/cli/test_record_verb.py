@@ -2,9 +2,9 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -70,32 +70,34 @@ def test_what_cannot_be_recorded_is_said_in_one_line(tmp_path, capsys):
 
 
 @needs_speech
-def test_killed_while_recording_what_is_listed_is_whole(tmp_path):
+def test_killed_again_and_again_while_recording_what_is_listed_is_whole_and_it_goes_on(tmp_path):
     takes = take_files(tmp_path / "takes", 10)
     data = tmp_path / "data"
-    command = [sys.executable, "-m", "speechtune", "record", str(data), "--commands", ",".join(DIGITS), "--takes", "10"]
-    process = subprocess.Popen(
-        [*command, "--encoder", "none", "--from-files", str(takes)],
-        stdout=subprocess.DEVNULL,
-        cwd=REPOSITORY,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while len(list(data.glob("*/*.flac"))) < 4 and time.monotonic() < deadline:
-            time.sleep(0.002)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    clips = load_manifest(data / "manifest.jsonl").clips
-    assert 3 <= len(clips) <= 30
-    assert len(list(data.glob("*/*.flac"))) - len(clips) <= 1
-    assert all(content_hash(clip.path) == clip.sha256 for clip in clips)
+    arguments = ["record", str(data), "--commands", ",".join(DIGITS), "--takes", "10", "--encoder", "none"]
+    arguments += ["--from-files", str(takes)]
+    for number, wanted in enumerate((1, 6, 14)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "speechtune", *arguments], stdout=subprocess.DEVNULL, cwd=REPOSITORY
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while len(list(data.glob("*/*.flac"))) < wanted and time.monotonic() < deadline:
+                time.sleep(0.002)
+            time.sleep(0.007 * number)
+        finally:
+            process.kill()
+            process.wait()
+        clips = load_manifest(data / "manifest.jsonl", may_be_empty=True).clips
+        assert all(content_hash(clip.path) == clip.sha256 for clip in clips)
+        assert len(list(data.glob("*/*.flac"))) - len(clips) <= number + 1
+    assert run(arguments) == 0
+    assert load_clips(data).num_clips_per_label() == dict.fromkeys(DIGITS, 10)
 
 
 @pytest.fixture
 def virtual_sound(tmp_path):
     """The environment of a sound server of our own whose microphone hears what is played; skipped without one."""
-    if missing := [name for name in ("pulseaudio", "paplay", "pactl") if shutil.which(name) is None]:
+    if missing := [name for name in ("pulseaudio", "paplay", "parec", "pactl") if shutil.which(name) is None]:
         pytest.skip(f"no virtual sound device: {', '.join(missing)} not installed (apt install pulseaudio)")
     socket = tmp_path / "sock"
     (tmp_path / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
@@ -133,33 +135,86 @@ def virtual_sound(tmp_path):
         server.wait(timeout=10)
 
 
+def padded_with_silence(path, samples):
+    quiet = np.zeros(8_000, dtype=np.float32)
+    write_flac(path, np.concatenate([quiet, samples, quiet]))
+    return path
+
+
+def likeness(heard, said):
+    """1 where one of two sounds, shifted, is the other, at whatever level."""
+    padded = np.pad(said, len(heard))
+    return float(np.correlate(padded, heard, "valid").max() / np.linalg.norm(heard) / np.linalg.norm(said))
+
+
+def until(process, text):
+    """What the process prints, as far as `text`."""
+    shown = ""
+    while text not in shown:
+        read = process.stdout.read(1)
+        assert read, f"ended after: {shown}"
+        shown += read
+    return shown
+
+
 @needs_speech
-def test_a_real_sound_device_is_heard(tmp_path, virtual_sound):
-    said = read_audio(FSDD / "1" / "george_3.flac")
-    write_flac(tmp_path / "said.flac", np.concatenate([np.zeros(8_000, dtype=np.float32), said]))
-    command = [sys.executable, "-m", "speechtune", "record", str(tmp_path / "data")]
+def test_a_real_sound_device_is_heard_and_plays_what_it_heard(tmp_path, virtual_sound):
+    said = {name: read_audio(FSDD / path) for name, path in (("one", "1/george_3.flac"), ("two", "2/theo_5.flac"))}
+    command = [sys.executable, "-m", "speechtune", "record", str(tmp_path / "data"), "--commands", "one,two"]
     process = subprocess.Popen(
-        [*command, "--commands", "one", "--takes", "1", "--auto", "--encoder", "none"],
+        [*command, "--takes", "1", "--encoder", "none"],
         env=virtual_sound,
         cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    overdue = threading.Timer(80, process.kill)  # ends every wait below
+    overdue.start()
     try:
-        assert process.stdout is not None
-        assert "say: one" in process.stdout.readline()
-        subprocess.run(["paplay", str(tmp_path / "said.flac")], env=virtual_sound, check=True, timeout=30)
-        rest, _ = process.communicate(timeout=60)
+        for name, samples in said.items():
+            assert f"say: {name}" in until(process, "q: leave ")
+            process.stdin.write("\n")
+            process.stdin.flush()
+            time.sleep(3 * 0.5 + 0.3)  # the countdown
+            file = str(padded_with_silence(tmp_path / "said.flac", samples))
+            subprocess.run(["paplay", file], env=virtual_sound, check=True, timeout=30)
+            assert "✓" in until(process, "q: leave ")
+            if name == "one":
+                played = _played(process, virtual_sound, tmp_path / "played.raw")
+            process.stdin.write("k\n")
+            process.stdin.flush()
+        assert "kept 2 takes" in process.stdout.read()
+        assert process.wait(timeout=30) == 0
     finally:
+        overdue.cancel()
         process.kill()
-        process.wait()
-    assert process.returncode == 0, rest
-    (clip,) = load_clips(tmp_path / "data").clips
-    heard = read_clip(clip)
-    padded = np.pad(said, len(heard))
-    likeness = np.correlate(padded, heard, "valid").max() / np.linalg.norm(heard) / np.linalg.norm(said)
-    assert likeness > 0.95
-    assert clip.device
+        process.communicate()
+    clips = {clip.label: clip for clip in load_clips(tmp_path / "data").clips}
+    for name, samples in said.items():
+        assert likeness(read_clip(clips[name]), samples) > 0.95
+        assert clips[name].device
+    assert likeness(read_clip(clips["one"]), played) > 0.95
+
+
+def _played(process, environment, path):
+    """What comes out of the loudspeaker while the take is played: float32[N] at 16 kHz."""
+    with path.open("wb") as file:
+        tap = subprocess.Popen(
+            ["parec", "-d", "speaker.monitor", "--rate=16000", "--channels=1", "--format=s16le"],
+            env=environment,
+            stdout=file,
+        )
+        try:
+            time.sleep(0.5)
+            process.stdin.write("p\n")
+            process.stdin.flush()
+            until(process, "q: leave ")
+            time.sleep(0.5)
+        finally:
+            tap.terminate()
+            tap.wait(timeout=10)
+    return np.frombuffer(path.read_bytes(), dtype="<i2").astype(np.float32) / 32_768
 
 
 def test_two_recorders_in_one_folder_are_refused(tmp_path, capsys):

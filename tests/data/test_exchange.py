@@ -32,7 +32,7 @@ def test_what_is_written_comes_back_with_splits_and_speakers(tmp_path):
     data = load_folder(make_folder(tmp_path / "data", {"yes": 3, "lights on": 3}))
     sides, speakers = ("train", "valid", "test") * 2, ("ann", None, "bob") * 2
     clips = [
-        replace(clip, split=side, speaker=who, synthetic=who == "bob")
+        replace(clip, split=side, speaker=who, synthetic=who == "ann")
         for clip, side, who in zip(data.clips, sides, speakers, strict=True)
     ]
     write_audiofolder(data.with_clips(clips), tmp_path / "out")

@@ -70,6 +70,54 @@ def test_the_page_needs_nothing_else_and_what_files_say_is_no_markup(tmp_path):
     assert "unreadable" in page
 
 
+class OneOfThemSaysNo:
+    """Hears labels `yes` and `no` as far apart as can be, and the fourth clip of `yes`, third of `maybe`, as others."""
+
+    def __init__(self, num_clips):
+        self._num_clips = num_clips
+
+    def embed(self, clips, *, closely):
+        rng = np.random.default_rng(0)
+        directions = {"maybe": 0, "no": 1, "yes": 2}
+        heard = [label for label in directions for _ in range(self._num_clips)]
+        heard[-1] = "no"
+        rows = np.array([np.eye(8)[directions[label]] for label in heard])
+        rows[self._num_clips - 1] = (rows[0] + 1.3 * np.eye(8)[2]) / 2
+        return (rows + 0.05 * rng.standard_normal(rows.shape)).astype(np.float32)
+
+    def map(self, function, batches):
+        return map(function, batches)
+
+
+def test_the_most_doubted_labels_come_first_and_the_page_shows_those_that_accuse_nobody_too(tmp_path):
+    folder = make_folder(tmp_path, {"maybe": 6, "no": 6, "yes": 6})
+    write_audio(folder / "no" / "3.wav", np.clip(6 * word_like(9, 8_000), -1, 1))
+    report = inspect_clips(load_folder(folder), listener=OneOfThemSaysNo(6))
+    doubted = report.most_doubted(10)
+    assert [(found.clip.label, found.clip.path.stem, found.doubt.label) for found in doubted] == [
+        ("yes", "5", "no"),
+        ("maybe", "5", "yes"),
+    ]
+    assert [found.kind for found in doubted[0].findings] == ["sounds_like_another"]
+    assert doubted[1].findings == ()
+    assert report.most_doubted(1) == doubted[:1]
+    page = render_page(report)
+    assert page.index("Labels most in doubt") < page.index("accuses nobody yet") < page.index("Clips with findings")
+    rows = report.to_json()["clips"]
+    assert sum(row["doubt"]["times"] > 1.0 for row in rows) == 2
+    assert "Labels most in doubt" not in render_page(inspect_clips(load_folder(folder)))
+
+
+def test_a_finding_that_few_clips_have_comes_before_one_that_many_have(tmp_path):
+    folder = make_folder(tmp_path, {"yes": 1})
+    for number in range(4):
+        write_audio(folder / "no" / f"{number}.wav", np.zeros(16_000, dtype=np.float32))
+    (folder / "yes" / "z.wav").write_text("no audio")
+    report = inspect_clips(load_folder(folder))
+    assert [found.clip.path.name for found in report.accused_rarest_first][:1] == ["z.wav"]
+    assert set(report.accused_rarest_first) == set(report.accused)
+
+
 def test_a_png_is_what_another_reader_says_it_is():
     image = pytest.importorskip("PIL.Image")
     import io

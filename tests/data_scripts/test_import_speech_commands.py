@@ -2,7 +2,12 @@
 
 import hashlib
 import io
+import os
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 from collections import Counter
 
 import pytest
@@ -13,7 +18,7 @@ from speechtune.data.clips import read_clip
 from speechtune.data.leaks import find_leaks
 from speechtune.data.loading import load_clips
 from tests.support.clips import word_like, write_audio
-from tests.support.speech import SPEECH_FOLDER, needs_speech
+from tests.support.speech import REPOSITORY, SPEECH_FOLDER, needs_speech
 
 NAMES = ("0a7c2a8d_nohash_0", "0b40aa8e_nohash_0", "0b40aa8e_nohash_1")
 DATA_TAR, TEST_TAR = "speech_commands_v0.02.tar.gz", "speech_commands_test_set_v0.02.tar.gz"
@@ -123,6 +128,46 @@ def test_unpacking_goes_on_where_it_was_interrupted(folder, tmp_path):
     assert kept.stat().st_mtime_ns == written
 
 
+def test_of_another_archive_of_the_same_name_nothing_older_is_kept(folder, tmp_path):
+    archive = pack(folder, tmp_path / "mine.tar.gz")
+    imported(archive, out=tmp_path / "manifest.jsonl")
+    changed = folder / "yes" / f"{NAMES[0]}.wav"
+    content = changed.read_bytes()
+    changed.write_bytes(content[:-2] + b"\x12\x34")  # as long as before
+    imported(pack(folder, tmp_path / "mine.tar.gz"), out=tmp_path / "manifest.jsonl")
+    assert (tmp_path / "mine" / "yes" / changed.name).read_bytes() == changed.read_bytes() != content
+    assert not (tmp_path / "mine" / ".unpacking").exists()
+
+
+_IMPORT = """
+import sys
+from data_scripts.import_speech_commands import main
+raise SystemExit(main([sys.argv[1], "--out", sys.argv[2]]))
+"""
+
+
+def test_killed_while_unpacking_and_run_again_every_file_is_there_and_whole(folder, tmp_path):
+    for number in range(40):  # long enough to be killed in
+        (folder / "yes" / f"{number:08x}_nohash_9.wav").write_bytes((folder / "yes" / f"{NAMES[0]}.wav").read_bytes())
+        (folder / "README.md").write_bytes(os.urandom(200_000))
+    archive, out = pack(folder, tmp_path / "mine.tar"), tmp_path / "manifest.jsonl"
+    command = [sys.executable, "-c", _IMPORT, str(archive), str(out)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    num_killed = 0
+    for wanted in (1, 8, 20, 33):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+        while len(list((tmp_path / "mine").rglob("*.wav"))) < wanted and process.poll() is None:
+            time.sleep(0.0005)
+        process.kill()
+        num_killed += process.wait() == -signal.SIGKILL
+        assert not out.exists() or load_clips(out).clips
+    assert num_killed
+    imported(archive, out=out)
+    for path in folder.rglob("*.*"):
+        assert (tmp_path / "mine" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    assert not list((tmp_path / "mine").rglob("*.part"))
+
+
 @pytest.mark.parametrize("share", [0.3, 0.999])
 def test_a_truncated_archive_is_refused_by_name(folder, tmp_path, capsys, share):
     archive = pack(folder, tmp_path / "mine.tar.gz")
@@ -130,6 +175,7 @@ def test_a_truncated_archive_is_refused_by_name(folder, tmp_path, capsys, share)
     assert main([str(archive), "--out", str(tmp_path / "manifest.jsonl")]) == 2
     assert "mine.tar.gz: not a whole archive" in capsys.readouterr().err
     assert not (tmp_path / "mine" / ".unpacked").exists()
+    assert not list((tmp_path / "mine").rglob("*.part"))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("../evil.wav", tarfile.REGTYPE), ("yes/link.wav", tarfile.SYMTYPE)])

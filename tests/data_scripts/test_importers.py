@@ -158,6 +158,10 @@ def test_stretches_come_from_label_tracks_and_text_grids(tmp_path):
         ("a.txt", "1\t2\t../x\n", "may not start with a dot"),
         ("a.TextGrid", "nothing", "not a TextGrid in its long form"),
         ("b.txt", "1\t2\tyes\n", "none of 1 recordings has labels"),
+        ("a.txt", "nan\t2\tyes\n", "line 1: not start, end and label"),
+        ("a.txt", "0\tinf\tyes\n", "line 1: not start, end and label"),
+        ("a.txt", "0.1\t0.9\tyes\n", "beyond the end of a.wav, which is 0.75 s long"),
+        ("a.txt", "8\t9\tyes\n", "beyond the end of a.wav"),
     ],
 )
 def test_labels_that_are_not_of_their_form_are_refused(tmp_path, capsys, name, text, message):
@@ -165,6 +169,41 @@ def test_labels_that_are_not_of_their_form_are_refused(tmp_path, capsys, name, t
     (tmp_path / name).write_text(text)
     assert import_long_recordings.main([str(tmp_path), "--out", str(tmp_path / "m.jsonl")]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_label_may_end_a_rounding_after_its_recording_but_no_recording_may_be_no_audio(tmp_path, capsys):
+    write_audio(tmp_path / "a.wav", word_like(1))
+    (tmp_path / "a.txt").write_text("0.25\t0.755\tyes\n")
+    out = tmp_path / "m.jsonl"
+    assert import_long_recordings.main([str(tmp_path), "--out", str(out)]) == 0
+    (clip,) = load_clips(out).clips
+    assert clip.stretch == (4_000, 12_000)
+    assert len(read_clip(clip)) == 8_000
+    (tmp_path / "a.wav").write_text("no audio")
+    assert import_long_recordings.main([str(tmp_path), "--out", str(tmp_path / "other.jsonl")]) == 2
+    assert "a.wav: not readable as audio" in capsys.readouterr().err
+    assert not (tmp_path / "other.jsonl").exists()
+
+
+def test_a_table_that_names_files_outside_of_its_data_set_is_refused(tmp_path, capsys):
+    (tmp_path / "clips").mkdir()
+    out = str(tmp_path / "m.jsonl")
+    for name in ("../secret.wav", str(tmp_path / "secret.wav")):
+        (tmp_path / "validated.tsv").write_text(f"client_id\tpath\tsentence\nc1\t{name}\tyes\n")
+        assert import_common_voice.main([str(tmp_path), "--out", out]) == 2
+        assert "validated.tsv, line 2: names" in capsys.readouterr().err
+        (tmp_path / "en_splits.csv").write_text(f"SET,LINK,WORD,VALID,SPEAKER\nTRAIN,{name},yes,True,c1\n")
+        assert import_mswc.main([str(tmp_path), "--language", "en", "--out", out]) == 2
+        assert "en_splits.csv, line 2: names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["m.txt", "file/m.jsonl"])
+def test_a_place_where_no_manifest_can_be_is_refused_in_one_line(tmp_path, capsys, out):
+    (tmp_path / "file").touch()
+    write_audio(tmp_path / "clone" / "recordings" / "7_ann_9.wav", word_like(1))
+    assert import_fsdd.main([str(tmp_path / "clone"), "--out", str(tmp_path / out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("import_fsdd: ")
 
 
 def test_an_exported_audiofolder_is_imported_again(tmp_path, capsys):

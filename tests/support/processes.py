@@ -6,14 +6,15 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 
 from tests.support.speech import REPOSITORY
 
 
-def run_python(code: str, **environment: str) -> str:
+def run_python(code: str, *, arguments: Sequence[str] = (), **environment: str) -> str:
     """Run `code` from the repository's root and give what it printed; fails with its errors if it does."""
     result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
         check=False,
