@@ -58,11 +58,12 @@ def _headline_table(metrics: Metrics) -> Table:
 
 def _label_table(metrics: Metrics) -> Table:
     table = Table("Label", title="Labels", title_justify="left")
-    for heading in ("clips", "precision", "recall", "F1"):
-        table.add_column(heading, justify="right")
+    for heading in ("clips", "precision", "recall", "F1", "95 %"):
+        table.add_column(heading, justify="right", no_wrap=heading == "95 %")
     table.add_column("taken for")
     for label, scores in metrics.per_label.items():
-        numbers = (_share(scores.precision), _share(scores.recall), _share(scores.f1))
+        reach = "" if scores.f1_interval is None else "{:.1%}–{:.1%}".format(*scores.f1_interval)
+        numbers = (_share(scores.precision), _share(scores.recall), _share(scores.f1), reach)
         table.add_row(Text(label), str(scores.num_clips), *numbers, Text(_taken_for(metrics.confusion[label], label)))
     return table
 

@@ -11,11 +11,11 @@ from scipy import stats
 from speechtune.evaluation.intervals import (
     Interval,
     binomial_interval,
+    corrected_interval,
     difference_interval,
     groups_of,
     poisson_interval,
     rate_interval,
-    corrected_interval,
     resampled_weights,
     student_quantile,
 )
