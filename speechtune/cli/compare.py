@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption
+from speechtune.cli.options import SpeakerPatternOption, check_out_file
 from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def compare(
     from speechtune.evaluation.comparison import compare as compare_predictions
     from speechtune.evaluation.comparison_report import render_comparison, write_comparison
 
+    if out is not None:
+        check_out_file(out)
     found = compare_predictions(_predictions(a, data, speaker_pattern), _predictions(b, data, speaker_pattern))
     console = Console()
     console.print(render_comparison(found))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
@@ -21,6 +20,7 @@ from speechtune.errors import DataError
 from speechtune.evaluation.clipwise import BATCH_CLIPS, Progress
 from speechtune.evaluation.confusion import ratio
 from speechtune.evaluation.intervals import groups_of
+from speechtune.evaluation.metrics import ConditionMetrics
 from speechtune.evaluation.resampling import share_intervals
 from speechtune.labels import UNKNOWN
 from speechtune.streaming.config import Scorer
@@ -33,27 +33,6 @@ _DECAY = np.log(1000.0)  # an amplitude has fallen by 60 dB
 
 Change = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 """A clip's window, and numbers that depend on the clip alone, to what is heard."""
-
-
-class ConditionMetrics(BaseModel):
-    """One condition; intervals are of 95 % and resample speakers, or clips where no speaker is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: str
-    """`clean`, `noise`, `room`, `speed` or `level`."""
-    value: float
-    """SNR in dB, reverberation time in s, factor of speed, or change of level in dB."""
-    name: str
-    num_clips: int = Field(ge=0)
-    closed_set_accuracy: float | None
-    closed_set_interval: tuple[float, float] | None
-    detection_rate: float | None
-    """Keyword clips detected under their own name at the model's thresholds."""
-    detection_interval: tuple[float, float] | None
-    false_accept_rate: float | None
-    """`_unknown_` clips that pass a threshold."""
-    false_accept_interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ def _tables(predictions: Predictions, intervals: RowIntervals) -> dict[str, Any]
             for point, (accepted, missed) in zip(points, intervals.det(points), strict=True)
         ],
         "open_set": open_set,
+        "conditions": [],
         "slices": {dimension: _forms(SliceMetrics, parts) for dimension, parts in found.items() if parts},
     }
 

@@ -96,6 +96,24 @@ class SliceMetrics(_Part):
     detection_interval: Ends
 
 
+class ConditionMetrics(_Part):
+    """A part of the clips, noisier, farther, faster or softer; intervals resample what all others resample."""
+
+    kind: Literal["clean", "noise", "room", "speed", "level"]
+    value: float
+    """SNR in dB, reverberation time in s, factor of speed, or change of level in dB."""
+    name: str
+    num_clips: Count
+    closed_set_accuracy: Share | None
+    closed_set_interval: Ends
+    detection_rate: Share | None
+    """Keyword clips detected under their own name at the model's thresholds."""
+    detection_interval: Ends
+    false_accept_rate: Share | None
+    """`_unknown_` clips that pass a threshold."""
+    false_accept_interval: Ends
+
+
 class Metrics(_Part):
     """One evaluation on clips."""
 
@@ -126,6 +144,8 @@ class Metrics(_Part):
     open_set: OpenSetMetrics | None
     slices: dict[Literal["speaker", "device", "session", "room"], list[SliceMetrics]]
     """By every dimension that the data knows, the least accurate first."""
+    conditions: list[ConditionMetrics]
+    """Empty where they were not asked for."""
     speakers: Count | None
     """How many speakers; null where none is known."""
     encoder: str | None
