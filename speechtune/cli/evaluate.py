@@ -98,7 +98,7 @@ def evaluate(
     has_conditions = conditions or noise is not None
     _check_options(data, stream, truth, has_conditions or train is not None)
     access = None if address is None else ServerAccess(address, authorities, certificate, private_key, key_file)
-    _check_system(checkpoint, access, model, authorities or certificate or private_key)
+    _check_system(checkpoint, access, model, authorities or certificate or private_key or key_file)
     check_out_folder(out)
     console = Console()
     clip_part = stream_part = None
@@ -145,11 +145,11 @@ def _check_options(data: Path | None, stream: Path | None, truth: Path | None, h
         raise ConfigError("--conditions, --noise and --train belong to test clips: name them (DATA)")
 
 
-def _check_system(checkpoint: Path | None, access: ServerAccess | None, model: str, tls: Path | None) -> None:
+def _check_system(checkpoint: Path | None, access: ServerAccess | None, model: str, given: Path | None) -> None:
     if checkpoint is None and access is None:
         raise ConfigError("evaluate: name a checkpoint (CKPT) or a running server (--address)")
-    if access is None and (model or tls is not None):
-        raise ConfigError("--model, --authorities, --certificate and --private-key belong to --address")
+    if access is None and (model or given is not None):
+        raise ConfigError("--model, --authorities, --certificate, --private-key and --key-file belong to --address")
 
 
 def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -> ClipPart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -215,7 +216,8 @@ def test_on_a_full_disk_an_evaluation_leaves_nothing_or_what_was_there(command, 
 
 def test_a_place_that_may_not_be_written_to_is_refused_before_the_work(place, tmp_path, capsys, monkeypatch):
     # As on a file system that is mounted to be read only, also for root.
-    monkeypatch.setattr(whole_files.os, "access", lambda path, mode: False)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **how: not mode & os.W_OK and access(path, mode, **how))
     for command in (
         "evaluate PLACE/ckpt PLACE/clips --out OUT",
         "finetune PLACE/clips --out OUT",
