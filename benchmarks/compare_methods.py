@@ -20,7 +20,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,36 +190,69 @@ def _percent(share: float | None) -> float:
 
 
 def figure(rows: Sequence[Row]) -> str:
-    """Closed-set accuracy against the number of clips a keyword, as SVG; what hears no clips is a level line."""
+    """Three panels against the number of clips a keyword, as SVG: named rightly, detected at 1 %, seconds to train.
+
+    What hears no clips is a level line, and has no seconds: it is not trained.
+    """
     shots = sorted({row.shots for row in rows if row.shots}) or [0]
-    width, height, left, top = 640, 400, 60, 30
-
-    def x(k: int) -> float:
-        return left + (width - left - 170) * (shots.index(k) / max(1, len(shots) - 1))
-
-    def y(share: float) -> float:
-        return top + (height - top - 50) * (1.0 - share / 100.0)
-
+    methods = list(dict.fromkeys(row.method for row in rows))
+    longest = max((row.seconds for row in rows if row.shots), default=0.0)
+    panels: list[tuple[str, str, float, Callable[[Row], float | None]]] = [
+        ("keywords named rightly", " %", 100.0, lambda row: row.closed),
+        ("detected at 1 % false acceptance", " %", 100.0, lambda row: row.at_one),
+        ("seconds to train", " s", _round_up(longest), lambda row: row.seconds if row.shots else None),
+    ]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"',
-        ' font-family="sans-serif" font-size="12">',
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 330" font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for share in range(0, 101, 20):
-        parts.append(f'<path d="M{left} {y(share)}H{width - 170}" stroke="#e5e7eb"/>')
-        parts.append(f'<text x="{left - 8}" y="{y(share) + 4}" text-anchor="end">{share} %</text>')
-    parts += [f'<text x="{x(k)}" y="{height - 30}" text-anchor="middle">{k}</text>' for k in shots]
-    parts.append(f'<text x="{left}" y="{height - 10}">clips a keyword; keywords named rightly</text>')
-    for colour, method in zip(_COLOURS, dict.fromkeys(row.method for row in rows), strict=False):
-        some = [row for row in rows if row.method == method]
-        points = [(x(row.shots), y(row.closed)) for row in some if row.shots]
-        if not points:
-            points = [(x(shots[0]), y(some[0].closed)), (x(shots[-1]), y(some[0].closed))]
+    for place, (title, unit, top, value) in enumerate(panels):
+        parts += [
+            f'<g transform="translate({50 + 300 * place} 40)">',
+            f'<text y="-18" font-weight="bold">{title}</text>',
+        ]
+        parts += _panel(rows, methods, shots, unit, top, value)
+        parts.append("</g>")
+    for place, (colour, method) in enumerate(zip(_COLOURS, methods, strict=False)):
+        parts.append(f'<path d="M{50 + 210 * place} 312h24" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{80 + 210 * place}" y="316">{method}</text>')
+    return "\n".join([*parts, "</svg>"])
+
+
+def _panel(
+    rows: Sequence[Row],
+    methods: Sequence[str],
+    shots: Sequence[int],
+    unit: str,
+    top: float,
+    value: Callable[[Row], float | None],
+) -> list[str]:
+    """Axes and a line per method, 230 wide and 210 high."""
+    x = {k: 230.0 * place / max(1, len(shots) - 1) for place, k in enumerate(shots)}
+    parts = []
+    for fifth in range(6):
+        level = 210.0 * (1.0 - fifth / 5.0)
+        parts.append(f'<path d="M0 {level:g}H230" stroke="#e5e7eb"/>')
+        parts.append(f'<text x="-6" y="{level + 4:g}" text-anchor="end">{top * fifth / 5:g}{unit}</text>')
+    parts += [f'<text x="{at:g}" y="228" text-anchor="middle">{k}</text>' for k, at in x.items()]
+    parts.append('<text x="115" y="246" text-anchor="middle">clips a keyword</text>')
+    for colour, method in zip(_COLOURS, methods, strict=False):
+        known = [(row.shots, level) for row in rows if row.method == method and (level := value(row)) is not None]
+        if len(known) == 1 and known[0][0] == 0:
+            known = [(shots[0], known[0][1]), (shots[-1], known[0][1])]
+        points = [(x[k], 210.0 * (1.0 - level / top)) for k, level in known]
         line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        px, py = points[-1]
-        parts.append(f'<text x="{px + 8:.1f}" y="{py + 4:.1f}" fill="{colour}">{method} {some[-1].closed:.1f} %</text>')
-    return "\n".join([*parts, "</svg>"])
+        parts += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.5" fill="{colour}"/>' for px, py in points]
+    return parts
+
+
+def _round_up(seconds: float) -> float:
+    """The next of 5, 10, 25, 50, 100, 250, … so that fifths are short numbers."""
+    top = 5.0
+    while top < seconds:
+        top *= 2.5 if f"{top:g}".startswith("1") else 2.0
+    return top
 
 
 if __name__ == "__main__":

@@ -45,16 +45,19 @@ class Setting:
         num_speakers, clips_per_speaker: the test set's.
         skill: how far the truth's logit lies above the others.
         spread: standard deviation of the skill between speakers.
+        sharpness: factor of the logits; the skill itself makes confidences honest.
     """
 
     num_speakers: int
     clips_per_speaker: int
     skill: float
     spread: float
+    sharpness: float = 1.0
 
 
 SETTINGS = (
     Setting(115, 18, 4.0, 0.5),
+    Setting(115, 18, 4.0, 0.5, sharpness=3.6),
     Setting(115, 18, 4.0, 1.5),
     Setting(115, 18, 6.0, 1.0),
     Setting(30, 30, 4.0, 1.0),
@@ -175,6 +178,7 @@ def _answers(
     num_clips = len(truth)
     logits = rng.standard_normal((num_clips, len(LABELS.labels)))
     logits[np.arange(num_clips), truth] += skill
+    logits *= setting.sharpness
     posteriors = np.exp(logits - logits.max(axis=1, keepdims=True))
     posteriors /= posteriors.sum(axis=1, keepdims=True)
     return Predictions(

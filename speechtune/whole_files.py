@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,3 +57,38 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """
     with writing_whole(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_together(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write several texts as UTF-8 into `folder`: name -> text. All take their places, or none does.
+
+    Raises:
+        OSError: as for `writing_whole`; a folder that was made for them is gone again.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with ExitStack() as stack:
+            for name, text in contents.items():
+                file = stack.enter_context(writing_whole(folder / name))
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())  # a full disk shows here, before the first one is in its place
+    except OSError:
+        if is_new:
+            folder.rmdir()
+        raise
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Why nothing can be written at `path` or on the way to it, as far as that can be told without trying; else None.
+
+    >>> why_not_writable(Path("/dev/null/report"))
+    '/dev/null is a file'
+    """
+    for place in (path.absolute(), *path.absolute().parents):
+        if place.is_dir():
+            return None if os.access(place, os.W_OK | os.X_OK) else f"{place} may not be written to"
+        if place.exists() or place.is_symlink():
+            return f"{place} is a file" if place.exists() else f"{place} leads nowhere"
+    return None

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from speechtune.whole_files import write_whole, writing_whole
+from speechtune.whole_files import why_not_writable, write_together, write_whole, writing_whole
 
 
 def test_text_and_bytes_arrive(tmp_path):
@@ -31,6 +31,29 @@ def test_a_failure_in_the_middle_leaves_the_older_file_and_nothing_else(tmp_path
         fail()
     assert (tmp_path / "a").read_text() == "old"
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_several_files_take_their_places_together_or_not_at_all(tmp_path):
+    write_together(tmp_path / "new" / "place", {"a": "größe", "b": "two"})
+    assert (tmp_path / "new" / "place" / "a").read_text(encoding="utf-8") == "größe"
+    # The second name is too long for any file system: the first one stays as it was.
+    with pytest.raises(OSError, match="too long"):
+        write_together(tmp_path / "new" / "place", {"a": "changed", "b" * 300: "never"})
+    assert (tmp_path / "new" / "place" / "a").read_text(encoding="utf-8") == "größe"
+    assert sorted(os.listdir(tmp_path / "new" / "place")) == ["a", "b"]
+    with pytest.raises(OSError, match="too long"):
+        write_together(tmp_path / "other", {"a": "one", "b" * 300: "never"})
+    assert not (tmp_path / "other").exists()
+
+
+def test_it_is_told_beforehand_what_stands_in_the_way(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "astray").symlink_to(tmp_path / "nowhere")
+    assert why_not_writable(tmp_path) is None
+    assert why_not_writable(tmp_path / "a" / "b" / "c") is None
+    assert why_not_writable(tmp_path / "file") == f"{tmp_path / 'file'} is a file"
+    assert why_not_writable(tmp_path / "file" / "deep" / "er") == f"{tmp_path / 'file'} is a file"
+    assert why_not_writable(tmp_path / "astray" / "a") == f"{tmp_path / 'astray'} leads nowhere"
 
 
 def test_a_missing_folder_is_the_callers_error(tmp_path):

@@ -49,6 +49,7 @@ def add(
 
     from speechtune.cli.finetune import show_result
     from speechtune.cli.progress import progress_bars
+    from speechtune.models.checkpoint_writing import check_destination
     from speechtune.training.acceleration import is_main_process, parse_device
     from speechtune.training.reading import TrainingData
     from speechtune.training.vocabulary import add_keywords
@@ -57,6 +58,7 @@ def add(
         data, negatives=negatives, noise=noise, speaker_pattern=speaker_pattern, more=tuple(old or ())
     )
     place = checkpoint if out is None else out
+    check_destination(place)
     with progress_bars() as progress:
         result = add_keywords(checkpoint, wanted, new, place, settings, progress, parse_device(device))
     if is_main_process():

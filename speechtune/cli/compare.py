@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption, SyntheticOption
+from speechtune.cli.options import SpeakerPatternOption, SyntheticOption, check_out_file
 from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def compare(
     from speechtune.evaluation.comparison import compare as compare_predictions
     from speechtune.evaluation.comparison_report import render_comparison, write_comparison
 
+    if out is not None:
+        check_out_file(out)
     console = Console()
     tested = None if data is None else _tested(data, speaker_pattern, synthetic, console)
     found = compare_predictions(_predictions(a, tested), _predictions(b, tested))

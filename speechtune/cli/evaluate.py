@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption, SyntheticOption
+from speechtune.cli.options import SpeakerPatternOption, SyntheticOption, check_out_folder
 from speechtune.cli.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -22,13 +22,15 @@ from speechtune.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
     from pydantic import JsonValue
     from rich.console import RenderableType
 
     from speechtune.cli.local_system import System
     from speechtune.data.clips import Clip
-    from speechtune.evaluation.conditions import ConditionMetrics
     from speechtune.evaluation.html_report import ClipPart, StreamPart
+    from speechtune.evaluation.metrics import ConditionMetrics
 
 
 def register(app: typer.Typer) -> None:
@@ -90,31 +92,32 @@ def evaluate(
     """
     from rich.console import Console
 
-    from speechtune.evaluation.html_report import ReportSource, write_html_report
+    from speechtune.evaluation.atomic_text import write_texts
+    from speechtune.evaluation.html_report import REPORT_NAME, ReportSource, html_report
 
     if address is not None and data is None and checkpoint is not None and not _is_checkpoint(checkpoint):
         checkpoint, data = None, checkpoint
     has_conditions = conditions or noise is not None
     _check_options(data, stream, truth, has_conditions or train is not None)
     access = None if address is None else ServerAccess(address, authorities, certificate, private_key, key_file)
-    _check_system(checkpoint, access, model, authorities or certificate or private_key)
+    _check_system(checkpoint, access, model, authorities or certificate or private_key or key_file)
+    check_out_folder(out)
     console = Console()
     clip_part = stream_part = None
+    files: dict[str, str] = {}
     with _system(checkpoint, access, model) as system:
         facts = dict(system.facts)
         if data is not None:
             options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic)
-            report, clip_part = _clips(system, options, out, facts)
-            console.print(report)
-            if (note := facts.get("test clips: note")) is not None:
-                console.print(f"note: {note}", style="yellow", highlight=False, markup=False)
+            clip_part = _clips(system, options, facts)
+            console.print(_clip_figures(clip_part, files))
         if stream is not None:
-            report, stream_part = _streams(system, stream, truth, out)
-            console.print(report)
-            facts["recordings"] = str(stream)
+            stream_part = _streams(system, stream, truth, facts)
+            console.print(_stream_figures(stream_part, files))
     title = f"{system.name} on " + " and ".join(path.name for path in (data, stream) if path is not None)
-    written = write_html_report(ReportSource(title, facts, clip_part, stream_part), out)
-    console.print(f"figures {out}, report {written}", highlight=False, markup=False, soft_wrap=True)
+    files[REPORT_NAME] = html_report(ReportSource(title, facts, clip_part, stream_part))
+    write_texts(out, files)
+    console.print(f"figures {out}, report {out / REPORT_NAME}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -145,83 +148,106 @@ def _check_options(data: Path | None, stream: Path | None, truth: Path | None, h
         raise ConfigError("--conditions, --noise and --train belong to test clips: name them (DATA)")
 
 
-def _check_system(checkpoint: Path | None, access: ServerAccess | None, model: str, tls: Path | None) -> None:
+def _check_system(checkpoint: Path | None, access: ServerAccess | None, model: str, given: Path | None) -> None:
     if checkpoint is None and access is None:
         raise ConfigError("evaluate: name a checkpoint (CKPT) or a running server (--address)")
-    if access is None and (model or tls is not None):
-        raise ConfigError("--model, --authorities, --certificate and --private-key belong to --address")
+    if access is None and (model or given is not None):
+        raise ConfigError("--model, --authorities, --certificate, --private-key and --key-file belong to --address")
 
 
-def _clips(
-    system: System, options: _ClipOptions, out: Path, facts: dict[str, JsonValue]
-) -> tuple[RenderableType, ClipPart]:
+def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -> ClipPart:
+    from speechtune.audio.files import read_audio
     from speechtune.cli.progress import progress_bars
     from speechtune.data.clips import fingerprint, read_clip
     from speechtune.data.judges import clips_to_test_on
-    from speechtune.data.loading import load_clips
+    from speechtune.data.loading import load_clips, load_noise
     from speechtune.evaluation.html_report import ClipPart
-    from speechtune.evaluation.metrics import write_metrics
-    from speechtune.evaluation.prediction_file import save_predictions
-    from speechtune.evaluation.report import render_report
 
     clip_set = load_clips(options.data, options.speaker_pattern)
     clips, note = clips_to_test_on(clip_set, with_synthetic=options.synthetic)
-    with progress_bars() as progress:
-        report = system.answer_clips(clips, clip_set.root, progress)
-    out.mkdir(parents=True, exist_ok=True)
-    save_predictions(report.predictions, out / "predictions.jsonl")
+    # Whatever may be wrong is read before the clips are scored, which takes minutes.
+    noises = [] if options.noise is None else [read_audio(path) for path in load_noise(options.noise)]
+    leaks = None if options.train is None else _leaks(options.train, options.speaker_pattern, clips)
     version = fingerprint(clip_set.with_clips(clips))
-    metrics = report.metrics.model_copy(update={"data_fingerprint": version})
-    write_metrics(metrics, out)
     facts["test clips"] = str(options.data)
     facts["test clips: fingerprint"] = version
-    if note is not None:
-        facts["test clips: note"] = note
-    part = ClipPart(
-        metrics,
-        report.predictions,
-        lambda row: read_clip(clips[row]),
-        _conditions(system, clips, options) if options.conditions else (),
-        None if options.train is None else _leaks(options, clips),
+    with progress_bars() as progress:
+        report = system.answer_clips(clips, clip_set.root, progress)
+    notes = [] if note is None else [note]
+    found = report.metrics.model_copy(
+        update={
+            "data_fingerprint": version,
+            "conditions": _conditions(system, clips, noises) if options.conditions else [],
+            "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings],
+        }
     )
-    return render_report(metrics), part
+    return ClipPart(found, report.predictions, lambda row: read_clip(clips[row]), leaks)
 
 
-def _conditions(system: System, clips: tuple[Clip, ...], options: _ClipOptions) -> list[ConditionMetrics]:
-    from speechtune.audio.files import read_audio
+def _clip_figures(part: ClipPart, files: dict[str, str]) -> RenderableType:
+    """Put the files of a part into `files`, and return what a person reads."""
+    from speechtune.evaluation.figures_file import figures_text
+    from speechtune.evaluation.metrics import METRICS_NAME
+    from speechtune.evaluation.prediction_file import PREDICTIONS_NAME, predictions_text
+    from speechtune.evaluation.report import render_report
+
+    files[PREDICTIONS_NAME] = predictions_text(part.predictions)
+    files[METRICS_NAME] = figures_text(part.metrics)
+    return render_report(part.metrics)
+
+
+def _conditions(system: System, clips: tuple[Clip, ...], noises: list[NDArray[np.float32]]) -> list[ConditionMetrics]:
     from speechtune.cli.progress import progress_bars
-    from speechtune.data.loading import load_noise
     from speechtune.evaluation.conditions import score_conditions
 
-    noises = [] if options.noise is None else [read_audio(path) for path in load_noise(options.noise)]
     with progress_bars() as progress:
         return score_conditions(system.scorer, clips, noises, progress=progress)
 
 
-def _leaks(options: _ClipOptions, tested: tuple[Clip, ...]) -> list[str]:
+def _leaks(train: Path, speaker_pattern: str | None, tested: tuple[Clip, ...]) -> list[str]:
     from speechtune.data.leaks import find_leaks
     from speechtune.data.loading import load_clips
 
-    train = load_clips(options.train or options.data, options.speaker_pattern)
-    learnt = [clip for clip in train.clips if clip.split in (None, "train")]
+    learnt = [clip for clip in load_clips(train, speaker_pattern).clips if clip.split in (None, "train")]
     return [
         f"The {leak.kind} {leak.what} is in {len(leak.train)} training clips and {len(leak.test)} test clips."
         for leak in find_leaks(learnt, tested)
     ]
 
 
-def _streams(system: System, stream: Path, truth: Path | None, out: Path) -> tuple[RenderableType, StreamPart]:
+def _warnings(facts: dict[str, JsonValue], leaks: list[str] | None) -> list[str]:
+    """What makes the figures flatter, as far as the checkpoint and the training data tell."""
+    warnings = []
+    if facts["test clips: fingerprint"] == facts.get("training: data_fingerprint"):
+        warnings.append("these are the very clips that the model was trained on: the figures say nothing about others")
+    if leaks:
+        warnings.append(
+            f"{len(leaks)} speakers, sessions or recordings are in training and test, so that the figures flatter; "
+            f"the first: {leaks[0].rstrip('.')}"
+        )
+    return warnings
+
+
+def _streams(system: System, stream: Path, truth: Path | None, facts: dict[str, JsonValue]) -> StreamPart:
     from speechtune.cli.progress import progress_bars
     from speechtune.evaluation.html_report import StreamPart
-    from speechtune.evaluation.recordings import find_recordings, read_part
-    from speechtune.evaluation.stream_metrics import write_stream_metrics
-    from speechtune.evaluation.stream_report import render_stream_report
+    from speechtune.evaluation.recordings import check_words, find_recordings, fingerprint_recordings, read_part
 
     recordings = find_recordings(stream, truth)
+    check_words(recordings, system.scorer.labels.keywords)
+    facts["recordings"] = str(stream)
+    facts["recordings: fingerprint"] = fingerprint_recordings(recordings)
     with progress_bars() as progress:
         listening, metrics = system.answer_streams(recordings, progress)
-    out.mkdir(parents=True, exist_ok=True)
-    write_stream_metrics(metrics, out)
     heard = {one.recording.name: one for one in listening.heard}
-    part = StreamPart(metrics, lambda name, start, end: read_part(heard[name].recording, start, end))
-    return render_stream_report(metrics), part
+    return StreamPart(metrics, lambda name, start, end: read_part(heard[name].recording, start, end))
+
+
+def _stream_figures(part: StreamPart, files: dict[str, str]) -> RenderableType:
+    """As for clips."""
+    from speechtune.evaluation.figures_file import figures_text
+    from speechtune.evaluation.stream_metrics import STREAM_METRICS_NAME
+    from speechtune.evaluation.stream_report import render_stream_report
+
+    files[STREAM_METRICS_NAME] = figures_text(part.metrics)
+    return render_stream_report(part.metrics)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speechtune.cli.options import CheckpointArgument
+from speechtune.cli.options import CheckpointArgument, check_out_file
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +21,7 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Linear layers in int8: a third of the size, faster.")] = False,
 ) -> None:
     """Export a checkpoint as ONNX: float32[B, N] at 16 kHz to logits and posteriors, labels and settings included."""
+    check_out_file(out)
     from speechtune.models.checkpoint import load_checkpoint
     from speechtune.models.export import export_onnx
 

@@ -58,10 +58,12 @@ def finetune(
     chosen = keywords_from(keywords)
 
     from speechtune.cli.progress import progress_bars
+    from speechtune.models.checkpoint_writing import check_destination
     from speechtune.training.acceleration import is_main_process, parse_device
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
 
+    check_destination(out)
     with progress_bars() as progress:
         wanted = TrainingData(data, chosen, shots, negatives, noise, speaker_pattern)
         result = run(wanted, out, settings, progress, start=from_, device=parse_device(device))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speechtune.errors import ConfigError
+from speechtune.whole_files import why_not_writable
 
 CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per label, or a manifest (.jsonl, .csv).")]
@@ -22,6 +23,27 @@ SyntheticOption = Annotated[
 AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the server.")]
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
+
+
+def check_out_file(path: Path) -> None:
+    """Refuse a file that cannot be written; ask before the work, not after it.
+
+    Raises:
+        ConfigError: a folder is there, a file is on the way, or nothing may be written there.
+    """
+    reason = f"{path} is a folder" if path.is_dir() else why_not_writable(path.absolute().parent)
+    if reason is not None:
+        raise ConfigError(f"--out {path}: cannot be written ({reason}); name a file")
+
+
+def check_out_folder(path: Path) -> None:
+    """The same for a folder that files are written into, whatever else is in it.
+
+    Raises:
+        ConfigError: a file is there or on the way, or nothing may be written there.
+    """
+    if reason := why_not_writable(path):
+        raise ConfigError(f"--out {path}: cannot be written ({reason}); name a folder")
 
 
 def keywords_from(text: str | None, option: str = "--keywords") -> tuple[str, ...] | None:

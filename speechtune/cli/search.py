@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speechtune.cli.options import DataArgument, SpeakerPatternOption, keywords_from
+from speechtune.cli.options import DataArgument, SpeakerPatternOption, check_out_file, keywords_from
 from speechtune.errors import ConfigError
 from speechtune.recipe_files import load_recipe
 from speechtune.whole_files import write_whole
@@ -37,6 +37,7 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
+    check_out_file(out)
     settings = load_recipe(recipe, set_ or [])
     chosen = keywords_from(keywords)
 

@@ -41,15 +41,21 @@ def threshold(
 
     from speechtune.cli.progress import progress_bars
     from speechtune.evaluation.listening import ListeningSettings, listen
-    from speechtune.evaluation.recordings import find_recordings
-    from speechtune.evaluation.stream_operating_point import choose_stream_thresholds
+    from speechtune.evaluation.recordings import check_words, find_recordings
+    from speechtune.evaluation.stream_operating_point import check_rate, choose_stream_thresholds
     from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
+    from speechtune.models.checkpoint_writing import check_destination
     from speechtune.streaming.activity import SileroActivity
 
+    if out is not None:
+        check_destination(out)
+    check_rate(fa_per_hour)
     loaded = load_checkpoint(checkpoint)
     settings = ListeningSettings(loaded.recipe.detector, loaded.recipe.endpointing)
+    recordings = find_recordings(stream, truth)
+    check_words(recordings, loaded.classifier.labels.keywords)
     with progress_bars() as progress:
-        listening = listen(loaded.scorer(), SileroActivity(), find_recordings(stream, truth), settings, progress)
+        listening = listen(loaded.scorer(), SileroActivity(), recordings, settings, progress)
     point = choose_stream_thresholds(listening, fa_per_hour)
     console = Console()
     console.print(_table(dict(loaded.thresholds), point))

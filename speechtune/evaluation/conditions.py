@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
@@ -20,7 +19,9 @@ from speechtune.data.clips import Clip, read_clip
 from speechtune.errors import DataError
 from speechtune.evaluation.clipwise import BATCH_CLIPS, Progress
 from speechtune.evaluation.confusion import ratio
-from speechtune.evaluation.intervals import groups_of, rate_interval, resampled_weights
+from speechtune.evaluation.intervals import groups_of
+from speechtune.evaluation.metrics import ConditionMetrics
+from speechtune.evaluation.resampling import share_intervals
 from speechtune.labels import UNKNOWN
 from speechtune.streaming.config import Scorer
 
@@ -32,25 +33,6 @@ _DECAY = np.log(1000.0)  # an amplitude has fallen by 60 dB
 
 Change = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 """A clip's window, and numbers that depend on the clip alone, to what is heard."""
-
-
-class ConditionMetrics(BaseModel):
-    """One condition; intervals are of 95 % and resample speakers, or clips where no speaker is known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: str
-    """`clean`, `noise`, `room`, `speed` or `level`."""
-    value: float
-    """SNR in dB, reverberation time in s, factor of speed, or change of level in dB."""
-    name: str
-    num_clips: int = Field(ge=0)
-    closed_set_accuracy: float | None
-    closed_set_interval: tuple[float, float] | None
-    detection_rate: float | None
-    """Keyword clips detected under their own name at the model's thresholds."""
-    false_accept_rate: float | None
-    """`_unknown_` clips that pass a threshold."""
 
 
 @dataclass(frozen=True)
@@ -190,30 +172,20 @@ def _metrics(
     passed = np.where(scores >= levels, scores, -1.0)
     reported = np.where(passed.max(axis=1) >= 0.0, passed.argmax(axis=1), -1)
     keywords, unknown = truth < num_keywords, truth == labels.unknown_index
-    right = scores.argmax(axis=1) == truth
-    closed = ratio(float(right[keywords].sum()), float(keywords.sum()))
+    named = (scores.argmax(axis=1) == truth) & keywords
+    detected, accepted = (reported == truth) & keywords, (reported >= 0) & unknown
+    groups = groups_of([clip.speaker for clip in clips])
+    intervals = share_intervals([named, detected, accepted], [keywords, keywords, unknown], groups, _NUM_RESAMPLES)
+    of_named, of_detected, of_accepted = (None if found is None else found.ends for found in intervals)
     return ConditionMetrics(
         kind=condition.kind,
         value=condition.value,
         name=condition.name,
         num_clips=len(clips),
-        closed_set_accuracy=closed,
-        closed_set_interval=None if closed is None else _interval(closed, right[keywords], clips, keywords),
-        detection_rate=ratio(float((reported == truth)[keywords].sum()), float(keywords.sum())),
-        false_accept_rate=ratio(float((reported[unknown] >= 0).sum()), float(unknown.sum())),
+        closed_set_accuracy=ratio(float(named.sum()), float(keywords.sum())),
+        closed_set_interval=of_named,
+        detection_rate=ratio(float(detected.sum()), float(keywords.sum())),
+        detection_interval=of_detected,
+        false_accept_rate=ratio(float(accepted.sum()), float(unknown.sum())),
+        false_accept_interval=of_accepted,
     )
-
-
-def _interval(
-    rate: float, right: NDArray[np.bool_], clips: Sequence[Clip], mask: NDArray[np.bool_]
-) -> tuple[float, float] | None:
-    groups = groups_of([clip.speaker for clip, taken in zip(clips, mask, strict=True) if taken])
-    if groups.num_groups < 2:
-        return None
-    hits = np.bincount(groups.of_clip, weights=right, minlength=groups.num_groups)
-    totals = np.bincount(groups.of_clip, minlength=groups.num_groups)
-    resampled = np.concatenate(
-        [(weights @ hits) / (weights @ totals) for weights in resampled_weights(groups, _NUM_RESAMPLES, seed=0)]
-    )
-    found = rate_interval(rate, resampled, groups.num_groups, len(right))
-    return None if found is None else (found.low, found.high)

@@ -20,8 +20,13 @@ def write_figures(figures: BaseModel, path: Path) -> Path:
     Raises:
         ConfigError: the file cannot be written.
     """
-    write_text(path, json.dumps(figures.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, figures_text(figures))
     return path
+
+
+def figures_text(figures: BaseModel) -> str:
+    """What `write_figures` writes."""
+    return json.dumps(figures.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_figures(kind: type[Figures], path: Path) -> Figures:

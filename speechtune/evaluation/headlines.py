@@ -6,7 +6,7 @@ as often as a resample drew it. With every weight 1 they are equal; tests hold t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 
 from speechtune.evaluation.calibration import bin_of, expected_calibration_error
 from speechtune.evaluation.confusion import accuracy, closed_set_accuracy, confusion_matrix, macro_f1
-from speechtune.evaluation.detection import detection_at_far, why_unmeasurable
+from speechtune.evaluation.detection import detection_at_far, equal_error_rate, unseen_negatives, why_unmeasurable
 from speechtune.evaluation.intervals import (
     NUM_RESAMPLES,
     Groups,
     Interval,
+    Z,
+    corrected_interval,
     groups_of,
     rate_interval,
-    reflected_interval,
     resampled_weights,
 )
 from speechtune.evaluation.predictions import Predictions
+from speechtune.evaluation.resampling import Weighted, divide, per_group, weighted_share
 
 FALSE_ACCEPT_RATES = (0.05, 0.01)
+EQUAL_ERROR_RATE = "equal_error_rate"
 CALIBRATION_ERROR = "expected_calibration_error"
-
-Weighted = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""Group weights int64[R, G] to a figure float64[R], NaN where it is undefined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,7 @@ class Headline:
         resample: the figure for given group weights.
         clips: bool[N], the clips it is a share of.
         is_error: smaller is better.
+        chance: of a figure that noise makes larger (a calibration error) what noise alone may make it; None of others.
     """
 
     name: str
@@ -51,14 +52,15 @@ class Headline:
     resample: Weighted
     clips: NDArray[np.bool_]
     is_error: bool = False
+    chance: float | None = None
 
     def interval(self, resampled: NDArray[np.float64], groups: Groups) -> Interval | None:
         """The 95 % interval from float64[R] resampled values; None where `intervals` gives none."""
         if self.value is None:
             return None
         num_groups = groups.num_among(self.clips)
-        if self.is_error:
-            return reflected_interval(self.value, resampled, num_groups)
+        if self.chance is not None:
+            return corrected_interval(self.value, resampled, num_groups, self.chance)
         return rate_interval(self.value, resampled, num_groups, int(self.clips.sum()))
 
 
@@ -66,25 +68,33 @@ def headlines(predictions: Predictions, groups: Groups) -> tuple[Headline, ...]:
     """Every headline of these clips, resampled by `groups`, in the order of the report."""
     every, keywords = np.ones(len(predictions), dtype=np.bool_), predictions.is_keyword
     confusion = confusion_matrix(predictions.truth, predictions.predicted, len(predictions.labels.labels))
-    confidence, correct = predictions.posteriors.max(axis=1), predictions.predicted == predictions.truth
+    correct = predictions.predicted == predictions.truth
     no_clips = None if len(predictions) else "there are no clips"
     no_keywords = None if keywords.any() else "there are no keyword clips"
     named = predictions.best_keyword == predictions.truth
-    calibration_error = expected_calibration_error(confidence, correct)
-    weighted_error = _weighted_calibration_error(confidence, correct, groups)
     return (
-        Headline("accuracy", accuracy(confusion), no_clips, _weighted_share(correct, every, groups), every),
+        Headline("accuracy", accuracy(confusion), no_clips, weighted_share(correct, every, groups), every),
         Headline(
             "closed_set_accuracy",
             closed_set_accuracy(predictions),
             no_keywords,
-            _weighted_share(named, keywords, groups),
+            weighted_share(named, keywords, groups),
             keywords,
         ),
         Headline("macro_f1", macro_f1(confusion), no_clips, _weighted_macro_f1(predictions, groups), every),
         *(_detection(predictions, groups, target) for target in FALSE_ACCEPT_RATES),
-        Headline(CALIBRATION_ERROR, calibration_error, no_clips, weighted_error, every, is_error=True),
+        _equal_error(predictions, groups),
+        _calibration(predictions, groups, no_clips),
     )
+
+
+def unseen_headlines(predictions: Predictions, groups: Groups) -> tuple[Headline, ...]:
+    """Detection rates where the negative clips are of words that the model was not shown, in the order of the report.
+
+    They belong to one model: two models were shown different words, so that `comparison` has no use for them.
+    """
+    unseen = unseen_negatives(predictions)
+    return tuple(_detection(predictions, groups, target, unseen) for target in FALSE_ACCEPT_RATES)
 
 
 def headline_intervals(
@@ -117,36 +127,35 @@ def resample_headlines(
     }
 
 
-def detection_name(target: float) -> str:
-    """The headline's name of a detection rate at a false-acceptance rate.
+def detection_name(target: float, unseen: bool = False) -> str:
+    """The headline's name of a detection rate at a false-acceptance rate, of all other words or of unseen ones.
 
     >>> detection_name(0.05)
     'detection_rate_at_far@0.05'
     """
-    return f"detection_rate_at_far@{target:g}"
+    return f"detection_rate_at_far{'_unseen' if unseen else ''}@{target:g}"
 
 
-def _detection(predictions: Predictions, groups: Groups, target: float) -> Headline:
-    found = detection_at_far(predictions, target)
-    weighted = _weighted_detection(predictions, groups, target)
-    return Headline(detection_name(target), found.rate, found.reason, weighted, predictions.is_keyword)
+def _detection(
+    predictions: Predictions, groups: Groups, target: float, unseen: NDArray[np.bool_] | None = None
+) -> Headline:
+    kind = "_unknown_" if unseen is None else "unseen `_unknown_`"
+    negatives = predictions.is_unknown if unseen is None else unseen
+    found = detection_at_far(predictions, target, negatives, kind)
+    reason = found.reason
+    if unseen is not None and not predictions.negatives_known:
+        reason = "which words the system was trained on as negatives is not known"
+    weighted = _weighted_detection(predictions, groups, target, negatives)
+    return Headline(detection_name(target, unseen is not None), found.rate, reason, weighted, predictions.is_keyword)
 
 
-def _per_group(values: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
-    """Sum float64[N] over the clips of every group: float64[G]."""
-    return np.bincount(groups.of_clip, weights=values, minlength=groups.num_groups).astype(np.float64)
-
-
-def _divide(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    result = np.full(np.broadcast(numerator, denominator).shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
-
-
-def _weighted_share(hits: NDArray[np.bool_], among: NDArray[np.bool_], groups: Groups) -> Weighted:
-    of_hits = _per_group((hits & among).astype(np.float64), groups)
-    of_all = _per_group(among.astype(np.float64), groups)
-    return lambda weights: _divide(weights @ of_hits, weights @ of_all)
+def _equal_error(predictions: Predictions, groups: Groups) -> Headline:
+    value = equal_error_rate(predictions)
+    reason = "it needs both keyword clips and _unknown_ clips" if value is None else None
+    keywords, negatives = predictions.is_keyword, predictions.is_unknown
+    # It is a share of both; the fewer tell how well it is known.
+    fewer = keywords if keywords.sum() <= negatives.sum() else negatives
+    return Headline(EQUAL_ERROR_RATE, value, reason, _weighted_equal_error(predictions, groups), fewer, is_error=True)
 
 
 def _weighted_macro_f1(predictions: Predictions, groups: Groups) -> Weighted:
@@ -154,37 +163,61 @@ def _weighted_macro_f1(predictions: Predictions, groups: Groups) -> Weighted:
     labels = np.arange(num_labels)
     said, answered = predictions.truth[:, None] == labels, predictions.predicted[:, None] == labels
     per_label = [
-        np.stack([_per_group(column.astype(np.float64), groups) for column in counted.T], axis=1)
+        np.stack([per_group(column.astype(np.float64), groups) for column in counted.T], axis=1)
         for counted in (said & answered, said, answered)
     ]
 
     def resample(weights: NDArray[np.int64]) -> NDArray[np.float64]:
         hits, said_, answered_ = (weights @ counts for counts in per_label)
-        f1 = np.where(said_ > 0, np.nan_to_num(_divide(2 * hits, said_ + answered_)), 0.0)
-        return _divide(f1.sum(axis=1), (said_ > 0).sum(axis=1).astype(np.float64))
+        f1 = np.where(said_ > 0, np.nan_to_num(divide(2 * hits, said_ + answered_)), 0.0)
+        return divide(f1.sum(axis=1), (said_ > 0).sum(axis=1).astype(np.float64))
 
     return resample
 
 
-def _weighted_calibration_error(
-    confidence: NDArray[np.float32], correct: NDArray[np.bool_], groups: Groups
-) -> Weighted:
+def _calibration(predictions: Predictions, groups: Groups, no_clips: str | None) -> Headline:
+    confidence, correct = predictions.posteriors.max(axis=1), predictions.predicted == predictions.truth
+    value = expected_calibration_error(confidence, correct)
     bins = bin_of(confidence)
     gaps = np.zeros((groups.num_groups, int(bins.max(initial=0)) + 1))
     np.add.at(gaps, (groups.of_clip, bins), confidence - correct.astype(np.float64))
-    of_all = _per_group(np.ones(len(confidence)), groups)
-    return lambda weights: _divide(np.abs(weights @ gaps).sum(axis=1), weights @ of_all)
+    of_all = per_group(np.ones(len(confidence)), groups)
+    every = np.ones(len(confidence), dtype=np.bool_)
+    return Headline(
+        CALIBRATION_ERROR,
+        value,
+        no_clips,
+        lambda weights: divide(np.abs(weights @ gaps).sum(axis=1), weights @ of_all),
+        every,
+        is_error=True,
+        chance=_chance_gap(gaps) / max(len(confidence), 1),
+    )
 
 
-def _weighted_detection(predictions: Predictions, groups: Groups, target: float) -> Weighted:
+def _chance_gap(gaps: NDArray[np.float64]) -> float:
+    """What the sum of absolute bin gaps float64[G, bins] stays below in 97.5 % of sets, if the true ones are 0.
+
+    Each bin's sum over the groups is about normal; the mean of its absolute value is the root of 2 / pi deviations.
+    """
+    num_groups = len(gaps)
+    if num_groups < 2:
+        return 0.0
+    variance = num_groups * gaps.var(axis=0, ddof=1)
+    mean = math.sqrt(2.0 / math.pi) * np.sqrt(variance).sum()
+    return float(mean + Z * math.sqrt((1.0 - 2.0 / math.pi) * variance.sum()))
+
+
+def _weighted_detection(
+    predictions: Predictions, groups: Groups, target: float, is_negative: NDArray[np.bool_]
+) -> Weighted:
     scores, keywords = predictions.keyword_score, predictions.is_keyword
     hits = np.flatnonzero(keywords & (predictions.best_keyword == predictions.truth))
     hits = hits[np.argsort(-scores[hits], kind="stable")]
-    negatives = np.flatnonzero(predictions.is_unknown)
+    negatives = np.flatnonzero(is_negative)
     negatives = negatives[np.argsort(-scores[negatives], kind="stable")]
     # How many hits score above each negative: those that a threshold just above it lets through.
     num_above = np.searchsorted(-scores[hits], -scores[negatives], side="left")
-    of_keywords = _per_group(keywords.astype(np.float64), groups)
+    of_keywords = per_group(keywords.astype(np.float64), groups)
 
     def resample(weights: NDArray[np.int64]) -> NDArray[np.float64]:
         if why_unmeasurable(target, len(negatives), int(keywords.sum())):
@@ -196,6 +229,37 @@ def _weighted_detection(predictions: Predictions, groups: Groups, target: float)
         detected = np.cumsum(weights[:, groups.of_clip[hits]], axis=1)
         detected = np.concatenate([np.zeros((len(weights), 1)), detected], axis=1)
         found = detected[np.arange(len(weights)), num_above[first_refused]]
-        return np.where(total > 0, _divide(found, weights @ of_keywords), np.nan)
+        return np.where(total > 0, divide(found, weights @ of_keywords), np.nan)
+
+    return resample
+
+
+def _weighted_equal_error(predictions: Predictions, groups: Groups) -> Weighted:
+    scores, keywords, unknown = predictions.keyword_score, predictions.is_keyword, predictions.is_unknown
+    hits = keywords & (predictions.best_keyword == predictions.truth)
+    order = np.flatnonzero(hits | unknown)
+    order = order[np.argsort(-scores[order], kind="stable")]
+    # Thresholds from the highest down; of equal scores all are let through or none.
+    ends = np.flatnonzero(np.diff(scores[order], append=-1.0))
+    group, is_hit = groups.of_clip[order], hits[order]
+    of_keywords, of_unknown = per_group(keywords, groups), per_group(unknown, groups)
+
+    def resample(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        if not len(order):
+            return np.full(len(weights), np.nan)
+        drawn = weights[:, group]
+        accepted = divide(np.cumsum(drawn * ~is_hit, axis=1)[:, ends], (weights @ of_unknown)[:, None])
+        detected = divide(np.cumsum(drawn * is_hit, axis=1)[:, ends], (weights @ of_keywords)[:, None])
+        gap = accepted + detected - 1.0  # rises from -1, with nothing let through
+        rows = np.arange(len(weights))
+        after = (gap <= 0.0).sum(axis=1) - 1
+        before = np.minimum(after + 1, gap.shape[1] - 1)
+        above = after < 0  # already the highest score lets too many through
+        gap_after = np.where(above, -1.0, gap[rows, after])
+        miss_after = np.where(above, 1.0, 1.0 - detected[rows, after])
+        gap_before, miss_before = gap[rows, before], 1.0 - detected[rows, before]
+        share = np.where(before == after, 1.0, divide(gap_before, gap_before - gap_after))
+        found: NDArray[np.float64] = miss_before + share * (miss_after - miss_before)
+        return found
 
     return resample

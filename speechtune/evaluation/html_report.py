@@ -18,7 +18,6 @@ from pydantic import JsonValue
 
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.evaluation.atomic_text import write_text
-from speechtune.evaluation.conditions import ConditionMetrics
 from speechtune.evaluation.metrics import Metrics
 from speechtune.evaluation.predictions import Predictions
 from speechtune.evaluation.report_media import clip_media
@@ -48,14 +47,12 @@ class ClipPart:
     Attributes:
         metrics, predictions: as measured.
         read: gives the audio of a clip.
-        conditions: the same clips, noisier and so on; empty: not measured.
         leaks: what training and test share, one sentence each; None: not looked for.
     """
 
     metrics: Metrics
     predictions: Predictions
     read: ReadClip
-    conditions: Sequence[ConditionMetrics] = ()
     leaks: Sequence[str] | None = None
 
 
@@ -118,7 +115,6 @@ def _clip_document(part: ClipPart) -> dict[str, Any]:
         "keywords": list(part.predictions.labels.keywords),
         "rows": [_row(part, row, row in playable) for row in rows],
         "num_wrong": int((part.predictions.predicted != part.predictions.truth).sum()),
-        "conditions": [condition.model_dump(mode="json") for condition in part.conditions],
         "leaks": None if part.leaks is None else list(part.leaks),
     }
 

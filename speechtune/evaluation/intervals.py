@@ -40,6 +40,11 @@ class Interval:
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """`low` and `high`, as figures are written."""
+        return self.low, self.high
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -151,18 +156,24 @@ def difference_interval(
     return Interval(max(difference - half, -1.0), min(difference + half, 1.0))
 
 
-def reflected_interval(value: float, resampled: NDArray[np.float64], num_groups: int) -> Interval | None:
-    """The interval of a figure that noise makes larger (a calibration error): the bootstrap's percentiles, reflected.
+def corrected_interval(value: float, resampled: NDArray[np.float64], num_groups: int, chance: float) -> Interval | None:
+    """The interval of a figure that noise makes larger (a calibration error), within 0 and 1.
 
-    Each resample adds the same upward bias once more; reflecting the percentiles at `value` takes it out (the "basic"
-    bootstrap of Davison and Hinkley 1997). Student's t widens it for few speakers. The result stays within 0 and 1.
+    Each resample adds the same upward bias once more, so that their mean tells it and it is taken out (Efron and
+    Tibshirani 1993); around what is left Student's t on the bootstrap's standard error. Near 0 resamples show less than
+    the whole bias: the lower end is therefore at most `value` less what chance alone may add.
+
+    Args:
+        value, resampled, num_groups: as in `rate_interval`.
+        chance: the figure that a faultless model is not above in 97.5 % of such sets of clips.
     """
-    if _bootstrap_variance(resampled, num_groups) is None:
+    variance = _bootstrap_variance(resampled, num_groups)
+    if variance is None:
         return None
-    reach = student_quantile(_degrees(resampled, num_groups)) * math.sqrt(num_groups / (num_groups - 1))
-    tail = 0.5 * math.erfc(reach / math.sqrt(2.0))
-    low, high = np.nanquantile(resampled, [tail, 1.0 - tail])
-    return Interval(float(np.clip(2.0 * value - high, 0.0, 1.0)), float(np.clip(2.0 * value - low, 0.0, 1.0)))
+    middle = 2.0 * value - float(np.nanmean(resampled))
+    half = student_quantile(_degrees(resampled, num_groups)) * math.sqrt(variance)
+    low, high = min(middle - half, value - chance), middle + half
+    return Interval(float(np.clip(low, 0.0, 1.0)), float(np.clip(high, 0.0, 1.0)))
 
 
 def _bootstrap_variance(resampled: NDArray[np.float64], num_groups: int) -> float | None:

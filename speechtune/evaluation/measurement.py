@@ -9,22 +9,18 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from speechtune.evaluation.calibration import reliability
-from speechtune.evaluation.confusion import collapsed_onto, confusion_matrix, label_scores
-from speechtune.evaluation.detection import (
-    DetectionAtFar,
-    det_curve,
-    detection_at_far,
-    equal_error_rate,
-    unseen_negatives,
-)
+from speechtune.evaluation.confusion import LabelScores, collapsed_onto, confusion_matrix, label_scores
+from speechtune.evaluation.detection import det_curve, detection_at_far
 from speechtune.evaluation.headlines import (
     CALIBRATION_ERROR,
+    EQUAL_ERROR_RATE,
     FALSE_ACCEPT_RATES,
     detection_name,
     headlines,
     resample_headlines,
+    unseen_headlines,
 )
-from speechtune.evaluation.intervals import FEW_SPEAKERS, NUM_RESAMPLES, Groups, groups_of
+from speechtune.evaluation.intervals import FEW_SPEAKERS, NUM_RESAMPLES, Groups, Interval, groups_of
 from speechtune.evaluation.metrics import (
     DetMetrics,
     LabelMetrics,
@@ -37,9 +33,9 @@ from speechtune.evaluation.metrics import (
 from speechtune.evaluation.open_set import taken_words
 from speechtune.evaluation.predictions import Predictions
 from speechtune.evaluation.robustness import DIMENSIONS, slices
+from speechtune.evaluation.row_intervals import RowIntervals
 
 MAX_DET_POINTS = 200
-_UNSEEN = "detection_rate_at_far_unseen"
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -75,11 +71,10 @@ def measure(
         num_resamples, seed: of the bootstrap.
     """
     groups = groups_of(predictions.speakers)
-    lines = {line.name: line for line in headlines(predictions, groups)}
+    lines = {line.name: line for line in headlines(predictions, groups) + unseen_headlines(predictions, groups)}
     resampled = resample_headlines(tuple(lines.values()), groups, num_resamples, seed)
     intervals = {name: line.interval(resampled[name], groups) for name, line in lines.items()}
-    unseen = unseen_negatives(predictions)
-    at_far = [detection_at_far(predictions, target, unseen, "unseen `_unknown_`") for target in FALSE_ACCEPT_RATES]
+    rows = RowIntervals(predictions, groups, num_resamples, seed)
     of_name = {name: line.value for name, line in lines.items()}
     return Metrics(
         num_clips=len(predictions),
@@ -87,18 +82,19 @@ def measure(
         closed_set_accuracy=of_name["closed_set_accuracy"],
         macro_f1=of_name["macro_f1"],
         detection_rate_at_far={f"{target:g}": of_name[detection_name(target)] for target in FALSE_ACCEPT_RATES},
-        detection_rate_at_far_unseen={f"{found.target:g}": found.rate for found in at_far},
-        equal_error_rate=equal_error_rate(predictions),
+        detection_rate_at_far_unseen={
+            f"{target:g}": of_name[detection_name(target, unseen=True)] for target in FALSE_ACCEPT_RATES
+        },
+        equal_error_rate=of_name[EQUAL_ERROR_RATE],
         expected_calibration_error=of_name[CALIBRATION_ERROR],
-        intervals={name: None if found is None else (found.low, found.high) for name, found in intervals.items()},
+        intervals={name: _ends(found) for name, found in intervals.items()},
         intervals_resample=groups.unit,
-        **_tables(predictions),
+        **_tables(predictions, rows),
         speakers=num_speakers(predictions),
         **asdict(provenance or Provenance()),
         findings=_findings(predictions, groups),
         not_measured=(
             {name: line.reason for name, line in lines.items() if line.reason is not None}
-            | {f"{_UNSEEN}@{found.target:g}": _unseen_reason(predictions, found) for found in at_far if found.reason}
             | _why_not(predictions, groups, provenance or Provenance())
         ),
     )
@@ -109,7 +105,7 @@ def num_speakers(predictions: Predictions) -> int | None:
     return len({speaker for speaker in predictions.speakers if speaker is not None}) or None
 
 
-def _tables(predictions: Predictions) -> dict[str, Any]:
+def _tables(predictions: Predictions, intervals: RowIntervals) -> dict[str, Any]:
     names = predictions.labels.labels
     confusion = confusion_matrix(predictions.truth, predictions.predicted, len(names))
     confidence, correct = predictions.posteriors.max(axis=1), predictions.predicted == predictions.truth
@@ -119,16 +115,41 @@ def _tables(predictions: Predictions) -> dict[str, Any]:
         words = _forms(TakenWordMetrics, taken_words(predictions, at_far.threshold))
         open_set = OpenSetMetrics(false_accept_rate=at_far.target, threshold=at_far.threshold, words=words)
     found = {dimension: slices(predictions, dimension, at_far.threshold) for dimension in DIMENSIONS}
+    points = det_curve(predictions, MAX_DET_POINTS)
     return {
-        "per_label": dict(zip(names, _forms(LabelMetrics, label_scores(confusion)), strict=True)),
+        "per_label": dict(zip(names, _label_rows(label_scores(confusion), intervals), strict=True)),
         "confusion": {
             said: dict(zip(names, row, strict=True)) for said, row in zip(names, confusion.tolist(), strict=True)
         },
-        "reliability": _forms(ReliabilityMetrics, reliability(confidence, correct)),
-        "det": _forms(DetMetrics, det_curve(predictions, MAX_DET_POINTS)),
+        "confusion_intervals": {
+            said: {answered: _ends(interval) for answered, interval in row.items()}
+            for said, row in intervals.confusion().items()
+        },
+        "reliability": [
+            ReliabilityMetrics(**asdict(row), accuracy_interval=_ends(interval))
+            for row, interval in zip(reliability(confidence, correct), intervals.reliability(), strict=True)
+        ],
+        "det": [
+            DetMetrics(**asdict(point), false_accept_interval=_ends(accepted), miss_interval=_ends(missed))
+            for point, (accepted, missed) in zip(points, intervals.det(points), strict=True)
+        ],
         "open_set": open_set,
+        "conditions": [],
         "slices": {dimension: _forms(SliceMetrics, parts) for dimension, parts in found.items() if parts},
     }
+
+
+def _label_rows(scores: Iterable[LabelScores], intervals: RowIntervals) -> list[LabelMetrics]:
+    return [
+        LabelMetrics(
+            **asdict(row), precision_interval=_ends(precision), recall_interval=_ends(recall), f1_interval=_ends(f1)
+        )
+        for row, (precision, recall, f1) in zip(scores, intervals.labels(), strict=True)
+    ]
+
+
+def _ends(interval: Interval | None) -> tuple[float, float] | None:
+    return None if interval is None else interval.ends
 
 
 def _forms(form: type[Form], rows: Iterable[Any]) -> list[Form]:
@@ -156,16 +177,8 @@ def _findings(predictions: Predictions, groups: Groups) -> list[str]:
     return findings
 
 
-def _unseen_reason(predictions: Predictions, found: DetectionAtFar) -> str:
-    if not predictions.negatives_known:
-        return "which words the system was trained on as negatives is not known"
-    return found.reason or ""
-
-
 def _why_not(predictions: Predictions, groups: Groups, provenance: Provenance) -> dict[str, str]:
     reasons = {}
-    if equal_error_rate(predictions) is None:
-        reasons["equal_error_rate"] = "it needs both keyword clips and _unknown_ clips"
     if groups.num_groups < 2:
         reasons["intervals"] = "one speaker: how far others differ cannot be told; add speakers"
     if num_speakers(predictions) is None:

@@ -16,6 +16,8 @@ METRICS_NAME = "metrics.json"
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
+Ends = tuple[Share, Share] | None
+"""A 95 % interval; null where there is no figure, or fewer than two speakers to resample."""
 
 
 class _Part(BaseModel):
@@ -27,8 +29,11 @@ class LabelMetrics(_Part):
 
     num_clips: Count
     precision: Share | None
+    precision_interval: Ends
     recall: Share | None
+    recall_interval: Ends
     f1: Share | None
+    f1_interval: Ends
 
 
 class ReliabilityMetrics(_Part):
@@ -39,6 +44,7 @@ class ReliabilityMetrics(_Part):
     num_clips: Count
     mean_confidence: Share | None
     accuracy: Share | None
+    accuracy_interval: Ends
 
 
 class DetMetrics(_Part):
@@ -46,7 +52,9 @@ class DetMetrics(_Part):
 
     threshold: Annotated[float, Field(ge=0.0)]
     false_accept_rate: Share
+    false_accept_interval: Ends
     miss_rate: Share
+    miss_interval: Ends
 
 
 class TakenWordMetrics(_Part):
@@ -70,14 +78,40 @@ class OpenSetMetrics(_Part):
 
 
 class SliceMetrics(_Part):
-    """The clips of one speaker, device, session or room; the rates are those at the open set's threshold."""
+    """The clips of one speaker, device, session or room; the rates are those at the open set's threshold.
+
+    Intervals resample the slice's speakers; within one speaker clips are taken as independent, and nothing is said
+    about other people.
+    """
 
     value: str
     num_clips: Count
     accuracy: Share
+    accuracy_interval: Ends
     closed_set_accuracy: Share | None
+    closed_set_interval: Ends
     false_accept_rate: Share | None
+    false_accept_interval: Ends
     detection_rate: Share | None
+    detection_interval: Ends
+
+
+class ConditionMetrics(_Part):
+    """A part of the clips, noisier, farther, faster or softer; intervals resample what all others resample."""
+
+    kind: Literal["clean", "noise", "room", "speed", "level"]
+    value: float
+    """SNR in dB, reverberation time in s, factor of speed, or change of level in dB."""
+    name: str
+    num_clips: Count
+    closed_set_accuracy: Share | None
+    closed_set_interval: Ends
+    detection_rate: Share | None
+    """Keyword clips detected under their own name at the model's thresholds."""
+    detection_interval: Ends
+    false_accept_rate: Share | None
+    """`_unknown_` clips that pass a threshold."""
+    false_accept_interval: Ends
 
 
 class Metrics(_Part):
@@ -96,18 +130,22 @@ class Metrics(_Part):
     """The same, counting only words that the model was not shown as negatives."""
     equal_error_rate: Share | None
     expected_calibration_error: Share | None
-    intervals: dict[str, tuple[float, float] | None]
+    intervals: dict[str, Ends]
     """95 % intervals; a detection rate's key ends in its false-acceptance rate, `detection_rate_at_far@0.05`."""
     intervals_resample: Literal["speakers", "clips"]
     """`clips` where no speaker is known: then the intervals are too narrow."""
     per_label: dict[str, LabelMetrics]
     confusion: dict[str, dict[str, Count]]
     """What was said -> what was answered -> clips."""
+    confusion_intervals: dict[str, dict[str, Ends]]
+    """What was said -> what was answered -> interval of that answer's share, for every answer that occurs."""
     reliability: list[ReliabilityMetrics]
     det: list[DetMetrics]
     open_set: OpenSetMetrics | None
     slices: dict[Literal["speaker", "device", "session", "room"], list[SliceMetrics]]
     """By every dimension that the data knows, the least accurate first."""
+    conditions: list[ConditionMetrics]
+    """Empty where they were not asked for."""
     speakers: Count | None
     """How many speakers; null where none is known."""
     encoder: str | None

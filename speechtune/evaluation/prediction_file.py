@@ -30,7 +30,9 @@ from speechtune.evaluation.atomic_text import write_text
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import SILENCE, UNKNOWN, LabelSet
 
-Posterior = Annotated[float, Field(ge=0.0, le=1.0)]
+PREDICTIONS_NAME = "predictions.jsonl"
+
+Posterior = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -59,7 +61,12 @@ def save_predictions(predictions: Predictions, path: Path) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    write_text(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in _lines(predictions)))
+    write_text(path, predictions_text(predictions))
+
+
+def predictions_text(predictions: Predictions) -> str:
+    """What `save_predictions` writes."""
+    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in _lines(predictions))
 
 
 def load_predictions(path: Path) -> Predictions:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES
 from speechtune.audio.stretches import read_stretch
-from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
+from speechtune.data.clips import content_hash
+from speechtune.errors import ConfigError, DataError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
 from speechtune.evaluation.stream_truth import read_truth
 
 BLOCK_SECONDS = 8
 """Audio read at once, whatever the length of the recording."""
+
+_ROUNDING_SECONDS = 0.01  # a compressed file may be a frame shorter than it says
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,48 @@ def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording,
 def _recording(path: Path, name: str, track: Path) -> Recording:
     has_truth = track.is_file()
     return Recording(path, name, read_truth(track) if has_truth else (), has_truth)
+
+
+def check_words(recordings: Sequence[Recording], keywords: Sequence[str]) -> None:
+    """Refuse label tracks that do not fit; ask before listening, not after it.
+
+    Raises:
+        DataError: a word is not among the keywords, or ends after its recording.
+        UnreadableAudioError: a recording cannot be read.
+    """
+    for recording in recordings:
+        for word in recording.spoken:
+            if word.label not in keywords:
+                raise DataError(
+                    f"{recording.name}: {word.label!r} was said but is not among the keywords: {', '.join(keywords)}"
+                )
+        last = max((word.end_sample for word in recording.spoken), default=0)
+        if last and seconds_from_samples(last) > (seconds := _seconds(recording.path)) + _ROUNDING_SECONDS:
+            raise DataError(
+                f"{recording.name}: a word ends at {seconds_from_samples(last):.2f} s, the recording at "
+                f"{seconds:.2f} s; do truth and recording belong together?"
+            )
+
+
+def fingerprint_recordings(recordings: Sequence[Recording]) -> str:
+    """SHA-256 over the content of every recording and the words said in it, in hexadecimal, whatever their names.
+
+    Raises:
+        UnreadableAudioError: a recording cannot be read.
+    """
+    lines = sorted(
+        f"{content_hash(one.path)} {[(word.label, word.start_sample, word.end_sample) for word in one.spoken]}\n"
+        for one in recordings
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _seconds(path: Path) -> float:
+    try:
+        found = soundfile.info(path)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    return float(found.frames / found.samplerate)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ _MAX_SLICES = 5
 def render_report(metrics: Metrics) -> Group:
     """A renderable for rich: the headlines with their intervals, every label, and where it goes wrong."""
     parts: list[Table | Text] = [_headline_table(metrics), _label_table(metrics)]
+    if metrics.conditions:
+        parts.append(_condition_table(metrics))
     if (words := _word_table(metrics)) is not None:
         parts.append(words)
     if (speakers := _speaker_table(metrics)) is not None:
@@ -58,12 +60,24 @@ def _headline_table(metrics: Metrics) -> Table:
 
 def _label_table(metrics: Metrics) -> Table:
     table = Table("Label", title="Labels", title_justify="left")
-    for heading in ("clips", "precision", "recall", "F1"):
-        table.add_column(heading, justify="right")
+    for heading in ("clips", "precision", "recall", "F1", "95 %"):
+        table.add_column(heading, justify="right", no_wrap=heading == "95 %")
     table.add_column("taken for")
     for label, scores in metrics.per_label.items():
-        numbers = (_share(scores.precision), _share(scores.recall), _share(scores.f1))
+        reach = "" if scores.f1_interval is None else "{:.1%}–{:.1%}".format(*scores.f1_interval)
+        numbers = (_share(scores.precision), _share(scores.recall), _share(scores.f1), reach)
         table.add_row(Text(label), str(scores.num_clips), *numbers, Text(_taken_for(metrics.confusion[label], label)))
+    return table
+
+
+def _condition_table(metrics: Metrics) -> Table:
+    table = Table("Condition", title="A part of the clips under other conditions", title_justify="left")
+    for heading in ("named rightly", "95 %", "detected", "others let through"):
+        table.add_column(heading, justify="right")
+    for one in metrics.conditions:
+        reach = "" if one.closed_set_interval is None else "{:.1%}–{:.1%}".format(*one.closed_set_interval)
+        rates = (_share(one.closed_set_accuracy), reach, _share(one.detection_rate), _share(one.false_accept_rate))
+        table.add_row(Text(one.name), *rates)
     return table
 
 

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechtune.evaluation.confusion import closed_set_accuracy, ratio
+from speechtune.evaluation.intervals import groups_of
 from speechtune.evaluation.predictions import Predictions
+from speechtune.evaluation.resampling import one_voice_interval, share_intervals
+
+_NUM_RESAMPLES = 500
 
 Dimension = Literal["speaker", "device", "session", "room"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
@@ -22,7 +27,8 @@ class Slice:
     Attributes:
         value: the speaker, device, session or room.
         num_clips: its clips.
-        accuracy: over all labels.
+        accuracy: over all labels, with its 95 % interval: of other speakers where the slice has several, else of other
+            clips of this one.
         closed_set_accuracy: None without keyword clips.
         false_accept_rate: share of its `_unknown_` clips that reach `threshold`; None without such clips or threshold.
         detection_rate: share of its keyword clips detected at `threshold`; None without such clips or threshold.
@@ -31,9 +37,13 @@ class Slice:
     value: str
     num_clips: int
     accuracy: float
+    accuracy_interval: tuple[float, float] | None
     closed_set_accuracy: float | None
+    closed_set_interval: tuple[float, float] | None
     false_accept_rate: float | None
+    false_accept_interval: tuple[float, float] | None
     detection_rate: float | None
+    detection_interval: tuple[float, float] | None
 
 
 def slices(predictions: Predictions, dimension: Dimension, threshold: float | None = None) -> tuple[Slice, ...]:
@@ -58,13 +68,33 @@ def slices(predictions: Predictions, dimension: Dimension, threshold: float | No
 def _slice(part: Predictions, value: str, threshold: float | None) -> Slice:
     negatives, keywords = part.is_unknown, part.is_keyword
     passed = part.keyword_score >= (np.inf if threshold is None else threshold)
-    hits = passed & (part.best_keyword == part.truth)
+    right, named = part.predicted == part.truth, part.best_keyword == part.truth
+    every, none = np.ones(len(part), dtype=np.bool_), np.zeros(len(part), dtype=np.bool_)
     measured = threshold is not None
+    let_in, heard = (negatives, keywords) if measured else (none, none)
+    shares = [(right, every), (named, keywords), (passed, let_in), (passed & named, heard)]
+    accuracy, closed, accepted, detected = _intervals(part, shares)
     return Slice(
         value=value,
         num_clips=len(part),
-        accuracy=float((part.predicted == part.truth).mean()),
+        accuracy=float(right.mean()),
+        accuracy_interval=accuracy,
         closed_set_accuracy=closed_set_accuracy(part),
+        closed_set_interval=closed,
         false_accept_rate=ratio(float(passed[negatives].sum()), float(negatives.sum())) if measured else None,
-        detection_rate=ratio(float(hits[keywords].sum()), float(keywords.sum())) if measured else None,
+        false_accept_interval=accepted,
+        detection_rate=ratio(float((passed & named)[keywords].sum()), float(keywords.sum())) if measured else None,
+        detection_interval=detected,
     )
+
+
+def _intervals(
+    part: Predictions, shares: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+) -> list[tuple[float, float] | None]:
+    """Of each share of the second clips that are the first ones."""
+    if len(set(part.speakers)) == 1 and part.speakers[0] is not None:
+        found = [one_voice_interval(hits[among]) for hits, among in shares]
+    else:
+        hits, among = [hits & among for hits, among in shares], [among for _, among in shares]
+        found = share_intervals(hits, among, groups_of(part.speakers), _NUM_RESAMPLES)
+    return [None if interval is None else interval.ends for interval in found]

@@ -77,15 +77,16 @@ def _counts(found: KeywordEvents) -> EventCounts:
         num_confused=found.num_confused,
         num_repeated=found.num_repeated,
         false_reject_rate=found.false_reject_rate,
+        false_reject_interval=_ends(found.false_reject_interval),
         false_accepts_per_hour=found.false_accepts_per_hour,
-        false_accepts_interval=_pair(found.false_accepts_interval),
+        false_accepts_interval=_ends(found.false_accepts_interval),
         alone_per_hour=found.alone_per_hour,
-        alone_interval=_pair(found.alone_interval),
+        alone_interval=_ends(found.alone_interval),
     )
 
 
-def _pair(interval: Interval | None) -> tuple[float, float] | None:
-    return None if interval is None else (interval.low, interval.high)
+def _ends(interval: Interval | None) -> tuple[float, float] | None:
+    return None if interval is None else interval.ends
 
 
 def _latency(

@@ -24,7 +24,11 @@ class _Part(BaseModel):
 
 
 class EventCounts(_Part):
-    """One keyword, one recording, or all together; rates are per hour of negative audio, intervals are of 95 %."""
+    """One keyword, one recording, or all together; rates are per hour of negative audio, intervals are of 95 %.
+
+    The label tracks do not tell who speaks: words are taken as independent, so that the interval of misses is too
+    narrow where few people say them.
+    """
 
     num_spoken: Count
     num_heard: Count
@@ -36,6 +40,7 @@ class EventCounts(_Part):
     num_repeated: Count
     """False accepts on a word that was heard already."""
     false_reject_rate: Share | None
+    false_reject_interval: tuple[Share, Share] | None
     false_accepts_per_hour: Rate | None
     false_accepts_interval: tuple[float, float] | None
     alone_per_hour: Rate | None

@@ -57,8 +57,7 @@ def choose_stream_thresholds(listening: Listening, false_accepts_per_hour: float
         ConfigError: the rate is not above 0.
         DataError: there is no audio without keywords.
     """
-    if not (math.isfinite(false_accepts_per_hour) and false_accepts_per_hour > 0.0):
-        raise ConfigError(f"--fa-per-hour {false_accepts_per_hour}: choose a rate above 0, for example 0.5")
+    check_rate(false_accepts_per_hour)
     before = _scores(listening, listening.thresholds)
     if before.negative_hours <= 0.0:
         raise DataError("the recordings hold no audio without keywords: a rate per hour cannot be chosen on them")
@@ -70,6 +69,16 @@ def choose_stream_thresholds(listening: Listening, false_accepts_per_hour: float
     return StreamOperatingPoint(
         thresholds, num_allowed, before, after, _notes(after, num_allowed, false_accepts_per_hour)
     )
+
+
+def check_rate(false_accepts_per_hour: float) -> None:
+    """Refuse a rate that no thresholds can be chosen for; ask before listening, not after it.
+
+    Raises:
+        ConfigError: it is not above 0.
+    """
+    if not (math.isfinite(false_accepts_per_hour) and false_accepts_per_hour > 0.0):
+        raise ConfigError(f"--fa-per-hour {false_accepts_per_hour}: choose a rate above 0, for example 0.5")
 
 
 def _scores(listening: Listening, thresholds: dict[str, float]) -> StreamScores:

@@ -15,7 +15,7 @@ import numpy as np
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, ms_from_samples, samples_from_ms
 from speechtune.evaluation.confusion import ratio
 from speechtune.evaluation.event_matching import FalseAccept, HeardStream, StreamOutcome, match_events
-from speechtune.evaluation.intervals import Interval, poisson_interval
+from speechtune.evaluation.intervals import Interval, binomial_interval, poisson_interval
 
 DEFAULT_TOLERANCE_MS = 500
 """Half of the usual window: a window that holds the word has its middle within this of it."""
@@ -32,6 +32,7 @@ class KeywordEvents:
         num_confused: those of them on a stretch where another keyword was said.
         num_repeated: those of them on a word that was heard already.
         false_reject_rate: share of the words that were not heard; None if it was never said.
+        false_reject_interval: its 95 % interval, words taken as independent.
         false_accepts_per_hour: all of them per hour of negative audio; None if there is none.
         false_accepts_interval: its 95 % interval; with none seen it is below 3 / hours.
         alone_per_hour, alone_interval: the same of those alone, where no keyword was said.
@@ -43,6 +44,7 @@ class KeywordEvents:
     num_confused: int
     num_repeated: int
     false_reject_rate: float | None
+    false_reject_interval: Interval | None
     false_accepts_per_hour: float | None
     false_accepts_interval: Interval | None
     alone_per_hour: float | None
@@ -158,13 +160,15 @@ def _counted(
         num_spoken += sum(word.label in labels for word in stream.spoken)
         num_heard += sum(stream.spoken[word].label in labels for word, _ in outcome.heard)
         wrong += [why for event, why in outcome.false_accepts.items() if stream.detections[event].label in labels]
+    missed = ratio(num_spoken - num_heard, num_spoken)
     return KeywordEvents(
         num_spoken=num_spoken,
         num_heard=num_heard,
         num_false_accepts=len(wrong),
         num_confused=wrong.count("confused"),
         num_repeated=wrong.count("repeated"),
-        false_reject_rate=ratio(num_spoken - num_heard, num_spoken),
+        false_reject_rate=missed,
+        false_reject_interval=None if missed is None else binomial_interval(missed, num_spoken),
         false_accepts_per_hour=ratio(len(wrong), hours),
         false_accepts_interval=poisson_interval(len(wrong), hours) if hours > 0 else None,
         alone_per_hour=ratio(wrong.count("alone"), hours),

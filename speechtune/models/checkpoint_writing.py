@@ -11,14 +11,20 @@ from pathlib import Path
 
 from speechtune.errors import ConfigError
 from speechtune.models.checkpoint_files import DESCRIPTION_FILE, FILES
+from speechtune.whole_files import why_not_writable
 
 
 def check_destination(folder: Path) -> None:
     """Refuse a place that `writing_checkpoint` would refuse; ask before the work, not after it.
 
     Raises:
-        ConfigError: a file is there, or a folder with anything in it that does not belong to a checkpoint.
+        ConfigError: a file is there or on the way, a folder with anything in it that does not belong to a checkpoint,
+            or nothing may be written there.
     """
+    # The new folder is made beside the old one, so that the parent must be writable.
+    if folder.is_file() or (reason := why_not_writable(folder.absolute().parent)):
+        reason = f"{folder} is a file" if folder.is_file() else reason
+        raise ConfigError(f"checkpoint {folder}: cannot be written there ({reason}); choose another --out")
     try:
         present = {entry.name for entry in folder.iterdir()}
     except FileNotFoundError:

@@ -9,7 +9,8 @@ import pytest
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.data.clips import Clip
 from speechtune.errors import DataError
-from speechtune.evaluation.conditions import ConditionMetrics, score_conditions
+from speechtune.evaluation.conditions import score_conditions
+from speechtune.evaluation.metrics import ConditionMetrics
 from tests.support.streaming import PitchScorer, tone
 
 HZ = {"low": 250.0, "high": 1000.0, "_unknown_": 600.0}
@@ -77,6 +78,8 @@ def test_intervals_hold_the_figure_and_need_two_speakers(plain):
     for one in plain:
         low, high = one.closed_set_interval
         assert low <= one.closed_set_accuracy <= high
+        assert one.detection_interval[0] <= one.detection_rate <= one.detection_interval[1]
+        assert one.false_accept_interval[0] <= one.false_accept_rate <= one.false_accept_interval[1]
     lone = [replace(each, speaker="ann") for each in CLIPS[::5]]
     assert {one.closed_set_interval for one in score_conditions(PitchScorer(), lone, read=read)} == {None}
 

@@ -85,3 +85,18 @@ def test_what_has_no_clips_has_no_value_and_no_interval_but_a_reason() -> None:
     assert lines["closed_set_accuracy"].reason == "there are no keyword clips"
     assert lines["detection_rate_at_far@0.05"].reason == "there are no keyword clips"
     assert headline_intervals(predictions, 50)["closed_set_accuracy"] is None
+
+
+def test_a_model_whose_confidences_are_honest_is_not_accused_of_a_calibration_error() -> None:
+    # The error of few clips is never 0; about one set in five was accused before chance was allowed for.
+    accused = 0
+    num_trials = 60
+    for trial in range(num_trials):
+        drawn = simulate(np.random.default_rng(trial), 60, 20, spread=0.0)
+        honest = drawn.posteriors.astype(np.float64) ** 3.0  # of unit noise around a skill of 3: the likelihood
+        honest /= honest.sum(axis=1, keepdims=True)
+        sample = predictions_of(honest, drawn.words, drawn.speakers)
+        interval = headline_intervals(sample, 200)["expected_calibration_error"]
+        assert interval is not None
+        accused += interval.low > 0.0005
+    assert accused <= 0.07 * num_trials

@@ -119,6 +119,32 @@ def test_the_page_asks_the_network_for_nothing_and_is_no_wider_than_its_window(b
 
 
 @needs_chromium
+def test_figures_stand_in_one_line_with_their_intervals_also_on_a_telephone(browser, tmp_path):
+    predictions = simulate(np.random.default_rng(4), num_speakers=12)
+    source = ReportSource("a on b", {}, clip_part(predictions), stream_part(tmp_path / "tapes"))
+    path = write_html_report(source, tmp_path)
+    with open_page(browser, path, width=390) as page:
+        heights = page.evaluate(
+            "[...document.querySelectorAll('tbody tr')].filter(row => !row.querySelector('td.text'))"
+            ".map(row => row.offsetHeight)"
+        )
+        assert len(heights) > 20
+        assert max(heights) < 45  # a second line would make it 55
+        text = " ".join(page.evaluate("document.body.textContent").split())
+        metrics = source.clips.metrics
+        for scores in metrics.per_label.values():
+            low, high = (f"{100 * end:.1f} %" for end in scores.recall_interval)
+            assert f"({low} – {high})" in text
+        low, high = (f"{100 * end:.1f} %" for end in metrics.intervals["equal_error_rate"])
+        assert f"95 %: {low} – {high}" in text
+        said = page.evaluate("document.querySelector('button[data-said=yes][data-answered=yes]').title")
+        low, high = (f"{100 * end:.1f}" for end in metrics.confusion_intervals["yes"]["yes"])
+        assert " ".join(said.split()).endswith(f"95 %: {low} % – {high} %")
+        assert page.evaluate("document.querySelectorAll('svg polygon').length") == 1
+        assert page.complaints == []
+
+
+@needs_chromium
 def test_labels_paths_and_facts_that_look_like_markup_are_shown_as_they_are(browser, tmp_path):
     first, second = HOSTILE.keywords
     rows = [sure(HOSTILE, second), sure(HOSTILE, second), sure(HOSTILE, first)]

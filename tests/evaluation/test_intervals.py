@@ -11,11 +11,11 @@ from scipy import stats
 from speechtune.evaluation.intervals import (
     Interval,
     binomial_interval,
+    corrected_interval,
     difference_interval,
     groups_of,
     poisson_interval,
     rate_interval,
-    reflected_interval,
     resampled_weights,
     student_quantile,
 )
@@ -123,7 +123,7 @@ def test_one_speaker_or_no_figure_gives_no_interval() -> None:
     for resampled, num_groups in ((defined, 1), (undefined, 5), (np.array([]), 5)):
         assert rate_interval(0.5, resampled, num_groups, 10) is None
         assert difference_interval(0.5, resampled, num_groups, 10) is None
-        assert reflected_interval(0.5, resampled, num_groups) is None
+        assert corrected_interval(0.5, resampled, num_groups, 0.0) is None
 
 
 def test_systems_that_answer_alike_are_equal_only_as_far_as_the_clips_can_show() -> None:
@@ -135,10 +135,15 @@ def test_systems_that_answer_alike_are_equal_only_as_far_as_the_clips_can_show()
 
 def test_a_figure_that_noise_makes_larger_is_corrected_downwards() -> None:
     resampled = np.random.default_rng(0).normal(0.06, 0.005, 2000)  # the truth is 0.04, noise adds 0.01 at each stage
-    interval = reflected_interval(0.05, resampled, 100)
+    interval = corrected_interval(0.05, resampled, 100, 0.001)
     assert interval is not None
     assert 0.04 in interval
     assert interval.high < 0.055
+    assert interval.low > 0.025
+    # What chance alone may have made of a faultless model is no evidence of an error.
+    faultless = corrected_interval(0.05, resampled, 100, 0.06)
+    assert faultless is not None
+    assert (faultless.low, faultless.high) == (0.0, interval.high)
 
 
 def test_an_interval_holds_its_ends() -> None:
