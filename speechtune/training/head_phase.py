@@ -124,8 +124,12 @@ class _Problem:
         self._descend(list(linear.parameters()), linear, penalty)
 
     def _begin_with(self, linear: nn.Linear, prior: Prior, scale: Tensor) -> None:
-        """Set the weights to the prior's directions at their scale, and the biases to what goes with it."""
-        directions = prior.directions * scale
+        """Set the weights to the prior's directions at their scale, and the biases to what goes with it.
+
+        A class without rows has no direction: a word held out to stand for words that nobody named must have no name.
+        """
+        has_rows = torch.bincount(self._targets, minlength=len(prior.directions)) > 0
+        directions = prior.directions * scale * has_rows[:, None]
         scales = torch.zeros(int(prior.groups.max()) + 1, requires_grad=True)
         biases = torch.zeros(len(directions), requires_grad=True)
         with torch.enable_grad():

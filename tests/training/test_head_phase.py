@@ -151,3 +151,13 @@ def test_only_the_last_block_has_a_prior() -> None:
     train_head(with_prior, embeddings, targets, HeadSettings(), prior=prior_of(torch.ones(3, 4).cumsum(dim=0)))
     train_head(without, embeddings, targets, HeadSettings())
     assert torch.equal(with_prior.linears[0].weight, without.linears[0].weight)
+
+
+def test_a_class_without_clips_is_not_drawn_anywhere() -> None:
+    embeddings, targets = blobs()
+    centres = torch.stack([embeddings[targets == label].mean(dim=0) for label in range(3)])
+    two = targets < 2
+    head = trained(embeddings[two], targets[two], prior_of(centres), l2=1e3)
+    sizes = head.linears[0].weight.detach().norm(dim=1)
+    assert float(sizes[:2].min()) > 0.05
+    assert float(sizes[2]) < 1e-3
