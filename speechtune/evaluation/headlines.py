@@ -211,10 +211,8 @@ def _weighted_detection(
     predictions: Predictions, groups: Groups, target: float, is_negative: NDArray[np.bool_]
 ) -> Weighted:
     scores, keywords = predictions.keyword_score, predictions.is_keyword
-    hits = np.flatnonzero(keywords & (predictions.best_keyword == predictions.truth))
-    hits = hits[np.argsort(-scores[hits], kind="stable")]
-    negatives = np.flatnonzero(is_negative)
-    negatives = negatives[np.argsort(-scores[negatives], kind="stable")]
+    hits = _by_score(scores, keywords & (predictions.best_keyword == predictions.truth))
+    negatives = _by_score(scores, is_negative)
     # How many hits score above each negative: those that a threshold just above it lets through.
     num_above = np.searchsorted(-scores[hits], -scores[negatives], side="left")
     of_keywords = per_group(keywords.astype(np.float64), groups)
@@ -226,9 +224,8 @@ def _weighted_detection(
         total = let_through[:, -1]
         allowed = np.floor(target * total + 1e-9)
         first_refused = (let_through > allowed[:, None]).argmax(axis=1)
-        detected = np.cumsum(weights[:, groups.of_clip[hits]], axis=1)
-        detected = np.concatenate([np.zeros((len(weights), 1)), detected], axis=1)
-        found = detected[np.arange(len(weights)), num_above[first_refused]]
+        detected = _drawn_so_far(weights[:, groups.of_clip[hits]])
+        found = detected[np.arange(len(weights)), num_above[first_refused]].astype(np.float64)
         return np.where(total > 0, divide(found, weights @ of_keywords), np.nan)
 
     return resample
@@ -236,30 +233,48 @@ def _weighted_detection(
 
 def _weighted_equal_error(predictions: Predictions, groups: Groups) -> Weighted:
     scores, keywords, unknown = predictions.keyword_score, predictions.is_keyword, predictions.is_unknown
-    hits = keywords & (predictions.best_keyword == predictions.truth)
-    order = np.flatnonzero(hits | unknown)
-    order = order[np.argsort(-scores[order], kind="stable")]
-    # Thresholds from the highest down; of equal scores all are let through or none.
-    ends = np.flatnonzero(np.diff(scores[order], append=-1.0))
-    group, is_hit = groups.of_clip[order], hits[order]
+    hits = _by_score(scores, keywords & (predictions.best_keyword == predictions.truth))
+    negatives = _by_score(scores, unknown)
+    thresholds = np.unique(np.concatenate([scores[hits], scores[negatives]]))[::-1]
+    # Above them all nothing is let through, then each lets through all that score as much or more.
+    num_hits = np.append(0, np.searchsorted(-scores[hits], -thresholds, side="right"))
+    num_negatives = np.append(0, np.searchsorted(-scores[negatives], -thresholds, side="right"))
     of_keywords, of_unknown = per_group(keywords, groups), per_group(unknown, groups)
 
     def resample(weights: NDArray[np.int64]) -> NDArray[np.float64]:
-        if not len(order):
-            return np.full(len(weights), np.nan)
-        drawn = weights[:, group]
-        accepted = divide(np.cumsum(drawn * ~is_hit, axis=1)[:, ends], (weights @ of_unknown)[:, None])
-        detected = divide(np.cumsum(drawn * is_hit, axis=1)[:, ends], (weights @ of_keywords)[:, None])
-        gap = accepted + detected - 1.0  # rises from -1, with nothing let through
         rows = np.arange(len(weights))
-        after = (gap <= 0.0).sum(axis=1) - 1
-        before = np.minimum(after + 1, gap.shape[1] - 1)
-        above = after < 0  # already the highest score lets too many through
-        gap_after = np.where(above, -1.0, gap[rows, after])
-        miss_after = np.where(above, 1.0, 1.0 - detected[rows, after])
-        gap_before, miss_before = gap[rows, before], 1.0 - detected[rows, before]
-        share = np.where(before == after, 1.0, divide(gap_before, gap_before - gap_after))
-        found: NDArray[np.float64] = miss_before + share * (miss_after - miss_before)
-        return found
+        found, passed = (_drawn_so_far(weights[:, groups.of_clip[clips]]) for clips in (hits, negatives))
+        all_keywords, all_unknown = weights @ of_keywords, weights @ of_unknown
+
+        def rates(place: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            missed = 1.0 - divide(found[rows, num_hits[place]].astype(np.float64), all_keywords)
+            return divide(passed[rows, num_negatives[place]].astype(np.float64), all_unknown), missed
+
+        # From threshold to threshold more is let through and less missed: halve until the two have crossed.
+        after, before = np.zeros(len(weights), dtype=np.int64), np.full(len(weights), len(num_hits))
+        for _ in range(len(num_hits).bit_length()):
+            middle = (after + before) // 2
+            accepted, missed = rates(middle)
+            crossed = accepted > missed
+            after, before = np.where(crossed, after, middle), np.where(crossed, middle, before)
+        accepted_after, missed_after = rates(after)
+        accepted_before, missed_before = rates(np.minimum(before, len(num_hits) - 1))
+        gap_before, gap_after = accepted_before - missed_before, accepted_after - missed_after
+        share = np.where(gap_before > gap_after, divide(gap_before, gap_before - gap_after), 1.0)
+        interpolated: NDArray[np.float64] = missed_before + share * (missed_after - missed_before)
+        return interpolated
 
     return resample
+
+
+def _by_score(scores: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of these clips, the highest score first."""
+    rows = np.flatnonzero(mask)
+    return rows[np.argsort(-scores[rows], kind="stable")]
+
+
+def _drawn_so_far(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often the first 0, 1, 2, … clips were drawn: int64[R, N] to int64[R, N + 1]."""
+    counted = np.zeros((drawn.shape[0], drawn.shape[1] + 1), dtype=np.int64)
+    np.cumsum(drawn, axis=1, out=counted[:, 1:])
+    return counted
