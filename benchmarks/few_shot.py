@@ -103,6 +103,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="to go on where an earlier run ended")
     parser.add_argument("--shots", default="10,5,1")
     parser.add_argument("--parts", default="words,fsdd")
     parser.add_argument("--method", default=None, help="tune.method; none: the recipe's default")
@@ -115,7 +116,8 @@ def _measured(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str,
     overrides = list(options.set) + ([f"tune.method={options.method}"] if options.method else [])
     quiet = _training_noise(options.data, scratch)
     cache: Embeddings = {}
-    recipes = [load_recipe(None, [*overrides, f"seed={seed}"]) for seed in range(options.seeds)]
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    recipes = [load_recipe(None, [*overrides, f"seed={seed}"]) for seed in seeds]
     if "words" in options.parts:
         for shots in map(int, options.shots.split(",")):
             for recipe in recipes:
