@@ -1,5 +1,6 @@
 """From clips to a checkpoint.
 
-Owns: the phases of fine-tuning, the cache of embeddings, cross-fitting for calibration and thresholds.
+Owns: the phases of fine-tuning, the cache of embeddings, cross-fitting for calibration and thresholds, what the
+names of labels tell beforehand.
 Does not own: models, metrics, augmentation, files of checkpoints. Imports: torch and every layer below.
 """
