@@ -16,6 +16,8 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.errors import ConfigError
 
 _BLOCK_MS = 32
+_PLAY_LATENCY_SECONDS = 0.5  # nobody waits for a take to be played, and a busy machine plays gaps with less
+_UNHEARD_MS = 800
 _PAUSE_MS = 800  # after each file, so that the end of its speech is certain
 
 
@@ -39,10 +41,12 @@ class Microphone:
         except (self._sounddevice.PortAudioError, ValueError) as error:
             raise self._refused(error) from error
         self._resampler = StreamResampler(self._rate_hz)
+        self._has_lost = False
 
     def start(self) -> bool:
         """Hear from now on; a microphone never runs out."""
         self._resampler = StreamResampler(self._rate_hz)
+        self._has_lost = False
         try:
             self._stream.start()
         except self._sounddevice.PortAudioError as error:
@@ -53,21 +57,26 @@ class Microphone:
         """The next samples, about 32 ms of them."""
         while True:
             try:
-                frames, _ = self._stream.read(self._rate_hz * _BLOCK_MS // 1000)
+                frames, overflowed = self._stream.read(self._rate_hz * _BLOCK_MS // 1000)
             except self._sounddevice.PortAudioError as error:
                 raise self._refused(error) from error
+            self._has_lost |= bool(overflowed)
             samples = self._resampler.process(np.ascontiguousarray(frames[:, 0], dtype=np.float32))
             if len(samples):
                 return samples
 
-    def stop(self) -> None:
-        """Hear no more until the next `start`."""
+    def stop(self) -> bool:
+        """Hear no more until the next `start`; whether samples were lost because nobody took them in time."""
         self._stream.abort()
+        return self._has_lost
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Play on the system's default output and wait for the end."""
+        # PortAudio is closed while its last buffer is still to be played: silence is lost there in place of the word.
+        unheard = np.zeros(samples_from_ms(_UNHEARD_MS), dtype=np.float32)
+        samples = np.concatenate([samples, unheard])
         try:
-            self._sounddevice.play(samples, SAMPLE_RATE_HZ, blocking=True)
+            self._sounddevice.play(samples, SAMPLE_RATE_HZ, blocking=True, latency=_PLAY_LATENCY_SECONDS)
         except (self._sounddevice.PortAudioError, ValueError) as error:
             raise ConfigError(f"playing: {error}; choose an output device in the system's settings") from error
 
@@ -111,9 +120,10 @@ class FilesInPlaceOfMicrophone:
         block, self._samples = self._samples[:step], self._samples[step:]
         return block if len(block) else None
 
-    def stop(self) -> None:
-        """Drop the rest of the file."""
+    def stop(self) -> bool:
+        """Drop the rest of the file; nothing is ever lost."""
         self._samples = self._samples[:0]
+        return False
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Files are played by nobody."""

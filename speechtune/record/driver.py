@@ -77,8 +77,8 @@ class _Run:
         else:
             self._operator.hearing(samples)
             self._session.hear(samples)
-        if not isinstance(self._session.next_request(), Hear):
-            self._source.stop()
+        if not isinstance(self._session.next_request(), Hear) and self._source.stop():
+            self._session.samples_were_lost()
 
     def _keep(self, request: Keep) -> None:
         self._store.keep(request.take)

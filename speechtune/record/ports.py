@@ -63,8 +63,8 @@ class AudioSource(Protocol):
     def read(self) -> NDArray[np.float32] | None:
         """The next float32[N] at 16 kHz, N ≥ 1, waiting for it; None at the end of the source or of its file."""
 
-    def stop(self) -> None:
-        """The take is over; what comes until the next `start` is not heard."""
+    def stop(self) -> bool:
+        """The take is over; what comes until the next `start` is not heard. True: samples of the take were lost."""
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Play float32[N] at 16 kHz and wait for its end."""

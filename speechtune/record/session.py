@@ -20,7 +20,7 @@ from speechtune.audio.timebase import samples_from_ms
 from speechtune.errors import SessionGrammarError
 from speechtune.record.ports import Choice, Ear, SpeechFinder
 from speechtune.record.prompts import Prompt
-from speechtune.record.takes import Stretch, Take, judge_take
+from speechtune.record.takes import Stretch, Take, TakeFault, judge_take
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,17 @@ class RecordingSession:
             SessionGrammarError: nothing was to be heard.
         """
         self._judge(self._hearing("the end of a source").prompt)
+
+    def samples_were_lost(self) -> None:
+        """Say of the take that is to be reviewed that the machine was too busy to hear all of it.
+
+        Raises:
+            SessionGrammarError: no take is to be reviewed.
+        """
+        if not isinstance(self._request, Review):
+            raise SessionGrammarError(f"lost samples: no answer to {_name(self._request)}")
+        lost = TakeFault("samples_lost", "the machine was too busy to hear all of it; close other programs")
+        self._request = Review(self._request.take.with_faults((lost,)))
 
     def done(self) -> None:
         """Answer `Play` or `Keep`.

@@ -12,7 +12,7 @@ from speechtune.audio.judgement import SoundFault, SoundLimits, SoundMeasures, j
 from speechtune.audio.timebase import ms_from_samples, seconds_from_samples
 from speechtune.record.prompts import Prompt
 
-TakeFaultKind = SoundFault | Literal["speech_heard", "unlike_siblings", "like_another"]
+TakeFaultKind = SoundFault | Literal["speech_heard", "samples_lost", "unlike_siblings", "like_another"]
 
 _MUTED_DBFS = -85.0  # below the noise of any converter: the last two bits of 16
 

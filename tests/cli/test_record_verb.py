@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from speechtune.audio.files import read_audio, write_flac
+from speechtune.cli import microphone
 from speechtune.cli.app import run
 from speechtune.data.clips import content_hash, read_clip
 from speechtune.data.folder_lock import sole_writer
@@ -20,6 +22,7 @@ from tests.support.speech import REPOSITORY, SPEECH_FOLDER, needs_speech
 
 FSDD = SPEECH_FOLDER / "fsdd"
 DIGITS = ("0", "1", "2")
+_TRIES = 3
 
 
 def take_files(folder, num_takes, replaced=None):
@@ -157,9 +160,54 @@ def until(process, text):
     return shown
 
 
+class BusyStream:
+    """A stream of PortAudio's that tells of lost samples in its third block."""
+
+    num_read = 0
+
+    def __init__(self, **_):
+        pass
+
+    def start(self):
+        pass
+
+    def abort(self):
+        pass
+
+    def read(self, num_frames):
+        self.num_read += 1
+        return np.zeros((num_frames, 1), dtype=np.float32), self.num_read == 3
+
+
+def test_a_microphone_says_of_which_take_samples_were_lost(monkeypatch):
+    fake = SimpleNamespace(
+        query_devices=lambda *_: {"name": "fake", "default_samplerate": 16_000.0},
+        InputStream=BusyStream,
+        PortAudioError=OSError,
+    )
+    monkeypatch.setattr(microphone, "import_sounddevice", lambda: fake)
+    heard = microphone.Microphone()
+    lost = []
+    for _ in range(3):
+        heard.start()
+        for _ in range(2):
+            heard.read()
+        lost.append(heard.stop())
+    assert lost == [False, True, False]
+
+
+def tell(process, answer):
+    process.stdin.write(f"{answer}\n")
+    process.stdin.flush()
+
+
 @needs_speech
 def test_a_real_sound_device_is_heard_and_plays_what_it_heard(tmp_path, virtual_sound):
-    said = {name: read_audio(FSDD / path) for name, path in (("one", "1/george_3.flac"), ("two", "2/theo_5.flac"))}
+    # They end where they are loud, so that an end that is not played, or not heard, is missed.
+    said = {
+        "one": read_audio(FSDD / "1" / "george_3.flac")[:5_500],
+        "two": read_audio(FSDD / "2" / "jackson_5.flac")[:5_000],
+    }
     command = [sys.executable, "-m", "speechtune", "record", str(tmp_path / "data"), "--commands", "one,two"]
     process = subprocess.Popen(
         [*command, "--takes", "1", "--encoder", "none"],
@@ -169,21 +217,24 @@ def test_a_real_sound_device_is_heard_and_plays_what_it_heard(tmp_path, virtual_
         stdout=subprocess.PIPE,
         text=True,
     )
-    overdue = threading.Timer(80, process.kill)  # ends every wait below
+    overdue = threading.Timer(100, process.kill)  # ends every wait below
     overdue.start()
     try:
         for name, samples in said.items():
-            assert f"say: {name}" in until(process, "q: leave ")
-            process.stdin.write("\n")
-            process.stdin.flush()
-            time.sleep(3 * 0.5 + 0.3)  # the countdown
             file = str(padded_with_silence(tmp_path / "said.flac", samples))
-            subprocess.run(["paplay", file], env=virtual_sound, check=True, timeout=30)
-            assert "✓" in until(process, "q: leave ")
-            if name == "one":
+            for _ in range(_TRIES):  # on a busy machine sound has gaps, in the loudspeaker too
+                assert f"say: {name}" in until(process, "q: leave ")
+                tell(process, "")
+                time.sleep(3 * 0.5 + 0.3)  # the countdown
+                subprocess.run(["paplay", file], env=virtual_sound, check=True, timeout=30)
+                until(process, "q: leave ")
                 played = _played(process, virtual_sound, tmp_path / "played.raw")
-            process.stdin.write("k\n")
-            process.stdin.flush()
+                if likeness(np.trim_zeros(played), samples) > 0.95:
+                    break
+                tell(process, "r")
+            else:
+                pytest.fail(f"{name!r} was never heard and played without gaps")
+            tell(process, "k")
         assert "kept 2 takes" in process.stdout.read()
         assert process.wait(timeout=30) == 0
     finally:
@@ -194,7 +245,6 @@ def test_a_real_sound_device_is_heard_and_plays_what_it_heard(tmp_path, virtual_
     for name, samples in said.items():
         assert likeness(read_clip(clips[name]), samples) > 0.95
         assert clips[name].device
-    assert likeness(read_clip(clips["one"]), played) > 0.95
 
 
 def _played(process, environment, path):
@@ -207,8 +257,7 @@ def _played(process, environment, path):
         )
         try:
             time.sleep(0.5)
-            process.stdin.write("p\n")
-            process.stdin.flush()
+            tell(process, "p")
             until(process, "q: leave ")
             time.sleep(0.5)
         finally:

@@ -203,7 +203,7 @@ def test_a_hundred_thousand_lines_are_read_in_a_few_seconds(folder):
     line = '{"path": "a.wav", "label": "yes", "speaker": "s%d", "start_sample": %d, "end_sample": %d}\n'
     path = folder / "manifest.jsonl"
     path.write_text("".join(line % (number % 97, number, number + 1) for number in range(100_000)))
-    started = time.perf_counter()
+    started = time.process_time()
     clip_set = load_manifest(path)
     assert len(clip_set.clips) == 100_000
-    assert time.perf_counter() - started < 20.0  # 2 s alone on one core; the rest is for a busy machine
+    assert time.process_time() - started < 20.0  # 2 s alone on one core; the rest is for a busy machine

@@ -124,6 +124,16 @@ def test_the_ear_is_asked_of_takes_with_speech_and_told_of_kept_ones():
     assert ear.remembered == ["yes", "yes"]
 
 
+def test_a_take_of_which_samples_were_lost_is_not_good_and_the_next_one_is():
+    session = RecordingSession(missing_prompts(RecordingPlan(("yes", "no"), 1), {}), LoudnessFinder())
+    operator, store = ScriptedOperator([Choice.REDO]), ListStore()
+    run_recording(session, ScriptedSource([spoken(seed) for seed in range(3)], lossy=[1]), operator, store)
+    assert [[fault.kind for fault in take.faults] for take in operator.reviewed] == [["samples_lost"], [], []]
+    assert kept(store) == [("yes", 1), ("no", 1)]
+    with pytest.raises(SessionGrammarError, match="lost samples: no answer to nothing"):
+        session.samples_were_lost()
+
+
 def test_answers_that_were_not_asked_for_are_refused():
     session = RecordingSession([Prompt("yes", "yes", 1)], LoudnessFinder())
     assert isinstance(session.next_request(), Announce)

@@ -35,9 +35,10 @@ class LoudnessFinder:
 
 
 class ScriptedSource:
-    """Plays one recording per take."""
+    """Plays one recording per take; of the takes numbered in `lossy` it says that samples were lost."""
 
-    def __init__(self, recordings: Iterable[NDArray[np.float32]]) -> None:
+    def __init__(self, recordings: Iterable[NDArray[np.float32]], lossy: Sequence[int] = ()) -> None:
+        self._lossy, self._num_stopped = lossy, 0
         self._recordings = list(recordings)
         self._now = np.zeros(0, dtype=np.float32)
         self.played: list[NDArray[np.float32]] = []
@@ -55,8 +56,10 @@ class ScriptedSource:
         block, self._now = self._now[:BLOCK], self._now[BLOCK:]
         return block if len(block) else None
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         self.is_open = False
+        self._num_stopped += 1
+        return self._num_stopped in self._lossy
 
     def play(self, samples: NDArray[np.float32]) -> None:
         self.played.append(samples)
