@@ -10,6 +10,7 @@ import typer
 from speechtune.cli.options import CheckpointArgument
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
     from rich.table import Table
 
     from speechtune.evaluation.stream_operating_point import StreamOperatingPoint
@@ -35,7 +36,7 @@ def threshold(
     ] = None,
 ) -> None:
     """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint."""
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     from rich.console import Console
 
@@ -62,19 +63,22 @@ def threshold(
     for note in point.notes:
         console.print(f"note: {note}", markup=False)
     if out is not None:
-        after = asdict(point.after.total)
-        facts = {key: after[key] for key in ("num_spoken", "num_heard", "num_false_accepts")} | {
-            "asked_false_accepts_per_hour": fa_per_hour,
-            "negative_hours": point.after.negative_hours,
-            "num_alone": point.after.total.num_alone,
-        }
-        saved = save_checkpoint(
-            replace(
-                loaded, thresholds=point.thresholds, training={**loaded.training, "thresholds_chosen_on_streams": facts}
-            ),
-            out,
-        )
+        training = {**loaded.training, "thresholds_chosen_on_streams": _facts(point, fa_per_hour)}
+        saved = save_checkpoint(replace(loaded, thresholds=point.thresholds, training=training), out)
         console.print(f"checkpoint {out} ({saved.digest[:12]})", highlight=False, markup=False, soft_wrap=True)
+
+
+def _facts(point: StreamOperatingPoint, fa_per_hour: float) -> dict[str, JsonValue]:
+    """What the new checkpoint says about its thresholds."""
+    total = point.after.total
+    return {
+        "num_spoken": total.num_spoken,
+        "num_heard": total.num_heard,
+        "num_false_accepts": total.num_false_accepts,
+        "asked_false_accepts_per_hour": fa_per_hour,
+        "negative_hours": point.after.negative_hours,
+        "num_alone": total.num_alone,
+    }
 
 
 def _table(old: dict[str, float], point: StreamOperatingPoint) -> Table:
