@@ -73,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--methods", default="zero-shot,ours,random,tuned")
     parser.add_argument("--passes", type=int, default=30)
     parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--set", action="append", default=[], help="one setting of ours, such as augment.copies=20")
     parser.add_argument("--svg", type=Path, default=Path("compare-methods.svg"))
     options = parser.parse_args(argv)
     console, rows = Console(width=110), []
@@ -95,9 +96,9 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
     for shots in map(int, options.shots.split(",")):
         data = TrainingData(options.data / "speech_commands_fewshot", KEYWORDS, shots)
         if "ours" in options.methods:
-            yield _ours("ours", data, load_recipe(None), shots, test)
+            yield _ours("ours", data, load_recipe(None, options.set), shots, test)
         if "tuned" in options.methods:
-            yield _ours("ours, tuned", data, load_recipe(None, ["tune.method=full"]), shots, test)
+            yield _ours("ours, tuned", data, load_recipe(None, [*options.set, "tune.method=full"]), shots, test)
         if "random" in options.methods:
             yield _random_weights(data, shots, options.passes, test)
 
