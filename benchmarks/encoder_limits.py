@@ -2,9 +2,9 @@
 
     python -m benchmarks.encoder_limits
 
-The keyword clips of `speech_commands_dev`, as recorded and in noise at 5 dB as `benchmarks.few_shot` mixes it. `no clip`
-compares the decoder's first-word state with its own vocabulary and nothing else, the keyword whose score is furthest
-above its mean over all clips. `half of the voices` is the product's head, trained on half of the test's speakers in the
+The keyword clips of `speech_commands_dev`, as recorded and in noise at 5 dB as `benchmarks.few_shot` mixes it. `no
+clip` compares the decoder's first-word state with its own vocabulary and nothing else, and takes the keyword whose score
+is furthest above its mean over all clips. `half of the voices` is the product's head, trained on half of the test's speakers in the
 test's own noise, some ninety clips a word, and asked about the other half, each half in turn: what it misses is not in
 the embedding, or not in a form that a linear layer reads.
 """
