@@ -3,10 +3,10 @@
     python -m benchmarks.encoder_limits
 
 The keyword clips of `speech_commands_dev`, as recorded and in noise at 5 dB as `benchmarks.few_shot` mixes it. `no
-clip` compares the decoder's first-word state with its own vocabulary and nothing else, and takes the keyword whose score
-is furthest above its mean over all clips. `half of the voices` is the product's head, trained on half of the test's speakers in the
-test's own noise, some ninety clips a word, and asked about the other half, each half in turn: what it misses is not in
-the embedding, or not in a form that a linear layer reads.
+clip` compares the decoder's first-word state with its own vocabulary and nothing else, and takes the keyword whose
+score is furthest above its mean over all clips. `half of the voices` is the product's head, trained on half of the
+test's speakers in the test's own noise, some ninety clips a word, and asked about the other half, each half in turn:
+what it misses is not in the embedding, or not in a form that a linear layer reads.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def main(argv: Sequence[str]) -> int:
     clips = [clip for clip in load_clips(DATA / "speech_commands_dev").clips if clip.label in KEYWORDS]
     targets = torch.tensor([KEYWORDS.index(clip.label) for clip in clips])
     in_a = torch.tensor([in_half_a(clip) for clip in clips])
-    noises = test_noises(DATA)
+    noises, classifier = test_noises(DATA), _classifier()
     for name, windows in (
         ("as recorded", [read_clip(clip) for clip in clips]),
         ("in noise at 5 dB", [noisy_clip(clip, number, noises) for number, clip in enumerate(clips)]),
     ):
-        embeddings, classifier = _embedded(np.stack([place_by_energy(samples, _WINDOW) for samples in windows]))
+        embeddings = _embedded(classifier, np.stack([place_by_energy(samples, _WINDOW) for samples in windows]))
         right = 0
         for tested in (in_a, ~in_a):
             train_head(classifier.head, embeddings, targets, Recipe().head, torch.nonzero(~tested)[:, 0])
@@ -65,21 +65,22 @@ def _share_without_clips(states: torch.Tensor, targets: torch.Tensor) -> float:
     return 100.0 * float(((scores - scores.mean(dim=0)).argmax(dim=1) == targets).float().mean())
 
 
-@torch.inference_mode()
-def _embedded(windows: NDArray[np.float32]) -> tuple[torch.Tensor, KeywordClassifier]:
-    encoder = load_encoder(Recipe().encoder.name)
-    layers = (encoder.num_layers // 2, encoder.num_layers)
-    classifier = KeywordClassifier(
+def _classifier() -> KeywordClassifier:
+    encoder, recipe = load_encoder(Recipe().encoder.name), Recipe()
+    return KeywordClassifier(
         encoder,
         LabelSet(KEYWORDS, ()),
         _WINDOW,
-        layers=layers,
-        num_segments=Recipe().encoder.num_segments,
+        layers=(encoder.num_layers // 2, encoder.num_layers),
+        num_segments=recipe.encoder.num_segments,
         uses_decoder=True,
-        decoder_weight=Recipe().head.decoder_weight,
+        decoder_weight=recipe.head.decoder_weight,
     ).eval()
-    batches = torch.split(torch.from_numpy(windows), _BATCH)
-    return torch.cat([classifier.embed(batch) for batch in batches]), classifier
+
+
+@torch.inference_mode()
+def _embedded(classifier: KeywordClassifier, windows: NDArray[np.float32]) -> torch.Tensor:
+    return torch.cat([classifier.embed(batch) for batch in torch.split(torch.from_numpy(windows), _BATCH)])
 
 
 if __name__ == "__main__":
