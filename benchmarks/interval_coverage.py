@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -89,18 +90,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--paired", action="store_true", help="differences of two models instead")
     arguments = parser.parse_args(argv)
     measured = paired_coverage if arguments.paired else coverage
-    table = Table("speakers × clips", "spread")
-    for heading in ("headline", "truth", "inside", "plain", "mean width"):
-        table.add_column(heading, no_wrap=True)
+    console = Console(width=100)
     for number, setting in enumerate(SETTINGS):
-        for row in measured(setting, arguments.trials, arguments.resamples, seed=number):
-            size = f"{setting.num_speakers} × {setting.clips_per_speaker}"
-            plain = "–" if row.inside_plain is None else f"{row.inside_plain:.1%}"
-            shares = (f"{row.truth:.1%}", f"{row.inside:.1%}", plain, f"{row.mean_width:.1%}")
-            table.add_row(size, f"{setting.spread:g}", row.headline, *shares)
-        table.add_section()
-    Console(width=100).print(table)
+        # A table each, as soon as it is known: all of them take minutes.
+        size = f"{setting.num_speakers} speakers × {setting.clips_per_speaker} clips"
+        title = f"{size}, skill {setting.skill:g} ± {setting.spread:g}, sharpness {setting.sharpness:g}"
+        console.print(_table(title, measured(setting, arguments.trials, arguments.resamples, seed=number)))
     return 0
+
+
+def _table(title: str, rows: Sequence[Coverage]) -> Table:
+    table = Table("headline", title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("truth", "inside", "plain", "mean width"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        plain = "–" if row.inside_plain is None else f"{row.inside_plain:.1%}"
+        table.add_row(row.headline, f"{row.truth:.1%}", f"{row.inside:.1%}", plain, f"{row.mean_width:.1%}")
+    return table
 
 
 def coverage(setting: Setting, num_trials: int, num_resamples: int, seed: int) -> list[Coverage]:
