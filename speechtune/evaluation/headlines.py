@@ -152,10 +152,8 @@ def _detection(
 def _equal_error(predictions: Predictions, groups: Groups) -> Headline:
     value = equal_error_rate(predictions)
     reason = "it needs both keyword clips and _unknown_ clips" if value is None else None
-    keywords, negatives = predictions.is_keyword, predictions.is_unknown
-    # It is a share of both; the fewer tell how well it is known.
-    fewer = keywords if keywords.sum() <= negatives.sum() else negatives
-    return Headline(EQUAL_ERROR_RATE, value, reason, _weighted_equal_error(predictions, groups), fewer, is_error=True)
+    both = predictions.is_keyword | predictions.is_unknown
+    return Headline(EQUAL_ERROR_RATE, value, reason, _weighted_equal_error(predictions, groups), both, is_error=True)
 
 
 def _weighted_macro_f1(predictions: Predictions, groups: Groups) -> Weighted:
