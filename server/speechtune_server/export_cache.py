@@ -93,6 +93,9 @@ def _usable(path: Path, digest: str, precision: Precision, num_threads: int) -> 
     if (scorer.description.checkpoint_digest, scorer.description.precision) != (digest, precision):
         _log.warning("%s is the export of another checkpoint and is made anew", path)
         return None
+    if not scorer.description.is_current:
+        _log.warning("%s is an export of an older form and is made anew", path)
+        return None
     return scorer
 
 

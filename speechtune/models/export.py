@@ -21,6 +21,7 @@ from speechtune.errors import CheckpointIncompatibleError, ConfigError, EncoderU
 from speechtune.models.checkpoint import Checkpoint
 from speechtune.models.classifier import KeywordClassifier, TorchScorer
 from speechtune.models.onnx_scorer import (
+    BATCH_NAME,
     INPUT_NAME,
     LOGITS_NAME,
     METADATA_KEY,
@@ -37,6 +38,7 @@ FP32_TOLERANCE = 1e-4
 
 _LARGEST_BYTES = 1_900_000_000  # one protobuf message holds 2 GiB
 _NUM_TEST_WINDOWS = 4
+_FP32_MODULES = frozenset({"features", "head"})
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _trace(classifier: KeywordClassifier, path: Path) -> None:
                 opset_version=OPSET,
                 input_names=[INPUT_NAME],
                 output_names=names,
-                dynamic_axes={name: {0: "batch"} for name in [INPUT_NAME, *names]},
+                dynamic_axes={name: {0: BATCH_NAME} for name in [INPUT_NAME, *names]},
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -161,19 +163,26 @@ def _quantised(traced: Path, path: Path) -> Path:
 
 
 def _linear_layers(path: Path) -> list[str]:
-    """Names of the products with weights inside the encoder, but for the spectrogram."""
+    """Names of the products with weights inside the encoder, but for the spectrogram.
+
+    Raises:
+        CheckpointIncompatibleError: there are none; quantising would then take every operation that it can.
+    """
     import onnx
 
     graph = onnx.load(str(path)).graph
     weights = {tensor.name for tensor in graph.initializer}
-    return [
+    # Calls are named by the modules they go through, and the encoder's own name is not always among those.
+    names = [
         node.name
         for node in graph.node
         if node.op_type in ("MatMul", "Gemm")
-        and "/encoder/" in node.name
-        and "/features/" not in node.name
+        and not _FP32_MODULES.intersection(node.name.split("/"))
         and any(name in weights for name in node.input)
     ]
+    if not names:
+        raise CheckpointIncompatibleError("export: this encoder has no linear layers to make int8; leave --int8 out")
+    return names
 
 
 def _described(path: Path, description: OnnxDescription) -> bytes:

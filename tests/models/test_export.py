@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -60,6 +61,17 @@ def test_int8_is_smaller_and_close(exported):
     difference = np.abs(OnnxScorer(exported / "int8.onnx").score(windows) - saved().scorer().score(windows)).max()
     assert 0.0 < difference <= INT8_TOLERANCE
     assert (exported / "int8.onnx").stat().st_size < (exported / "fp32.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_int8_takes_the_linear_layers_of_the_encoder_and_nothing_else(family, tmp_path):
+    export_onnx(saved(family), tmp_path / "int8.onnx", int8=True)
+    nodes = onnx.load(str(tmp_path / "int8.onnx")).graph.node
+    integer = [node.name for node in nodes if node.op_type in ("MatMulInteger", "ConvInteger")]
+    assert any("fc1" in name or "dense" in name for name in integer)
+    assert not [name for name in integer if "conv" in name.lower() or "/head/" in name or "/features/" in name]
+    assert [node.name for node in nodes if node.op_type == "Conv"]
+    assert [node.name for node in nodes if node.op_type in ("Gemm", "MatMul") and "/head/" in node.name]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -62,6 +62,15 @@ def of_another_checkpoint(path, source):
     onnx.save(model, str(path))
 
 
+def of_an_older_form(path, source):
+    import onnx
+
+    model = onnx.load(str(source))
+    for entry in model.metadata_props:
+        entry.value = entry.value.replace('"format_version":2', '"format_version":1')
+    onnx.save(model, str(path))
+
+
 def of_another_program(path, source):
     import onnx
 
@@ -70,7 +79,7 @@ def of_another_program(path, source):
     onnx.save(model, str(path))
 
 
-@pytest.mark.parametrize("spoil", [damaged, empty, of_another_checkpoint, of_another_program])
+@pytest.mark.parametrize("spoil", [damaged, empty, of_another_checkpoint, of_an_older_form, of_another_program])
 def test_what_cannot_be_used_is_exported_anew_and_does_not_fail_the_start(checkpoint, tmp_path, caplog, spoil):
     exports = Exports(checkpoint)
     spoil(tmp_path / f"{checkpoint[1]}-fp32.onnx", exports.source)
