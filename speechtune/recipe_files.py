@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,6 @@ from pydantic import BaseModel, ValidationError
 
 from speechtune.errors import ConfigError
 from speechtune.recipe import Recipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:

@@ -16,9 +16,9 @@ import hashlib
 import hmac
 import re
 import secrets
-import sys
+import tomllib
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,16 +27,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from speechtune.errors import ConfigError, NotAuthenticatedError, NotPermittedError, ServiceOverloadedError
 from speechtune_server.clock import Clock
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 _BEARER = re.compile(r"Bearer (?P<name>[A-Za-z0-9_-]{1,64})\.(?P<secret>[A-Za-z0-9_-]{16,128})")
 _Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Scope(str, Enum):
+class Scope(StrEnum):
     """What a key lets its holder do."""
 
     RECOGNISE = "recognise"

@@ -7,7 +7,7 @@ into the export folder, under its digest.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from speechtune_server.model_store import LoadModel, ServedModel, load_served_mo
 _CUDA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
-class Backend(str, Enum):
+class Backend(StrEnum):
     """What runs the models."""
 
     AUTO = "auto"

@@ -31,25 +31,19 @@ class MonotonicClock:
         """Return once `event` is set or `seconds` have passed."""
         try:
             await within(seconds, event.wait())
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
 
 
 async def within(seconds: float | None, work: Awaitable[Answer]) -> Answer:
     """What `work` gives, or raises; after so many seconds it is cancelled. None: it may take for ever.
 
-    `asyncio.wait_for` swallows a cancellation that comes in the moment in which the work ends (before Python 3.12):
-    a stream whose client has gone would then wait for more audio, for ever.
+    `asyncio.wait_for` makes a task of the work, which every message of every stream would pay for, and swallows a
+    cancellation that comes in the moment in which the work ends (before Python 3.12): a stream whose client has gone
+    would then wait for more audio, for ever.
 
     Raises:
         asyncio.TimeoutError: it took longer.
     """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            raise asyncio.TimeoutError
-        return task.result()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(seconds):
+        return await work

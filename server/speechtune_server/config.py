@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,11 +17,6 @@ from speechtune_server.backends import Backend
 from speechtune_server.logs import LogFormat, LogLevel
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _PATH_KEYS = frozenset(
     {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}

@@ -133,7 +133,7 @@ class Dispatch:
         began = self._clock.now()
         try:
             answer = await within(self._max_seconds, runner.run(work))
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             _log.error("%s of %d did not end within %s s", kind, size, self._max_seconds)
             raise ServiceNotReadyError(
                 f"a model did not answer within {self._max_seconds:g} s; try again, or another server"

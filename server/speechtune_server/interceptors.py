@@ -163,7 +163,7 @@ async def _only(context: Any) -> bytes:
     """The request of a unary call. grpc's own iterator would hold it until the call is forgotten."""
     try:
         content = await within(_REQUEST_SECONDS, context.read())
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         raise SessionGrammarError(f"the request did not come within {_REQUEST_SECONDS:g} s; send it faster") from error
     if content is _EOF:
         raise SessionGrammarError("the call ended before its request")

@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import time
-from enum import Enum
+from enum import StrEnum
 from typing import TextIO
 
 from speechtune_server.call_context import current_client, current_request_id
@@ -18,14 +18,14 @@ _OURS = ("speechtune", "speechtune_server")
 _PLAIN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "request_id", "client", "taskName"}
 
 
-class LogFormat(str, Enum):
+class LogFormat(StrEnum):
     """The form of a line."""
 
     TEXT = "text"
     JSON = "json"
 
 
-class LogLevel(str, Enum):
+class LogLevel(StrEnum):
     """The least that is logged."""
 
     DEBUG = "debug"

@@ -80,7 +80,7 @@ def proven(model: ServedModel) -> ServedModel:
 
 def are_posteriors(posteriors: NDArray[np.float32]) -> bool:
     """Whether every row adds up to 1; NaN does not."""
-    return bool(np.allclose(posteriors.sum(axis=1), 1.0, atol=_SUM_TOLERANCE))
+    return bool((np.abs(posteriors.sum(axis=1) - 1.0) <= _SUM_TOLERANCE).all())
 
 
 class ModelStore:

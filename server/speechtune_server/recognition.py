@@ -212,7 +212,7 @@ async def _in_time(seconds: float | None, opening: Coroutine[Any, Any, Answer]) 
     """Wait for what a client sends first; others want its place."""
     try:
         return await within(seconds, opening)
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         raise SessionGrammarError(f"the stream did not begin within {seconds:g} s; send config at once") from error
 
 
@@ -228,7 +228,7 @@ async def _watched(
     try:
         while (chunk := await within(max_idle_seconds, anext(chunks, None))) is not None:
             yield chunk
-    except asyncio.TimeoutError as error:
+    except TimeoutError as error:
         stream.end_idle()
         # Until then what it said last is decided, and sent to who reads.
         await asyncio.sleep((max_idle_seconds or 0.0) + config.max_compute_seconds)

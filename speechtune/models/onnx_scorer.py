@@ -28,13 +28,15 @@ INPUT_NAME = "waveforms"
 LOGITS_NAME = "logits"
 POSTERIORS_NAME = "posteriors"
 
+_FORMAT_VERSION: Literal[2] = 2
+
 
 class OnnxDescription(BaseModel):
     """What an exported file says about itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1, 2] = 2
+    format_version: Literal[1, 2] = _FORMAT_VERSION
     """1: int8 took the convolutions and the head as well, which made it slower and less like fp32."""
     precision: Literal["fp32", "int8"]
     """int8: the encoder's linear layers; everything else is fp32."""
@@ -51,7 +53,7 @@ class OnnxDescription(BaseModel):
     @property
     def is_current(self) -> bool:
         """Whether an export made now would have this form."""
-        return self.format_version == type(self).model_fields["format_version"].default
+        return self.format_version == _FORMAT_VERSION
 
 
 class OnnxScorer:

@@ -37,9 +37,9 @@ class BurstGate:
         Returns:
             float32[F].
         """
-        power = np.square(frames).mean(axis=1)
+        power = np.einsum("fn,fn->f", frames, frames) / FRAME_SAMPLES
         levels = np.maximum(10.0 * np.log10(power + 1e-12), _LOWEST_DB)
-        rises = np.array([self._rise_db(float(level)) for level in levels])
+        rises = np.array([self._rise_db(level) for level in levels.tolist()])
         stands_out = (rises >= self._settings.burst_db) & (probabilities >= self._settings.burst_probability)
         raised = np.maximum(probabilities, np.float32(self._settings.onset_probability))
         strengthened: NDArray[np.float32] = np.where(stands_out, raised, probabilities)

@@ -33,7 +33,7 @@ class QuietGate:
 
         At least one, where `num_skipped` has just said 0.
         """
-        for index, peak in enumerate(_peaks(frames)):
+        for index, peak in enumerate(_peaks(frames).tolist()):
             if peak >= QUIET_PEAK:
                 self._num_quiet = 0
             elif self._num_quiet >= NUM_LISTENED:

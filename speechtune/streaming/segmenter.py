@@ -80,13 +80,10 @@ class Segmenter:
 
     def next_request(self) -> ActivityRequest | None:
         """Frames whose voice activity must be known to go on; None when none are, or when the plan must be taken."""
-        self._pass_quiet()
-        if self._plan:
-            return None
-        frames = self._waiting_frames()
+        frames = self._pass_quiet()
         if frames is not None:
             return ActivityRequest(frames[: self._gate.num_heard(frames)], self._activity)
-        if self._is_closing and not self._is_closed:
+        if self._is_closing and not self._is_closed and not self._plan:
             self._close_last()
         return None
 
@@ -100,14 +97,15 @@ class Segmenter:
         plan, self._plan = self._plan, []
         return plan
 
-    def _pass_quiet(self) -> None:
-        """Take frames that are too quiet for speech as such, without asking the model."""
+    def _pass_quiet(self) -> NDArray[np.float32] | None:
+        """Take frames that are too quiet for speech as such; gives the frames after them that the model must judge."""
         while not self._plan and (frames := self._waiting_frames()) is not None:
             num_skipped = self._gate.num_skipped(frames)
             if not num_skipped:
-                return
+                return frames
             self._activity = None  # the model goes on as it begins: after silence
             self._make_plan(np.zeros(num_skipped, dtype=np.float32))
+        return None
 
     def _waiting_frames(self) -> NDArray[np.float32] | None:
         """float32[F, 512]: the frames that are received and not judged, as many as one request may hold."""

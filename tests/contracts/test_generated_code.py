@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 
 import pytest
 
@@ -11,11 +11,6 @@ from data_scripts import generate_stubs
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from tests.support.speech import REPOSITORY
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 GENERATED = generate_stubs.GENERATED_FOLDER
 
