@@ -39,6 +39,7 @@ from speechtune.evaluation.detection import detection_at_far
 from speechtune.models.classifier import KeywordClassifier, TorchScorer
 from speechtune.models.features import LogMel
 from speechtune.models.registry import build_encoder, load_encoder
+from speechtune.models.second_look import SecondLookScorer
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
 from speechtune.training.finetune import TrainingData, finetune
@@ -142,7 +143,7 @@ def _measured(
     name: str, classifier: KeywordClassifier, shots: int, started: tuple[float, float], test: Sequence[Clip]
 ) -> Row:
     spent = _since(started)
-    found = answer_clips(TorchScorer(classifier, dict.fromkeys(KEYWORDS, 0.5)), test)
+    found = answer_clips(SecondLookScorer(TorchScorer(classifier, dict.fromkeys(KEYWORDS, 0.5))), test)
     closed, at_one = closed_set_accuracy(found), detection_at_far(found, 0.01).rate
     return Row(name, shots, _percent(closed), _percent(at_one), None, *spent)
 

@@ -39,9 +39,12 @@ from speechtune.evaluation.confusion import closed_set_accuracy
 from speechtune.evaluation.detection import detection_at_far, threshold_for, unseen_negatives
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import LabelSet
+from speechtune.models.checkpoint import Checkpoint
 from speechtune.models.classifier import KeywordClassifier
+from speechtune.models.second_look import with_second_look
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
+from speechtune.streaming.config import Scorer
 from speechtune.training.finetune import TrainingData, finetune
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -147,7 +150,7 @@ def _words(data: Path, noise: Path, shots: int, recipe: Recipe, out: Path, cache
     result = finetune(TrainingData(data / "speech_commands_fewshot", KEYWORDS, shots, noise=noise), out, recipe)
     seconds = time.process_time() - start
     test = load_clips(data / "speech_commands_dev").clips
-    scorer = _scorer(result.checkpoint.classifier, dict(result.checkpoint.thresholds), cache)
+    scorer = _scorer(result.checkpoint, cache)
     found = answer_clips(scorer, test)
     threshold_of = np.array([result.checkpoint.thresholds[keyword] for keyword in KEYWORDS])
     let_through = found.keyword_score >= threshold_of[found.best_keyword]
@@ -171,17 +174,19 @@ def _detected_unseen(found: Predictions, target: float) -> float:
     return float(hits[found.is_keyword].mean())
 
 
-def _scorer(classifier: KeywordClassifier, thresholds: dict[str, float], cache: Embeddings) -> CachingScorer:
-    """A cache of its own for a tuned encoder; one for all heads on the pretrained one."""
+def _scorer(checkpoint: Checkpoint, cache: Embeddings) -> Scorer:
+    """As `checkpoint.scorer`, with a cache: one of its own for a tuned encoder, one for all on the pretrained one."""
+    classifier = checkpoint.classifier
     weights = b"".join(p.detach().numpy().tobytes() for p in classifier.encoder.parameters())
     which = hashlib.blake2b(weights + str(classifier.layers).encode(), digest_size=16).digest()
     if cache.get(b"encoder") is None or bytes(cache[b"encoder"].tolist()) != which:
         cache.clear()
         cache[b"encoder"] = torch.tensor(list(which), dtype=torch.uint8)
-    return CachingScorer(classifier, thresholds, cache)
+    caching = CachingScorer(classifier, dict(checkpoint.thresholds), cache)
+    return with_second_look(caching, checkpoint.recipe.clip.second_look)
 
 
-def _in_noise(data: Path, scorer: CachingScorer, test: Sequence[Clip]) -> Predictions:
+def _in_noise(data: Path, scorer: Scorer, test: Sequence[Clip]) -> Predictions:
     recordings = test_noises(data)
     keyword_clips = [clip for clip in test if clip.label in KEYWORDS]
     number = {clip: index for index, clip in enumerate(keyword_clips)}
@@ -216,7 +221,7 @@ def _digit_accuracy(
     start = time.process_time()
     result = finetune(TrainingData(manifest, noise=scratch / "noise"), scratch / "model", recipe)
     seconds = time.process_time() - start
-    scorer = _scorer(result.checkpoint.classifier, dict(result.checkpoint.thresholds), cache)
+    scorer = _scorer(result.checkpoint, cache)
     return {"closed": _percent(closed_set_accuracy(answer_clips(scorer, test))), "CPU s": seconds}
 
 

@@ -38,6 +38,8 @@ class ClipSettings(_Section):
 
     window_ms: Annotated[int, Field(ge=200, le=10_000)] | None = None
     """Length of the window; none: chosen from the data, at least 1,000 ms."""
+    second_look: bool = True
+    """Score a window that leaves doubt twice more, its audio moved a little either way, and average the answers."""
 
 
 class AugmentSettings(_Section):

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from speechtune.models.onnx_scorer import OnnxScorer
+from speechtune.models.second_look import with_second_look
 from speechtune_server.export_cache import Precision, default_cache, exported_scorer
 from speechtune_server.model_store import LoadModel, ServedModel, load_served_model, proven
 
@@ -57,8 +58,9 @@ def _chosen(backend: Backend, has_gpu: Callable[[], bool] = _CUDA_DRIVER.exists)
 
 def _served(name: str, scorer: OnnxScorer) -> ServedModel:
     said = scorer.description
+    looking = with_second_look(scorer, said.second_look)
     return proven(
         ServedModel(
-            name, said.checkpoint_digest, scorer, said.detector, said.endpointing, said.precision, is_parallel=True
+            name, said.checkpoint_digest, looking, said.detector, said.endpointing, said.precision, is_parallel=True
         )
     )

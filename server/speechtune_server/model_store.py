@@ -51,17 +51,14 @@ def load_served_model(name: str, folder: Path, num_threads: int | None = None) -
     import torch
 
     from speechtune.models.checkpoint import load_checkpoint
-    from speechtune.models.classifier import TorchScorer
 
     if num_threads is not None:
         torch.set_num_threads(num_threads)
     checkpoint = load_checkpoint(folder)
     if torch.cuda.is_available():
         checkpoint.classifier.to("cuda")
-    scorer = TorchScorer(checkpoint.classifier, checkpoint.thresholds)
-    return proven(
-        ServedModel(name, checkpoint.digest, scorer, checkpoint.recipe.detector, checkpoint.recipe.endpointing)
-    )
+    recipe = checkpoint.recipe
+    return proven(ServedModel(name, checkpoint.digest, checkpoint.scorer(), recipe.detector, recipe.endpointing))
 
 
 def proven(model: ServedModel) -> ServedModel:

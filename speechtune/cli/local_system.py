@@ -113,6 +113,7 @@ def open_system(path: Path) -> LocalSystem:
 
 def _exported(path: Path) -> LocalSystem:
     from speechtune.models.onnx_scorer import OnnxScorer
+    from speechtune.models.second_look import with_second_look
 
     scorer = OnnxScorer(path)
     said = scorer.description
@@ -123,4 +124,5 @@ def _exported(path: Path) -> LocalSystem:
         "encoder": said.encoder,
     }
     settings = ListeningSettings(said.detector, said.endpointing)
-    return LocalSystem(path.name, facts, scorer, settings, said.encoder, said.checkpoint_digest)
+    looking = with_second_look(scorer, said.second_look)
+    return LocalSystem(path.name, facts, looking, settings, said.encoder, said.checkpoint_digest)

@@ -28,11 +28,10 @@ def recognize(
 ) -> None:
     """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
     from speechtune.models.checkpoint import load_checkpoint
-    from speechtune.models.classifier import TorchScorer
     from speechtune.streaming.activity import SileroActivity
 
     loaded = load_checkpoint(checkpoint)
-    scorer = TorchScorer(loaded.classifier, loaded.thresholds)
+    scorer = loaded.scorer()
     activity = SileroActivity()
     failed = False
     for path in files:

@@ -34,7 +34,9 @@ from speechtune.models.checkpoint_writing import writing_checkpoint
 from speechtune.models.classifier import KeywordClassifier, TorchScorer
 from speechtune.models.model_card import write_card
 from speechtune.models.registry import build_encoder
+from speechtune.models.second_look import with_second_look
 from speechtune.recipe import Recipe
+from speechtune.streaming.config import Scorer
 
 _LIBRARIES = ("speechtune", "torch", "torchaudio", "transformers", "safetensors", "numpy")
 
@@ -55,9 +57,9 @@ class Checkpoint:
     training: Mapping[str, JsonValue]
     digest: str = ""
 
-    def scorer(self) -> TorchScorer:
+    def scorer(self) -> Scorer:
         """What streams and the evaluator ask."""
-        return TorchScorer(self.classifier, self.thresholds)
+        return with_second_look(TorchScorer(self.classifier, self.thresholds), self.recipe.clip.second_look)
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Checkpoint:

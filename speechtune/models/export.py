@@ -94,6 +94,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False) -> Ex
         thresholds=dict(checkpoint.thresholds),
         detector=checkpoint.recipe.detector,
         endpointing=checkpoint.recipe.endpointing,
+        second_look=checkpoint.recipe.clip.second_look,
     )
     with TemporaryDirectory() as folder:
         traced = Path(folder) / "fp32.onnx"

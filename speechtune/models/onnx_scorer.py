@@ -49,6 +49,8 @@ class OnnxDescription(BaseModel):
     thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
     detector: DetectorSettings
     endpointing: EndpointingSettings
+    second_look: bool = True
+    """Whether who serves it looks again where it is in doubt; the graph itself looks once."""
 
     @property
     def is_current(self) -> bool:
