@@ -47,7 +47,7 @@ async def test_no_malformed_request_is_ever_our_fault(tmp_path, caplog):
 async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_count_is_exact():
     """A hundred here; a thousand with `python -m benchmarks.hostile_clients`."""
     most = 0
-    async with running_server(max_streams=20) as server, stub_of(server) as stub:
+    async with running_server(max_streams=4) as server, stub_of(server) as stub:
 
         def look():
             nonlocal most
@@ -57,8 +57,8 @@ async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_cou
         statuses = await connect_at_once(server.address, 100, first, second, look)
         assert set(statuses) == {"OK", "RESOURCE_EXHAUSTED"}
         assert statuses.total() == 100
-        assert statuses["OK"] >= 20
-        assert most <= 20
+        assert statuses["OK"] >= 4
+        assert most <= 4
         await until(lambda: server.admission.num_calls == 0)
         assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
 
