@@ -118,6 +118,19 @@ def evaluate(
     files[REPORT_NAME] = html_report(ReportSource(title, facts, clip_part, stream_part))
     write_texts(out, files)
     console.print(f"figures {out}, report {out / REPORT_NAME}", highlight=False, markup=False, soft_wrap=True)
+    if earlier := _left_from_earlier(out, files):
+        note = f"note: {', '.join(earlier)} in {out} are of an earlier evaluation, which this report does not show"
+        console.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _left_from_earlier(out: Path, files: dict[str, str]) -> list[str]:
+    """Files of figures in the folder that this evaluation did not write."""
+    from speechtune.evaluation.metrics import METRICS_NAME
+    from speechtune.evaluation.prediction_file import PREDICTIONS_NAME
+    from speechtune.evaluation.stream_metrics import STREAM_METRICS_NAME
+
+    names = (METRICS_NAME, PREDICTIONS_NAME, STREAM_METRICS_NAME)
+    return [name for name in names if name not in files and (out / name).exists()]
 
 
 def _is_checkpoint(path: Path) -> bool:

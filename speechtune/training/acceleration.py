@@ -52,20 +52,34 @@ def torch_device(device: Device) -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
+def check_tuning(settings: TuneSettings, device: torch.device) -> None:
+    """See that the encoder phase can run here, before hours of work lead to it.
+
+    Raises:
+        ConfigError: float16 without a GPU, or a tracker that is not installed.
+    """
+    if settings.precision == "float16" and device.type == "cpu":
+        raise ConfigError("tune.precision: float16 needs a GPU; use bfloat16, float32 or auto")
+    if settings.tracker != "none" and not _is_installed(settings.tracker):
+        raise ConfigError(f"tune.tracker: {settings.tracker} is not installed; pip install {settings.tracker}")
+
+
+def _is_installed(package: str) -> bool:
+    # A folder of an earlier run's logs, such as `wandb`, looks like a package without an origin.
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
 def make_accelerator(settings: TuneSettings, device: torch.device, log_folder: Path | None) -> Accelerator:
     """An accelerator for one phase.
 
     Raises:
-        ConfigError: float16 without a GPU, a tracker that is not installed, or a batch that does not divide into the
-            processes' parts.
+        ConfigError: as `check_tuning`, or a batch that does not divide into the processes' parts.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    if settings.precision == "float16" and device.type == "cpu":
-        raise ConfigError("tune.precision: float16 needs a GPU; use bfloat16, float32 or auto")
-    if settings.tracker != "none" and find_spec(settings.tracker) is None:
-        raise ConfigError(f"tune.tracker: {settings.tracker} is not installed; pip install {settings.tracker}")
+    check_tuning(settings, device)
     precision = settings.precision
     if precision == "auto":
         precision = "bfloat16" if has_bfloat16(device) else "float32"

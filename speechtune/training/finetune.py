@@ -17,7 +17,7 @@ from speechtune.models.checkpoint import Checkpoint, load_checkpoint, save_check
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.registry import load_encoder
 from speechtune.recipe import Recipe
-from speechtune.training.acceleration import Device, is_main_process, torch_device
+from speechtune.training.acceleration import Device, check_tuning, is_main_process, torch_device
 from speechtune.training.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.encoder_phase import Tuned
@@ -89,6 +89,8 @@ def finetune(
     with clock.stage("read clips"):
         read = read_training_data(data, recipe, progress)
         method = choose_method(recipe.tune, read.clips, read.labels)
+        if method.tuning is not None:
+            check_tuning(recipe.tune, where)
     with clock.stage("load encoder"):
         progress("load encoder", 0, 1)
         started = None if start is None else load_checkpoint(start)

@@ -40,8 +40,19 @@ def test_streams_are_measured_into_a_file_and_a_table(checkpoint, tape, tmp_path
     assert metrics.num_recordings == 1
     assert metrics.num_windows >= 12
     assert metrics.checkpoint_digest == load_checkpoint(checkpoint).digest
-    assert "times as fast as real time" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "times as fast as real time" in said
+    assert "earlier evaluation" not in said
     assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_figures_that_an_earlier_evaluation_left_are_named(checkpoint, tape, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "metrics.json").write_text("{}", encoding="utf-8")
+    assert run(["evaluate", str(checkpoint), "--stream", str(tape), "--out", str(out)]) == 0
+    assert "note: metrics.json in" in capsys.readouterr().out
+    assert (out / "metrics.json").read_text(encoding="utf-8") == "{}"
 
 
 def test_evaluate_wants_clips_or_streams_and_truth_only_with_streams(checkpoint, tmp_path, capsys):

@@ -9,7 +9,14 @@ import pytest
 
 from speechtune.data.loading import load_clips
 from speechtune.data.locks import lock_clips, lock_file
-from speechtune.errors import DataError, EncoderUnavailableError, ManifestError, UnknownLabelError, UnsplittableError
+from speechtune.errors import (
+    ConfigError,
+    DataError,
+    EncoderUnavailableError,
+    ManifestError,
+    UnknownLabelError,
+    UnsplittableError,
+)
 from speechtune.models import packaged
 from speechtune.models.checkpoint import load_checkpoint
 from speechtune.recipe import Recipe
@@ -63,6 +70,19 @@ def test_another_seed_varies_the_copies(data: Path, tmp_path: Path, encoder: str
         TrainingData(data, ("yes", "no")), tmp_path / "other", recipe(encoder).model_copy(update={"seed": 4})
     ).checkpoint
     assert first.digest != other.digest
+
+
+def test_a_tracker_that_is_not_there_is_told_before_any_work(data, tmp_path, encoder, monkeypatch):
+    (tmp_path / "wandb").mkdir()  # as an earlier run leaves it behind
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = recipe(encoder, tune={"method": "full", "tracker": "wandb"})
+    stages: list[str] = []
+    with pytest.raises(ConfigError, match=r"tune\.tracker: wandb is not installed; pip install wandb"):
+        finetune(
+            TrainingData(data, ("yes", "no")), tmp_path / "model", settings, lambda stage, *_: stages.append(stage)
+        )
+    assert "load encoder" not in stages
+    assert not (tmp_path / "model").exists()
 
 
 def test_the_checkpoint_on_disk_scores_as_the_one_in_memory(data: Path, tmp_path: Path, encoder: str) -> None:
