@@ -94,7 +94,7 @@ class AugmentSettings(_Section):
 class TuneAugmentSettings(AugmentSettings):
     """How clips are varied while the encoder is tuned: more lightly than for the head; each copy is heard once."""
 
-    copies: Annotated[int, Field(ge=0, le=200)] = 10
+    copies: Annotated[int, Field(ge=0, le=200)] = 20
     reverb_probability: Probability = 0.0
     snr_db: tuple[float, float] = (5.0, 30.0)
     equaliser_db: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
