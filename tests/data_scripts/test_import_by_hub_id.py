@@ -13,7 +13,7 @@ from speechtune.audio.files import read_audio
 from speechtune.data.clips import read_clip
 from speechtune.data.loading import load_clips
 from tests.support.clips import word_like, write_audio
-from tests.support.dataset_hub import dataset_hub
+from tests.support.hub import hub
 from tests.support.speech import REPOSITORY
 
 
@@ -37,7 +37,8 @@ print([main([source, "--out", sys.argv[1]]) for source in ("someone/words", "som
 
 def test_a_data_set_is_imported_by_its_id_and_decoded_by_nobody_but_us(tmp_path):
     paths = [write_audio(tmp_path / f"{seed}.wav", word_like(seed)) for seed in range(3)]
-    with dataset_hub("someone/words", {"data/train-00000-of-00001.parquet": table_of(paths)}) as address:
+    files = {"data/train-00000-of-00001.parquet": table_of(paths)}
+    with hub("datasets", "someone/words", lambda: files) as address:
         environment = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY)}
         done = subprocess.run(
             [sys.executable, "-c", _IMPORT, str(tmp_path / "out")],

@@ -2,72 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import socket
 from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from speechtune.models.registry import load_encoder
+from tests.support import hub as local_hub
 from tests.support.encoders import save_random_model
 from tests.support.processes import run_python
 
-_COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _REPOSITORY = "someone/something"
-
-
-class _FakeHub(BaseHTTPRequestHandler):
-    """Serves one folder as the repository `someone/something`, in the few answers that the hub's client needs."""
-
-    def __init__(self, folder: Path, asked: list[str], *args: object) -> None:
-        self._folder = folder
-        self._asked = asked
-        super().__init__(*args)  # type: ignore[arg-type]
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, with_body: bool) -> None:
-        path = self.path.split("?")[0]
-        self._asked.append(f"{self.command} {path}")
-        files = {file.name: file.read_bytes() for file in self._folder.iterdir()}
-        name = path.rsplit("/", 1)[-1]
-        if path.startswith(f"/api/models/{_REPOSITORY}/tree/"):
-            listing = [
-                {"type": "file", "path": file, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
-                for file, content in files.items()
-            ]
-            self._send(json.dumps(listing).encode(), with_body)
-        elif path.startswith(f"/api/models/{_REPOSITORY}"):
-            about = {"id": _REPOSITORY, "sha": _COMMIT, "siblings": [{"rfilename": file} for file in files]}
-            self._send(json.dumps(about).encode(), with_body)
-        elif path.startswith(f"/{_REPOSITORY}/resolve/") and name in files:
-            self._send(files[name], with_body)
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound" if f"/{_REPOSITORY}/" in path else "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def _send(self, content: bytes, with_body: bool) -> None:
-        self.send_response(200)
-        self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", _COMMIT)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
 
 
 @pytest.fixture
@@ -75,13 +21,12 @@ def hub(tmp_path: Path) -> Iterator[tuple[Path, list[str], str]]:
     """The repository's folder, what was asked of the hub, and its address."""
     folder, asked = tmp_path / "repository", list[str]()
     folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_FakeHub, folder, asked))
-    thread = Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield folder, asked, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+
+    def files() -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    with local_hub.hub("models", _REPOSITORY, files, asked) as address:
+        yield folder, asked, address
 
 
 _FETCH = """

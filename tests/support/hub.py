@@ -1,21 +1,25 @@
-"""A hub of data sets on this machine: one repository, in the few answers that `datasets` needs of one."""
+"""The Hugging Face hub, played by a server on this machine: one repository, in the few answers its clients need."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Literal
 
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-class _DatasetHub(BaseHTTPRequestHandler):
-    def __init__(self, repository: str, files: Mapping[str, bytes], *args: object) -> None:
-        self._repository, self._files = repository, files
+Files = Mapping[str, bytes]
+
+
+class _Hub(BaseHTTPRequestHandler):
+    def __init__(self, about: str, place: str, files: Callable[[], Files], asked: list[str], *args: object) -> None:
+        self._about, self._place, self._current_files, self._asked = about, place, files, asked
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_HEAD(self) -> None:
@@ -26,19 +30,21 @@ class _DatasetHub(BaseHTTPRequestHandler):
 
     def _answer(self, with_body: bool) -> None:
         path = self.path.split("?")[0]
-        about, tree = f"/api/datasets/{self._repository}", f"/api/datasets/{self._repository}/tree/"
-        file = path.removeprefix(f"/datasets/{self._repository}/resolve/").partition("/")[2]
+        self._asked.append(f"{self.command} {path}")
+        self._files = self._current_files()
+        tree = f"{self._about}/tree/"
+        file = path.removeprefix(f"{self._place}/resolve/").partition("/")[2]
         if path.startswith(tree):
             self._send(json.dumps(self._listing(path.removeprefix(tree).partition("/")[2])).encode(), with_body)
-        elif path.startswith(about):
+        elif path.startswith(self._about):
             siblings = [{"rfilename": name} for name in self._files]
-            self._send(json.dumps({"id": self._repository, "sha": _COMMIT, "siblings": siblings}).encode(), with_body)
-        elif file in self._files:
+            about = {"id": self._place.removeprefix("/"), "sha": _COMMIT, "siblings": siblings}
+            self._send(json.dumps(about).encode(), with_body)
+        elif path.startswith(f"{self._place}/resolve/") and file in self._files:
             self._send(self._files[file], with_body)
         else:
             self.send_response(404)
-            is_there = f"/{self._repository}/" in path
-            self.send_header("X-Error-Code", "EntryNotFound" if is_there else "RepoNotFound")
+            self.send_header("X-Error-Code", "EntryNotFound" if path.startswith(f"{self._place}/") else "RepoNotFound")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -67,9 +73,20 @@ class _DatasetHub(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def dataset_hub(repository: str, files: Mapping[str, bytes]) -> Iterator[str]:
-    """The address of a hub that has `repository`, with these files by their paths in it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_DatasetHub, repository, files))
+def hub(
+    kind: Literal["models", "datasets"], repository: str, files: Callable[[], Files], asked: list[str] | None = None
+) -> Iterator[str]:
+    """The address of a hub that has `repository`.
+
+    Args:
+        kind: what the repository holds.
+        repository: its id, such as `someone/something`.
+        files: its files by their paths in it, as they are when it is asked.
+        asked: is given every question, such as `GET /api/models/someone/something`.
+    """
+    place = f"/{repository}" if kind == "models" else f"/datasets/{repository}"
+    handler = partial(_Hub, f"/api/{kind}/{repository}", place, files, [] if asked is None else asked)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
