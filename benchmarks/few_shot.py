@@ -1,13 +1,13 @@
 """The few-shot figures of the README, made by the library's own `finetune` on the recordings beside the repository.
 
-    python -m benchmarks.few_shot [--method auto] [--seeds 5] [--shots 10,5,1] [--parts words,fsdd] [--json FILE]
+    python -m benchmarks.few_shot [--method auto] [--seeds 5] [--shots 10,5,1] [--parts words,own-digits,new-digits]
 
 `words`: k clips of each of ten keywords and twenty other words of `speech_commands_fewshot` (the 10-shot draw takes all
 clips, so that its seeds vary augmentation and training alone), tested on all of `speech_commands_dev`, whose speakers
 are others. `unseen` counts only the `_unknown_` words that are not among the twenty. `5 dB` adds two of the six noise
 recordings to the keyword clips, at 5 dB below the loudest 400 ms of the word; training hears only the other four.
-`fsdd`: spoken digits, 5 clips a digit of one speaker against that speaker's other takes, and 10 clips a digit of each
-of five speakers against the sixth; every seed with each of the six.
+`own-digits`: FSDD, 5 clips a digit of one speaker against that speaker's other takes. `new-digits`: 10 clips a digit of
+each of five speakers against the sixth. Every seed with each of the six.
 
 Settings are the recipe's defaults. Mean and standard deviation over the seeds, in per cent.
 """
@@ -108,7 +108,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0, help="to go on where an earlier run ended")
     parser.add_argument("--shots", default="10,5,1")
-    parser.add_argument("--parts", default="words,fsdd")
+    parser.add_argument("--parts", default="words,own-digits,new-digits")
     parser.add_argument("--method", default=None, help="tune.method; none: the recipe's default")
     parser.add_argument("--set", action="append", default=[], help="one setting, such as augment.copies=20")
     parser.add_argument("--json", type=Path, default=None)
@@ -125,15 +125,17 @@ def _measured(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str,
         for shots in map(int, options.shots.split(",")):
             for recipe in recipes:
                 yield f"{shots}-shot", _words(options.data, quiet, shots, recipe, scratch / "model", cache)
-    if "fsdd" in options.parts:
+    if "digits" in options.parts:
         clips = load_clips(options.data / "fsdd", r"^(?P<speaker>[a-z]+)_").clips
         for recipe, speaker in itertools.product(recipes, sorted({clip.speaker or "" for clip in clips})):
             own = [clip for clip in clips if clip.speaker == speaker]
             others = [clip for clip in clips if clip.speaker != speaker]
-            train, test = [c for c in own if _take(c) < 5], [c for c in own if _take(c) >= 5]
-            yield "digits, own speaker, 5", _digit_accuracy(train, test, recipe, scratch, cache)
-            train = [clip for clip in others if _take(clip) < 10]
-            yield "digits, new speaker, 10", _digit_accuracy(train, own, recipe, scratch, cache)
+            if "own-digits" in options.parts:
+                train, test = [c for c in own if _take(c) < 5], [c for c in own if _take(c) >= 5]
+                yield "digits, own speaker, 5", _digit_accuracy(train, test, recipe, scratch, cache)
+            if "new-digits" in options.parts:
+                train = [clip for clip in others if _take(clip) < 10]
+                yield "digits, new speaker, 10", _digit_accuracy(train, own, recipe, scratch, cache)
 
 
 def _training_noise(data: Path, scratch: Path) -> Path:
