@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from speechtune.errors import ConfigError
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.acceleration import make_accelerator
@@ -211,8 +212,14 @@ class _Phase:
         return True
 
     def _start_trackers(self) -> None:
-        if self._recipe.tune.tracker != "none":
+        tracker = self._recipe.tune.tracker
+        if tracker == "none":
+            return
+        try:
             self._accelerator.init_trackers("speechtune")
+        except Exception as error:  # each tracker has errors of its own, of no common kind
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"tune.tracker: {tracker} cannot be started ({reason})") from error
 
     def _resume(self) -> int | None:
         state = self._around.saved.load() if self._around.saved is not None else None

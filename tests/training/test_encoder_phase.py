@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from speechtune.data.clips import Clip
 from speechtune.errors import ConfigError, TrainingDivergedError
 from speechtune.labels import LabelSet
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import Recipe, TuneSettings
+from speechtune.training import acceleration
 from speechtune.training.best_weights import BestWeights
 from speechtune.training.divergence import LossWatch
 from speechtune.training.encoder_phase import Surroundings, tune_encoder
@@ -224,6 +226,18 @@ def test_auto_chooses_by_the_number_of_clips_and_says_why(num_clips: int, tuning
     method = choose_method(TuneSettings(method="auto"), clips, LabelSet(("yes", "no"), ()))
     assert method.tuning == tuning
     assert f"{num_clips} clips a keyword" in str(method.reason)
+
+
+@pytest.mark.filterwarnings("ignore:.log_with=mlflow. was passed")  # it is not installed here, and does not run
+def test_a_tracker_that_cannot_start_is_a_setting_at_fault_and_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("its store\nis in maintenance")  # as mlflow does of a folder
+
+    monkeypatch.setattr(acceleration, "_is_installed", lambda package: package == "mlflow")
+    monkeypatch.setattr(Accelerator, "init_trackers", refuse)
+    chosen = recipe(tracker="mlflow")
+    with pytest.raises(ConfigError, match=r"tune\.tracker: mlflow cannot be started \(its store is in maintenance\)"):
+        tune_encoder(classifier_with_decoder(), batches(chosen), "full", chosen, around())
 
 
 @pytest.mark.parametrize(
