@@ -42,6 +42,7 @@ from speechtune.models.registry import build_encoder, load_encoder
 from speechtune.models.second_look import SecondLookScorer
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
+from speechtune.streaming.config import Scorer
 from speechtune.training.finetune import TrainingData, finetune
 from speechtune.training.reading import read_training_data
 from speechtune.training.stages import silent
@@ -107,8 +108,8 @@ def _rows(options: argparse.Namespace) -> Iterator[Row]:
 def _ours(name: str, data: TrainingData, recipe: Recipe, shots: int, test: Sequence[Clip]) -> Row:
     started = _now()
     with tempfile.TemporaryDirectory() as scratch:
-        classifier = finetune(data, Path(scratch) / "model", recipe).checkpoint.classifier
-    return _measured(name, classifier, shots, started, test)
+        scorer = finetune(data, Path(scratch) / "model", recipe).checkpoint.scorer()
+    return _measured(name, scorer, shots, started, test)
 
 
 def _random_weights(data: TrainingData, shots: int, passes: int, test: Sequence[Clip]) -> Row:
@@ -136,14 +137,13 @@ def _random_weights(data: TrainingData, shots: int, passes: int, test: Sequence[
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimiser.step()
         schedule.step()
-    return _measured("random weights", classifier.eval(), shots, started, test)
+    scorer = SecondLookScorer(TorchScorer(classifier.eval(), dict.fromkeys(KEYWORDS, 0.5)))
+    return _measured("random weights", scorer, shots, started, test)
 
 
-def _measured(
-    name: str, classifier: KeywordClassifier, shots: int, started: tuple[float, float], test: Sequence[Clip]
-) -> Row:
+def _measured(name: str, scorer: Scorer, shots: int, started: tuple[float, float], test: Sequence[Clip]) -> Row:
     spent = _since(started)
-    found = answer_clips(SecondLookScorer(TorchScorer(classifier, dict.fromkeys(KEYWORDS, 0.5))), test)
+    found = answer_clips(scorer, test)
     closed, at_one = closed_set_accuracy(found), detection_at_far(found, 0.01).rate
     return Row(name, shots, _percent(closed), _percent(at_one), None, *spent)
 

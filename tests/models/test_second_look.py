@@ -72,9 +72,12 @@ def test_one_look_is_all_that_is_taken_where_no_second_is_wanted():
 
 
 def test_a_window_has_the_same_posteriors_alone_and_in_company():
-    scorer = SecondLookScorer(TorchScorer(random_checkpoint().classifier, random_checkpoint().thresholds))
+    checkpoint = random_checkpoint()
+    first_look = TorchScorer(checkpoint.classifier, checkpoint.thresholds)
+    scorer = SecondLookScorer(first_look)
     windows = noise_windows(9).numpy()
     together = scorer.score(windows)
+    assert np.abs(together - first_look.score(windows)).max() > 1e-4  # some of them were in doubt
     alone = np.concatenate([scorer.score(windows[index : index + 1]) for index in range(len(windows))])
     assert np.abs(together - alone).max() < 1e-5
     assert np.allclose(together.sum(axis=1), 1.0, atol=1e-5)

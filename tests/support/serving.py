@@ -142,13 +142,14 @@ def audio(content: bytes) -> pb.StreamingRecognizeRequest:
 async def responses(stub: Any, requests: Iterable[pb.StreamingRecognizeRequest]) -> list[Any]:
     """All responses of a stream that sends these messages and half-closes; asked again where grpc lost the answer."""
     messages = list(requests)
-    while True:
+    for _ in range(20):
         try:
             return [response async for response in stub.StreamingRecognize(iter(messages))]
         except grpc.aio.AioRpcError as error:
             # A client that is refused between two of its writes is told so, and not what the server said.
             if error.details() != "Internal error from Core":
                 raise
+    raise AssertionError("grpc lost the answer twenty times")
 
 
 async def rest_of(call: Any) -> list[Any]:
