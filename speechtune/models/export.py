@@ -1,6 +1,6 @@
 """A checkpoint as one ONNX file: raw audio at 16 kHz in, logits and posteriors out, the log-mel spectrogram included.
 
-Needs the packages of the extra `export`; the file needs onnxruntime and numpy alone.
+The file needs onnxruntime and numpy alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speechtune.errors import CheckpointIncompatibleError, ConfigError, EncoderUnavailableError
+from speechtune.errors import CheckpointIncompatibleError, ConfigError
 from speechtune.models.checkpoint import Checkpoint
 from speechtune.models.classifier import KeywordClassifier, TorchScorer
 from speechtune.models.onnx_scorer import (
@@ -77,10 +77,8 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False) -> Ex
 
     Raises:
         ConfigError: the place cannot be written to, or the model is too large for one file.
-        EncoderUnavailableError: the package `onnx` is not installed.
         CheckpointIncompatibleError: this encoder cannot be exported faithfully.
     """
-    _require_onnx()
     classifier = checkpoint.classifier.eval()
     if sum(tensor.numel() * 4 for tensor in classifier.state_dict().values()) > _LARGEST_BYTES:
         raise ConfigError("export: the model is larger than one ONNX file can be; serve it with --backend torch")
@@ -115,15 +113,6 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False) -> Ex
     except OSError as error:
         raise ConfigError(f"export {path}: cannot be written ({error.strerror or error})") from error
     return ExportReport(path, description, len(content), difference)
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise EncoderUnavailableError(
-            "export: the package onnx is missing; pip install 'speechtune[export]'"
-        ) from error
 
 
 def _trace(classifier: KeywordClassifier, path: Path) -> None:

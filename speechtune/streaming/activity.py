@@ -15,18 +15,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import EncoderUnavailableError
+from speechtune.streaming.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE, many_streams_graph
 
 FRAME_SAMPLES = 512
 """The model's own step: 32 ms."""
 
-_CONTEXT_SAMPLES = 64
-_HIDDEN_SIZE = 128
-_RATE = np.array(SAMPLE_RATE_HZ, dtype=np.int64)
+_CONTEXT_SAMPLES = HEARD_SAMPLES - FRAME_SAMPLES
 _WARM_UP_FRAMES = 10
-_MANY_FRAMES, _FEW_STREAMS = 16, 8
-"""A stream's frames are judged quicker by themselves where they are so many, or fewer streams wait."""
+_MODEL_FILE = "silero_vad_16k_sequence.onnx"
 
 
 @dataclass(frozen=True)
@@ -69,11 +66,9 @@ class ActivityModel(Protocol):
 
 
 class SileroActivity:
-    """Silero VAD v6 for 16 kHz in ONNX Runtime, from the `silero-vad` package.
+    """Silero VAD v6 for 16 kHz in ONNX Runtime, with the weights of the `silero-vad` package; see `silero_graph`.
 
-    The package has the model in two forms with the same answers to the bit: one takes any number of frames of one
-    stream, the other one frame of each of any number of streams. With three frames each, as microphones send them,
-    streams are done in nine tenths of the time where ten are judged together, in three quarters where fifty are.
+    A frame has the same probability to the bit, whatever frames and streams it is judged with.
 
     Raises:
         EncoderUnavailableError: the package or its model file is not installed.
@@ -85,78 +80,59 @@ class SileroActivity:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # the files hold unused initialisers; loading says so for each of them
-        self._of_one, self._of_many = (
-            onnxruntime.InferenceSession(
-                _model_path(name).read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-            for name in ("silero_vad_16k_sequence.onnx", "silero_vad.onnx")
-        )
+        graph = many_streams_graph(_model_path())
+        self._session = onnxruntime.InferenceSession(graph, sess_options=options, providers=["CPUExecutionProvider"])
         # Started cold, the model misses words in the first tenth of a second: 9 % of tightly cut clips. A stream
         # therefore begins as if some silence had gone before.
         self._after_silence = ActivityState(
-            np.zeros((2, _HIDDEN_SIZE), dtype=np.float32), np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
+            np.zeros((2, HIDDEN_SIZE), dtype=np.float32), np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
         )
         silence = np.zeros((_WARM_UP_FRAMES, FRAME_SAMPLES), dtype=np.float32)
         self._after_silence = self.judge(ActivityRequest(silence)).state
 
     def judge(self, request: ActivityRequest) -> ActivityAnswer:
         """Judge the frames of one stream; the answer does not depend on how they were grouped."""
-        frames = request.frames
-        before = self._after_silence if request.state is None else request.state
-        tails = np.concatenate([before.context[None], frames[:-1, -_CONTEXT_SAMPLES:]])
-        hidden = before.hidden
-        probabilities, h, c = self._of_one.run(
-            None,
-            {
-                "input": np.concatenate([tails, frames], axis=1),
-                "h": hidden[0].reshape(1, 1, _HIDDEN_SIZE),
-                "c": hidden[1].reshape(1, 1, _HIDDEN_SIZE),
-            },
-        )
-        state = ActivityState(np.stack([h[0, 0], c[0, 0]]), frames[-1, -_CONTEXT_SAMPLES:].copy())
-        return ActivityAnswer(probabilities, state)
+        return self._judge_alike([request])[0]
 
     def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
-        """Judge the frames of several streams, a frame of each at a time; see `ActivityModel`."""
-        few = [index for index, request in enumerate(requests) if len(request.frames) < _MANY_FRAMES]
-        if len(few) < _FEW_STREAMS:
-            return [self.judge(request) for request in requests]
-        together = dict(zip(few, self._judge_in_step([requests[index] for index in few]), strict=True))
-        return [together.get(index) or self.judge(request) for index, request in enumerate(requests)]
+        """Judge the frames of several streams, those that have as many in one call; see `ActivityModel`."""
+        alike: dict[int, list[int]] = {}
+        for index, request in enumerate(requests):
+            alike.setdefault(len(request.frames), []).append(index)
+        answers: dict[int, ActivityAnswer] = {}
+        for indices in alike.values():
+            answers.update(zip(indices, self._judge_alike([requests[index] for index in indices]), strict=True))
+        return [answers[index] for index in range(len(requests))]
 
-    def _judge_in_step(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
-        before = [self._after_silence if request.state is None else request.state for request in requests]
-        hidden = np.stack([state.hidden for state in before], axis=1)
-        contexts = np.stack([state.context for state in before])
-        lengths = np.array([len(request.frames) for request in requests])
-        probabilities = np.zeros((len(requests), int(lengths.max())), dtype=np.float32)
-        for step in range(int(lengths.max())):
-            going = np.flatnonzero(lengths > step)
-            frames = np.stack([requests[index].frames[step] for index in going.tolist()])
-            heard = np.concatenate([contexts[going], frames], axis=1)
-            answer, state = self._of_many.run(None, {"input": heard, "state": hidden[:, going], "sr": _RATE})
-            probabilities[going, step], hidden[:, going], contexts[going] = (
-                answer[:, 0],
-                state,
-                frames[:, -_CONTEXT_SAMPLES:],
-            )
+    def _judge_alike(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+        """Judge equally many frames of every stream."""
+        before = [request.state or self._after_silence for request in requests]
+        num_frames = len(requests[0].frames)
+        heard = np.empty((num_frames, len(requests), HEARD_SAMPLES), dtype=np.float32)
+        hidden = np.empty((2, len(requests), HIDDEN_SIZE), dtype=np.float32)
+        for index, (request, state) in enumerate(zip(requests, before, strict=True)):
+            heard[:, index, _CONTEXT_SAMPLES:] = request.frames
+            heard[0, index, :_CONTEXT_SAMPLES] = state.context
+            hidden[:, index] = state.hidden
+        heard[1:, :, :_CONTEXT_SAMPLES] = heard[:-1, :, -_CONTEXT_SAMPLES:]
+        probabilities, h, c = self._session.run(None, {"heard": heard, "h": hidden[:1], "c": hidden[1:]})
         # Copies, so that no stream keeps what belongs to all of them.
         return [
             ActivityAnswer(
-                probabilities[index, :length].copy(), ActivityState(hidden[:, index].copy(), contexts[index].copy())
+                probabilities[:, index].copy(),
+                ActivityState(np.stack([h[0, index], c[0, index]]), heard[-1, index, -_CONTEXT_SAMPLES:].copy()),
             )
-            for index, length in enumerate(lengths)
+            for index in range(len(requests))
         ]
 
 
-def _model_path(name: str) -> Path:
-    # The package itself imports torch; its model files are all that is needed.
+def _model_path() -> Path:
+    # The package itself imports torch; its model file is all that is needed.
     spec = importlib.util.find_spec("silero_vad")
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "data" / name
+        path = Path(folder) / "data" / _MODEL_FILE
         if path.is_file():
             return path
     raise EncoderUnavailableError(
-        f"voice activity model: silero_vad/data/{name} is not installed; run: pip install 'silero-vad>=6,<7'"
+        f"voice activity model: silero_vad/data/{_MODEL_FILE} is not installed; run: pip install 'silero-vad>=6,<7'"
     )

@@ -104,7 +104,6 @@ def test_a_checkpoint_without_test_clips_cannot_be_compared(checkpoint, capsys):
 def test_exports_in_full_and_in_8_bits_are_compared_with_each_other_and_with_a_file_of_predictions(
     checkpoint, tmp_path, capsys
 ):
-    pytest.importorskip("onnx", reason="exporting needs the extra `export`")
     data = make_folder(tmp_path / "data", {"yes": 6, "no": 5, "cat": 3})
     full, small = tmp_path / "full.onnx", tmp_path / "small.onnx"
     assert run(["export", str(checkpoint), "--out", str(full)]) == 0

@@ -1,13 +1,21 @@
-"""The real voice activity model: one stream or many, in whatever pieces, the answers are the same to the bit."""
+"""The real voice activity model: its package's answers, the same to the bit for one stream or many, however cut."""
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechtune.errors import EncoderUnavailableError
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityRequest, SileroActivity
+from speechtune.streaming.silero_graph import many_streams_graph
+
+PACKAGED = Path(importlib.util.find_spec("silero_vad").origin).parent / "data" / "silero_vad.onnx"
 
 RNG = np.random.default_rng(0)
 # Loud and soft noise with a pitch now and then: the answers range widely.
@@ -65,3 +73,24 @@ def test_no_stream_keeps_the_memory_of_the_others(model):
     answers = model.judge_together([ActivityRequest(frames[:3]) for frames in STREAMS])
     kept = [array for one in answers for array in (one.probabilities, one.state.hidden, one.state.context)]
     assert all(array.base is None for array in kept)
+
+
+def test_the_answers_are_those_of_the_packages_own_model(model):
+    packaged = onnxruntime.InferenceSession(str(PACKAGED), providers=["CPUExecutionProvider"])
+    # It begins cold, ours after silence; from the same state on they must agree.
+    states = [model.judge(ActivityRequest(frames[:1])).state for frames in STREAMS]
+    answers = model.judge_together(
+        [ActivityRequest(frames[1:], state) for frames, state in zip(STREAMS, states, strict=True)]
+    )
+    hidden = np.stack([state.hidden for state in states], axis=1)
+    for step in range(1, 40):
+        heard = np.stack([np.concatenate([frames[step - 1, -64:], frames[step]]) for frames in STREAMS])
+        expected, hidden = packaged.run(None, {"input": heard, "state": hidden, "sr": np.array(16_000)})
+        actual = [answer.probabilities[step - 1] for answer in answers]
+        np.testing.assert_allclose(actual, expected[:, 0], atol=1e-5)
+    np.testing.assert_allclose(np.stack([answer.state.hidden for answer in answers], axis=1), hidden, atol=1e-4)
+
+
+def test_another_network_is_refused():
+    with pytest.raises(EncoderUnavailableError, match="another network"):
+        many_streams_graph(PACKAGED)
