@@ -53,6 +53,7 @@ def _alaw_table() -> NDArray[np.float32]:
     return (np.where(code & 0x80, magnitude, -magnitude) / 32768.0).astype(np.float32)
 
 
+_LINEAR16_STEP = np.float32(1.0 / 32768.0)
 _COMPANDED = {PcmEncoding.MULAW: _mulaw_table(), PcmEncoding.ALAW: _alaw_table()}
 
 
@@ -109,6 +110,7 @@ class PcmDecoder:
 
     def __init__(self, pcm_format: PcmFormat) -> None:
         self._format = pcm_format
+        self._values = pcm_format.encoding.dtype
         self._rest = b""
 
     def decode(self, content: bytes) -> NDArray[np.float32]:
@@ -120,7 +122,7 @@ class PcmDecoder:
         data = self._rest + content
         num_bytes = len(data) - len(data) % self._format.bytes_per_frame
         self._rest = data[num_bytes:]
-        values = np.frombuffer(data[:num_bytes], dtype=self._format.encoding.dtype)
+        values = np.frombuffer(data, dtype=self._values, count=num_bytes // self._values.itemsize)
         samples = self._amplitudes(values)
         if self._format.channels == 1:
             return samples
@@ -137,7 +139,7 @@ class PcmDecoder:
             return companded
         samples = values.astype(np.float32)
         if encoding is PcmEncoding.LINEAR16:
-            samples /= 32768.0
+            samples *= _LINEAR16_STEP
         elif (fault := amplitude_fault(samples)) is not None:
             raise UnreadableAudioError(f"FLOAT32 audio holds {fault}")
         return samples

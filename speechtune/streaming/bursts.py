@@ -7,6 +7,8 @@ where it rises above the background *and* the model does not rule speech out; th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ _RISE_DB_PER_FRAME = 3.0 * FRAME_SAMPLES / SAMPLE_RATE_HZ
 """The background follows a level that stays up by 3 dB a second, and one that falls at once."""
 _LOWEST_DB = -60.0
 """Below this all is silence: else a hum after digital silence would stand out for half a minute."""
+_SMALLEST_POWER = 1e-12
 
 
 class BurstGate:
@@ -27,7 +30,7 @@ class BurstGate:
         self._settings = settings
         self._background_db: float | None = None
 
-    def strengthen(self, probabilities: NDArray[np.float32], frames: NDArray[np.float32]) -> NDArray[np.float32]:
+    def strengthen(self, probabilities: NDArray[np.float32], frames: NDArray[np.float32]) -> list[float]:
         """Raise the probability of speech to the onset where a frame stands out.
 
         Args:
@@ -35,14 +38,15 @@ class BurstGate:
             frames: float32[F, 512], the same frames.
 
         Returns:
-            float32[F].
+            F probabilities.
         """
-        power = np.einsum("fn,fn->f", frames, frames) / FRAME_SAMPLES
-        levels = np.maximum(10.0 * np.log10(power + 1e-12), _LOWEST_DB)
-        rises = np.array([self._rise_db(level) for level in levels.tolist()])
-        stands_out = (rises >= self._settings.burst_db) & (probabilities >= self._settings.burst_probability)
-        raised = np.maximum(probabilities, np.float32(self._settings.onset_probability))
-        strengthened: NDArray[np.float32] = np.where(stands_out, raised, probabilities)
+        strengthened = probabilities.tolist()
+        # A few frames at a time come from a microphone: numbers are quicker than arrays of three.
+        for index, energy in enumerate(np.einsum("fn,fn->f", frames, frames).tolist()):
+            level_db = max(10.0 * math.log10(energy / FRAME_SAMPLES + _SMALLEST_POWER), _LOWEST_DB)
+            stands_out = self._rise_db(level_db) >= self._settings.burst_db
+            if stands_out and strengthened[index] >= self._settings.burst_probability:
+                strengthened[index] = max(strengthened[index], self._settings.onset_probability)
         return strengthened
 
     def _rise_db(self, level_db: float) -> float:

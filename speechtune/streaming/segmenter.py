@@ -123,11 +123,12 @@ class Segmenter:
         frames = self._buffer.between(self._judged, self._judged + len(probabilities) * FRAME_SAMPLES)
         strengthened = self._bursts.strengthen(probabilities, frames.reshape(-1, FRAME_SAMPLES))
         onset = self._config.endpointing.onset_probability
-        for heard, probability in zip(probabilities, strengthened, strict=True):
-            change = self._endpointer.step(float(probability))
-            self._is_heard |= bool(heard >= onset)
+        end = self._buffer.end
+        for heard, probability in zip(probabilities.tolist(), strengthened, strict=True):
+            change = self._endpointer.step(probability)
+            self._is_heard |= heard >= onset
             self._judged += FRAME_SAMPLES
-            now = min(self._judged, self._buffer.end)
+            now = min(self._judged, end)
             if isinstance(change, Started):
                 self._open(change.start_sample)
             elif isinstance(change, Ended):

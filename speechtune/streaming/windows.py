@@ -61,7 +61,7 @@ class SampleBuffer:
         needed = self._size + len(samples)
         if needed > len(self._store):
             # By a quarter rather than twofold: a server holds one of these for every stream.
-            grown = np.zeros(max(needed, len(self._store) * 5 // 4), dtype=np.float32)
+            grown = np.empty(max(needed, len(self._store) * 5 // 4), dtype=np.float32)
             grown[: self._size] = self._store[: self._size]
             self._store = grown
         self._store[self._size : needed] = samples
@@ -73,13 +73,16 @@ class SampleBuffer:
         if drop < len(self._store) // 4:
             return  # moving the rest costs more than it frees
         kept = self._store[drop : self._size]
-        self._store = np.zeros(max(len(kept), _SMALLEST_STORE), dtype=np.float32)
+        self._store = np.empty(max(len(kept), _SMALLEST_STORE), dtype=np.float32)
         self._store[: len(kept)] = kept
         self._size = len(kept)
         self._first += drop
 
     def between(self, start: int, end: int) -> NDArray[np.float32]:
-        """float32[end - start]; positions that are not held are zero."""
+        """float32[end - start], not to be written to; positions that are not held are zero."""
+        if self._first <= start and end <= self.end:
+            # What is held is never overwritten: room is made by moving it elsewhere.
+            return self._store[start - self._first : end - self._first]
         return cut_window(self._store[: self._size], start - self._first, end - start)
 
 

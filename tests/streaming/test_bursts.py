@@ -44,7 +44,7 @@ def frames_at(*levels_db):
 
 def strengthened(levels_db, probability=0.1, settings=SETTINGS):
     probabilities = np.full(len(levels_db), probability, dtype=np.float32)
-    return BurstGate(settings).strengthen(probabilities, frames_at(*levels_db)).tolist()
+    return BurstGate(settings).strengthen(probabilities, frames_at(*levels_db))
 
 
 def test_a_frame_that_rises_above_its_background_counts_as_voice():
