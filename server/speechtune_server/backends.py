@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 
 from speechtune.models.onnx_scorer import OnnxScorer
@@ -23,7 +22,7 @@ class Backend(StrEnum):
     """What runs the models."""
 
     AUTO = "auto"
-    """torch where there is a GPU; else onnx where it is possible; else torch."""
+    """torch where there is a GPU, else onnx."""
     TORCH = "torch"
     ONNX = "onnx"
     ONNX_INT8 = "onnx-int8"
@@ -53,7 +52,7 @@ def loader_for(backend: Backend, export_folder: Path | None, num_threads: int) -
 def _chosen(backend: Backend, has_gpu: Callable[[], bool] = _CUDA_DRIVER.exists) -> Backend:
     if backend is not Backend.AUTO:
         return backend
-    return Backend.TORCH if has_gpu() or find_spec("onnx") is None else Backend.ONNX
+    return Backend.TORCH if has_gpu() else Backend.ONNX
 
 
 def _served(name: str, scorer: OnnxScorer) -> ServedModel:

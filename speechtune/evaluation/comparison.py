@@ -164,9 +164,11 @@ def _difference(
         reason = line_a.reason or line_b.reason or "not measured"
         return HeadlineDifference(line_a.name, line_a.value, line_b.value, None, None, f"not measured: {reason}")
     difference = line_b.value - line_a.value
-    interval = difference_interval(difference, resampled, groups.num_among(line_a.clips), int(line_a.clips.sum()))
+    interval = None
+    if line_a.no_interval is None:
+        interval = difference_interval(difference, resampled, groups.num_among(line_a.clips), int(line_a.clips.sum()))
     if interval is None:
-        verdict = "no interval: fewer than two speakers"
+        verdict = f"no interval: {line_a.no_interval or 'fewer than two speakers'}"
     elif 0.0 in interval:
         verdict = "no evidence of a difference"
     else:

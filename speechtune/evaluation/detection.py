@@ -7,6 +7,7 @@ no part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.evaluation.confusion import ratio
+from speechtune.evaluation.intervals import CONFIDENCE
 from speechtune.evaluation.predictions import Predictions
 
 
@@ -76,6 +78,18 @@ def why_unmeasurable(target: float, num_negatives: int, num_keywords: int, kind:
         needed = int(np.ceil(1 / target - 1e-9))
         return f"{target:.2%} of {num_negatives} {kind} clips is less than one clip; at least {needed} are needed"
     return None
+
+
+def why_no_interval(target: float, num_negatives: int) -> str | None:
+    """Why a detection rate at `target` has no interval with so many clips to be rejected; None if it has one.
+
+    With too few, all of them lie below the true threshold in more than 2.5 % of such sets, and nothing in them tells
+    how far above them it lies.
+    """
+    needed = math.ceil(math.log((1.0 - CONFIDENCE) / 2.0) / math.log1p(-target))
+    if num_negatives >= needed:
+        return None
+    return f"{num_negatives} clips of other words say too little about the threshold; at least {needed} are needed"
 
 
 def detection_at_far(

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from speechtune.evaluation.calibration import bin_of, expected_calibration_error
 from speechtune.evaluation.confusion import accuracy, closed_set_accuracy, confusion_matrix, macro_f1
-from speechtune.evaluation.detection import detection_at_far, equal_error_rate, unseen_negatives, why_unmeasurable
+from speechtune.evaluation.detection import (
+    detection_at_far,
+    equal_error_rate,
+    unseen_negatives,
+    why_no_interval,
+    why_unmeasurable,
+)
 from speechtune.evaluation.intervals import (
     NUM_RESAMPLES,
     Groups,
@@ -44,6 +50,7 @@ class Headline:
         clips: bool[N], the clips it is a share of.
         is_error: smaller is better.
         chance: of a figure that noise makes larger (a calibration error) what noise alone may make it; None of others.
+        no_interval: why there is no interval, where there is a figure; None: that depends on the speakers alone.
     """
 
     name: str
@@ -53,10 +60,11 @@ class Headline:
     clips: NDArray[np.bool_]
     is_error: bool = False
     chance: float | None = None
+    no_interval: str | None = None
 
     def interval(self, resampled: NDArray[np.float64], groups: Groups) -> Interval | None:
-        """The 95 % interval from float64[R] resampled values; None where `intervals` gives none."""
-        if self.value is None:
+        """The 95 % interval from float64[R] resampled values; None with `no_interval`, or where `intervals` has none."""
+        if self.value is None or self.no_interval is not None:
             return None
         num_groups = groups.num_among(self.clips)
         if self.chance is not None:
@@ -145,8 +153,14 @@ def _detection(
     reason = found.reason
     if unseen is not None and not predictions.negatives_known:
         reason = "which words the system was trained on as negatives is not known"
-    weighted = _weighted_detection(predictions, groups, target, negatives)
-    return Headline(detection_name(target, unseen is not None), found.rate, reason, weighted, predictions.is_keyword)
+    return Headline(
+        detection_name(target, unseen is not None),
+        found.rate,
+        reason,
+        _weighted_detection(predictions, groups, target, negatives),
+        predictions.is_keyword,
+        no_interval=None if found.rate is None else why_no_interval(target, int(negatives.sum())),
+    )
 
 
 def _equal_error(predictions: Predictions, groups: Groups) -> Headline:

@@ -95,6 +95,7 @@ def measure(
         findings=_findings(predictions, groups),
         not_measured=(
             {name: line.reason for name, line in lines.items() if line.reason is not None}
+            | {f"intervals.{name}": line.no_interval for name, line in lines.items() if line.no_interval is not None}
             | _why_not(predictions, groups, provenance or Provenance())
         ),
     )

@@ -1,6 +1,7 @@
 """`metrics.json`: every figure of one evaluation, for machines.
 
-A figure that cannot be measured is null, and `not_measured` says why under the figure's key. Shares are 0 to 1.
+A figure that cannot be measured is null, and `not_measured` says why under the figure's key, or under `intervals.` and
+the key where only its interval cannot. Shares are 0 to 1.
 """
 
 from __future__ import annotations

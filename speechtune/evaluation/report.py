@@ -50,8 +50,8 @@ def _headline_table(metrics: Metrics) -> Table:
     rows["equal_error_rate"] = ("Equal error rate", metrics.equal_error_rate)
     rows["expected_calibration_error"] = ("Calibration error", metrics.expected_calibration_error)
     for key, (name, value) in rows.items():
-        interval = metrics.intervals.get(key)
-        reach = "" if interval is None else f"{interval[0]:.1%} – {interval[1]:.1%}"
+        interval, no_interval = metrics.intervals.get(key), metrics.not_measured.get(f"intervals.{key}", "")
+        reach = no_interval if interval is None else f"{interval[0]:.1%} – {interval[1]:.1%}"
         if value is None:
             reach = f"not measured: {metrics.not_measured.get(key, 'no reason given')}"
         table.add_row(name, _share(value), reach)

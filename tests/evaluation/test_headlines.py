@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechtune.evaluation.comparison import compare
 from speechtune.evaluation.headlines import headline_intervals, headlines
 from speechtune.evaluation.intervals import groups_of
+from speechtune.evaluation.measurement import measure
 from speechtune.evaluation.predictions import Predictions
 from tests.support.answers import LABELS, predictions_of, simulate, sure
 
@@ -81,6 +83,25 @@ def test_intervals_are_the_same_every_time_and_without_speakers_they_are_narrowe
 def test_one_speaker_gives_figures_but_no_interval() -> None:
     predictions = simulate(np.random.default_rng(0), 1, 40)
     assert set(headline_intervals(predictions, 50).values()) == {None}
+
+
+def test_a_detection_rate_whose_threshold_rests_on_too_few_other_words_has_no_interval_but_a_reason() -> None:
+    drawn = simulate(np.random.default_rng(0), 40, 80)
+    keywords, unknown = np.flatnonzero(drawn.is_keyword), np.flatnonzero(drawn.is_unknown)
+    # Of 72 clips none lies above the threshold that lets 5 % through in 0.95^72 = 2.49 % of sets, of 71 in 2.62 %.
+    for num, has_interval in ((72, True), (71, False)):
+        some = drawn.take([*keywords, *unknown[:num]])
+        metrics = measure(some, num_resamples=50)
+        assert metrics.detection_rate_at_far["0.05"] is not None
+        assert (metrics.intervals["detection_rate_at_far@0.05"] is not None) == has_interval
+        why = metrics.not_measured.get("intervals.detection_rate_at_far@0.05")
+        assert why == (
+            None
+            if has_interval
+            else f"{num} clips of other words say too little about the threshold; at least 72 are needed"
+        )
+        (line,) = [one for one in compare(some, some, 50).headlines if one.name == "detection_rate_at_far@0.05"]
+        assert line.verdict == ("no evidence of a difference" if has_interval else f"no interval: {why}")
 
 
 def test_what_has_no_clips_has_no_value_and_no_interval_but_a_reason() -> None:
