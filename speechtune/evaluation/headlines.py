@@ -63,7 +63,7 @@ class Headline:
     no_interval: str | None = None
 
     def interval(self, resampled: NDArray[np.float64], groups: Groups) -> Interval | None:
-        """The 95 % interval from float64[R] resampled values; None with `no_interval`, or where `intervals` has none."""
+        """The 95 % interval from float64[R] resampled values; None with `no_interval` or where `intervals` has none."""
         if self.value is None or self.no_interval is not None:
             return None
         num_groups = groups.num_among(self.clips)
