@@ -40,7 +40,7 @@ class BurstGate:
         Returns:
             F probabilities.
         """
-        strengthened = probabilities.tolist()
+        strengthened: list[float] = probabilities.tolist()
         # A few frames at a time come from a microphone: numbers are quicker than arrays of three.
         for index, energy in enumerate(np.einsum("fn,fn->f", frames, frames).tolist()):
             level_db = max(10.0 * math.log10(energy / FRAME_SAMPLES + _SMALLEST_POWER), _LOWEST_DB)
