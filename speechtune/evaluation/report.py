@@ -50,8 +50,10 @@ def _headline_table(metrics: Metrics) -> Table:
     rows["equal_error_rate"] = ("Equal error rate", metrics.equal_error_rate)
     rows["expected_calibration_error"] = ("Calibration error", metrics.expected_calibration_error)
     for key, (name, value) in rows.items():
-        interval, no_interval = metrics.intervals.get(key), metrics.not_measured.get(f"intervals.{key}", "")
-        reach = no_interval if interval is None else f"{interval[0]:.1%} – {interval[1]:.1%}"
+        interval, why_none = metrics.intervals.get(key), metrics.not_measured.get(f"intervals.{key}")
+        reach = f"no interval: {why_none}" if why_none else ""
+        if interval is not None:
+            reach = f"{interval[0]:.1%} – {interval[1]:.1%}"
         if value is None:
             reach = f"not measured: {metrics.not_measured.get(key, 'no reason given')}"
         table.add_row(name, _share(value), reach)
