@@ -85,7 +85,7 @@ def why_no_interval(target: float, num_negatives: int) -> str | None:
 
     With hardly more than one that may be let through, the threshold hangs on the two highest scores of all, and
     resamples tell too little of where others would lie: `benchmarks/interval_coverage.py` found 86 % of such intervals
-    to hold, and 93 % or more of those from one and a half on.
+    to hold, and 92 % or more of those from one and a half on.
     """
     needed = int(np.ceil(_ALLOWED_FOR_INTERVAL / target - 1e-9))
     if num_negatives >= needed:
