@@ -39,7 +39,7 @@ _SHAPES = {
 }
 _RECURRENT_SHAPES = ((1, 512, 128), (1, 512, 128), (1, 1024))
 
-Weights = dict[str, NDArray[np.float32]]
+_Weights = dict[str, NDArray[np.float32]]
 
 
 def many_streams_graph(path: Path) -> bytes:
@@ -74,10 +74,10 @@ def many_streams_graph(path: Path) -> bytes:
     return model
 
 
-def _weights(path: Path) -> tuple[Weights, list[NDArray[np.float32]]]:
+def _weights(path: Path) -> tuple[_Weights, list[NDArray[np.float32]]]:
     import onnx
 
-    weights: Weights = {}
+    weights: _Weights = {}
     recurrent: list[NDArray[np.float32]] = []
     graph = onnx.load(str(path)).graph
     for tensor in graph.initializer:
@@ -93,11 +93,11 @@ def _weights(path: Path) -> tuple[Weights, list[NDArray[np.float32]]]:
     return weights, recurrent
 
 
-def _features(graph: _Graph, weights: Weights) -> str:
+def _features(graph: _Graph, weights: _Weights) -> str:
     """From frames to what the recurrent layer hears, [F · B, 128]: spectrum and four convolutions, B inside F."""
     basis = weights["stft.forward_basis_buffer"][:, 0]
     frames = graph.add("Reshape", "heard", graph.integers(-1, HEARD_SAMPLES))
-    frames = graph.add("Pad", frames, graph.integers(0, 0, 0, HEARD_SAMPLES - 4 * _HOP), mode="reflect")
+    frames = graph.add("Pad", frames, graph.integers(0, 0, 0, 5 * _HOP - HEARD_SAMPLES), mode="reflect")
     blocks = graph.add("Reshape", frames, graph.integers(-1, 5, _HOP))
     spectrum = graph.add("MatMul", graph.neighbours(blocks, (0, 1), 4), graph.constant(basis.T))
     power = graph.add("Mul", spectrum, spectrum)
@@ -115,13 +115,13 @@ def _features(graph: _Graph, weights: Weights) -> str:
     return graph.dense(hidden, *_taps(weights, 3, first=1, last=2))
 
 
-def _taps(weights: Weights, layer: int, first: int = 0, last: int = 3) -> tuple[NDArray[np.float32], ...]:
+def _taps(weights: _Weights, layer: int, first: int = 0, last: int = 3) -> tuple[NDArray[np.float32], ...]:
     """A convolution's weights [out, in, taps] as a matrix [taps · in, out], and its bias."""
     weight = weights[f"encoder.{layer}.weight"].transpose(2, 1, 0)[first:last]
     return weight.reshape(-1, weight.shape[-1]), weights[f"encoder.{layer}.bias"]
 
 
-def _recur(graph: _Graph, features: str, weights: Weights, recurrent: Sequence[NDArray[np.float32]]) -> None:
+def _recur(graph: _Graph, features: str, weights: _Weights, recurrent: Sequence[NDArray[np.float32]]) -> None:
     sizes = graph.slice(graph.add("Shape", "heard"), 0, 2, axis=0)
     shape = graph.add("Concat", sizes, graph.integers(HIDDEN_SIZE), axis=0)
     sequences = graph.add("Reshape", features, shape)

@@ -76,7 +76,7 @@ def test_of_two_calibration_errors_the_smaller_is_better() -> None:
 
 
 def test_a_system_is_no_better_than_itself() -> None:
-    a = simulate(np.random.default_rng(0), 30, 80)
+    a = simulate(np.random.default_rng(0), 30, 20)
     comparison = compare(a, a, 200)
     assert comparison.verdict.startswith("no evidence of a difference")
     assert comparison.mcnemar.p_value == 1.0

@@ -68,7 +68,8 @@ def test_every_row_of_the_metrics_lies_in_its_interval(predictions):
         total = sum(row.values())
         pairs += [(row[answered] / total, ends) for answered, ends in metrics.confusion_intervals[said].items()]
     pairs += [(metrics.equal_error_rate, metrics.intervals["equal_error_rate"])]
-    pairs += [(metrics.detection_rate_at_far["0.05"], metrics.intervals["detection_rate_at_far@0.05"])]
+    unseen = metrics.detection_rate_at_far_unseen["0.05"]
+    pairs += [(unseen, metrics.intervals["detection_rate_at_far_unseen@0.05"])]
     for value, ends in pairs:
         assert ends is not None
         assert ends[0] <= value <= ends[1]
