@@ -36,10 +36,11 @@ from speechtune.data.loading import load_clips
 from speechtune.evaluation.clipwise import answer_clips
 from speechtune.evaluation.confusion import closed_set_accuracy
 from speechtune.evaluation.detection import detection_at_far
-from speechtune.models.classifier import KeywordClassifier, TorchScorer
+from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.features import LogMel
 from speechtune.models.registry import build_encoder, load_encoder
 from speechtune.models.second_look import SecondLookScorer
+from speechtune.models.torch_scorer import TorchScorer
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
 from speechtune.streaming.config import Scorer

@@ -2,17 +2,20 @@
 
     python -m benchmarks.gpu_scoring CKPT [--device cuda] [--batches 1,8,32,128] [--repeats 50]
 
-Milliseconds a window, from samples in main memory to posteriors in main memory, of what `speechtune serve --backend
-torch` runs there (float32) and of what it might: TF32 products, bfloat16, and either as one captured graph. `change`
-is the largest difference of a posterior from float32's on the CPU, on swelling noise at several levels.
+Milliseconds a window, from samples in main memory to posteriors in main memory, of what `speechtune serve` runs there
+with `--backend torch` (float32) and `torch-bf16` (bfloat16), and of what it might: TF32 products, and each as one
+captured graph. `change` is the largest difference of a posterior from float32's on the CPU, on swelling noise at
+several levels.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +28,8 @@ from torch import Tensor
 
 from speechtune.models.checkpoint import load_checkpoint
 from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.precision import half_precision
+from speechtune.models.precision import halve_weights
+from speechtune.models.torch_scorer import halved_posteriors
 
 Score = Callable[[Tensor], Tensor]
 
@@ -61,6 +65,7 @@ def measured(checkpoint: Path, device: torch.device, batches: Sequence[int], num
     table.add_column("change", justify="right")
     for way, products, score in _ways(classifier, device):
         torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = products == "high"
         row, change = [], 0.0
         for size in batches:
             seconds, posteriors = _timed(score, windows[size], device, num_repeats)
@@ -72,17 +77,14 @@ def measured(checkpoint: Path, device: torch.device, batches: Sequence[int], num
 
 def _ways(classifier: KeywordClassifier, device: torch.device) -> list[tuple[str, str, Score]]:
     """Name, precision of float32 products, and function."""
-
-    def full(batch: Tensor) -> Tensor:
-        return classifier.posteriors(batch)
-
-    def half(batch: Tensor) -> Tensor:
-        with half_precision(device):
-            return classifier.posteriors(batch).float()
-
-    ways: list[tuple[str, str, Score]] = [("float32", "highest", full), ("bfloat16", "highest", half)]
+    halved = copy.deepcopy(classifier)
+    halve_weights(halved.encoder)
+    ways: list[tuple[str, str, Score]] = [
+        ("float32", "highest", classifier.posteriors),
+        ("bfloat16", "highest", partial(halved_posteriors, halved)),
+    ]
     if device.type == "cuda":
-        ways += [("TF32", "high", full)]
+        ways += [("TF32", "high", classifier.posteriors)]
         for way, products, score in tuple(ways):
             # Captures a graph for every shape that it meets.
             ways.append((f"{way}, graph", products, torch.compile(score, mode="reduce-overhead", dynamic=False)))

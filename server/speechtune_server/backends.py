@@ -24,6 +24,8 @@ class Backend(StrEnum):
     AUTO = "auto"
     """torch where there is a GPU, else onnx."""
     TORCH = "torch"
+    TORCH_BF16 = "torch-bf16"
+    """torch with products in bfloat16, where the machine has instructions for them."""
     ONNX = "onnx"
     ONNX_INT8 = "onnx-int8"
 
@@ -41,8 +43,8 @@ def loader_for(backend: Backend, export_folder: Path | None, num_threads: int) -
     def load(name: str, place: Path) -> ServedModel:
         if place.suffix == ".onnx":
             return _served(name, OnnxScorer(place, num_threads))
-        if chosen is Backend.TORCH:
-            return load_served_model(name, place, num_threads)
+        if chosen in (Backend.TORCH, Backend.TORCH_BF16):
+            return load_served_model(name, place, num_threads, "bf16" if chosen is Backend.TORCH_BF16 else "fp32")
         precision: Precision = "int8" if chosen is Backend.ONNX_INT8 else "fp32"
         return _served(name, exported_scorer(place, precision, export_folder or default_cache(), num_threads))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,14 @@ LoadModel = Callable[[str, Path], ServedModel]
 """Name and checkpoint folder to a model; may take seconds."""
 
 
-def load_served_model(name: str, folder: Path, num_threads: int | None = None) -> ServedModel:
+def load_served_model(
+    name: str, folder: Path, num_threads: int | None = None, precision: Literal["fp32", "bf16"] = "fp32"
+) -> ServedModel:
     """Load a checkpoint into torch, onto a GPU where there is one.
 
     Raises:
         CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `load_checkpoint`.
+        ConfigError: `bf16` where the machine has no instructions for it.
     """
     import torch
 
@@ -56,9 +60,11 @@ def load_served_model(name: str, folder: Path, num_threads: int | None = None) -
         torch.set_num_threads(num_threads)
     checkpoint = load_checkpoint(folder)
     if torch.cuda.is_available():
+        # Convolutions would take 10 bits of what is multiplied, where nobody asked for fewer than 23.
+        torch.backends.cudnn.allow_tf32 = False
         checkpoint.classifier.to("cuda")
-    recipe = checkpoint.recipe
-    return proven(ServedModel(name, checkpoint.digest, checkpoint.scorer(), recipe.detector, recipe.endpointing))
+    recipe, scorer = checkpoint.recipe, checkpoint.scorer(precision)
+    return proven(ServedModel(name, checkpoint.digest, scorer, recipe.detector, recipe.endpointing, precision))
 
 
 def proven(model: ServedModel) -> ServedModel:

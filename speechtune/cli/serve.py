@@ -21,7 +21,7 @@ def serve(
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML; options go before it.")] = None,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address to listen on.")] = None,
-    backend: Annotated[str | None, typer.Option(help="auto, torch, onnx or onnx-int8.")] = None,
+    backend: Annotated[str | None, typer.Option(help="auto, torch, torch-bf16, onnx or onnx-int8.")] = None,
     keep_hits: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the audio of detections and near misses, for review.")
     ] = None,

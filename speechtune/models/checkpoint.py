@@ -31,10 +31,11 @@ from speechtune.models.checkpoint_files import (
     write_description,
 )
 from speechtune.models.checkpoint_writing import writing_checkpoint
-from speechtune.models.classifier import KeywordClassifier, TorchScorer
+from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.model_card import write_card
 from speechtune.models.registry import build_encoder
 from speechtune.models.second_look import with_second_look
+from speechtune.models.torch_scorer import Precision, TorchScorer
 from speechtune.recipe import Recipe
 from speechtune.streaming.config import Scorer
 
@@ -57,9 +58,14 @@ class Checkpoint:
     training: Mapping[str, JsonValue]
     digest: str = ""
 
-    def scorer(self) -> Scorer:
-        """What streams and the evaluator ask."""
-        return with_second_look(TorchScorer(self.classifier, self.thresholds), self.recipe.clip.second_look)
+    def scorer(self, precision: Precision = "fp32") -> Scorer:
+        """What streams and the evaluator ask.
+
+        Raises:
+            ConfigError: as for `TorchScorer`, which says what `precision` does.
+        """
+        scorer = TorchScorer(self.classifier, self.thresholds, precision)
+        return with_second_look(scorer, self.recipe.clip.second_look)
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Checkpoint:

@@ -1,22 +1,15 @@
-"""The whole model, waveform to posteriors, and the scorer that streams and the evaluator ask."""
+"""The whole model, waveform to posteriors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speechtune.errors import ConfigError, UnsupportedAudioError
+from speechtune.errors import ConfigError
 from speechtune.labels import LabelSet
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.head import KeywordHead
-from speechtune.models.parallel import map_on_cores, one_core
 from speechtune.models.pooling import SegmentStatsPooling
-
-_BATCH = 16  # larger ones gain no speed on a core and cost memory
 
 
 class KeywordClassifier(nn.Module):
@@ -111,64 +104,3 @@ class KeywordClassifier(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.head.mean.device
-
-
-class TorchScorer:
-    """The `streaming.config.Scorer` of a classifier: numpy in, numpy out, no gradient, no state of any stream.
-
-    The classifier is put in evaluation mode whenever it is asked. One thread at a time may call `score`.
-    """
-
-    def __init__(self, classifier: KeywordClassifier, thresholds: Mapping[str, float]) -> None:
-        """Score with `classifier`; `thresholds` holds one number per keyword.
-
-        Raises:
-            ConfigError: a keyword without a threshold, or a threshold without a keyword.
-        """
-        if set(thresholds) != set(classifier.labels.keywords):
-            odd = sorted(set(thresholds) ^ set(classifier.labels.keywords))
-            raise ConfigError(f"thresholds and keywords differ: {', '.join(odd)}")
-        self._classifier = classifier
-        self._thresholds = dict(thresholds)
-
-    @property
-    def labels(self) -> LabelSet:
-        """The labels, in the order of the posteriors."""
-        return self._classifier.labels
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """The calibrated threshold of every keyword."""
-        return dict(self._thresholds)
-
-    @property
-    def window_samples(self) -> int:
-        """Length of the windows it takes."""
-        return self._classifier.window_samples
-
-    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[B, window_samples] to calibrated posteriors float32[B, K], each row summing to 1.
-
-        Raises:
-            UnsupportedAudioError: another shape.
-        """
-        if windows.ndim != 2 or windows.shape[1] != self.window_samples:
-            raise UnsupportedAudioError(
-                f"windows of shape {windows.shape}: this model takes [any, {self.window_samples}]"
-            )
-        if self._classifier.training:
-            self._classifier.eval()
-        batches = [windows[start : start + _BATCH] for start in range(0, len(windows), _BATCH)]
-        if not batches:
-            return np.empty((0, len(self.labels.labels)), dtype=np.float32)
-        if len(batches) > 1:
-            return np.concatenate(list(map_on_cores(self._score_batch, batches)))
-        with one_core():
-            return self._score_batch(windows)
-
-    @torch.inference_mode()
-    def _score_batch(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A copy: torch wants writable memory, and the caller's may be a view of something shared.
-        batch = torch.tensor(windows, dtype=torch.float32, device=self._classifier.device)
-        posteriors: NDArray[np.float32] = self._classifier.posteriors(batch).cpu().numpy()
-        return posteriors

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from speechtune.errors import CheckpointIncompatibleError, ConfigError
 from speechtune.models.checkpoint import Checkpoint
-from speechtune.models.classifier import KeywordClassifier, TorchScorer
+from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.onnx_scorer import (
     BATCH_NAME,
     INPUT_NAME,
@@ -29,6 +29,7 @@ from speechtune.models.onnx_scorer import (
     OnnxDescription,
     OnnxScorer,
 )
+from speechtune.models.torch_scorer import TorchScorer
 from speechtune.whole_files import write_whole
 
 OPSET = 17

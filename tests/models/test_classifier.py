@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from speechtune.errors import ConfigError, UnsupportedAudioError
 from speechtune.labels import LabelSet
-from speechtune.models.classifier import KeywordClassifier, TorchScorer
-from speechtune.models.encoder import SpeechEncoder
-from speechtune.streaming.config import Scorer
-from tests.support.encoders import FAMILIES, needs_packaged_weights, noise_windows, random_classifier, random_encoder
+from speechtune.models.classifier import KeywordClassifier
+from tests.support.encoders import FAMILIES, noise_windows, random_classifier, random_encoder
 
 THRESHOLDS = {"yes": 0.5, "no": 0.4}
 
@@ -37,27 +34,6 @@ def test_a_model_without_negatives_never_says_unknown() -> None:
     assert posteriors.shape == (2, 3)
     assert posteriors[:, 1].tolist() == [0.0, 0.0]
     assert torch.allclose(posteriors.sum(dim=1), torch.ones(2))
-
-
-@every_family
-def test_a_window_scores_alone_as_in_any_batch(family: str) -> None:
-    scorer = TorchScorer(random_classifier(family), THRESHOLDS)
-    windows = noise_windows(70).numpy()  # more than one batch of the scorer's own
-    together = scorer.score(windows)
-    alone = np.concatenate([scorer.score(window[None]) for window in windows])
-    # Posteriors lie within 0 and 1; another batch size adds in another order.
-    assert np.abs(together - alone).max() < 1e-5
-
-
-@needs_packaged_weights
-def test_tiny_en_scores_a_window_alone_as_in_a_batch(tiny_en: SpeechEncoder) -> None:
-    torch.manual_seed(0)
-    classifier = KeywordClassifier(tiny_en, LabelSet(("yes", "no"), ("cat",)), 16_000, num_segments=3)
-    classifier.head.fit_standardisation(classifier.embed(noise_windows(8, seed=1)).detach())
-    scorer = TorchScorer(classifier, THRESHOLDS)
-    windows = noise_windows(9).numpy()
-    alone = np.concatenate([scorer.score(window[None]) for window in windows])
-    assert np.abs(scorer.score(windows) - alone).max() < 1e-4
 
 
 def test_pooled_layers_are_joined_in_the_order_they_were_named() -> None:
@@ -129,47 +105,3 @@ def test_gradients_reach_every_trainable_parameter(family: str) -> None:
 def test_only_the_position_table_is_frozen_from_the_start() -> None:
     frozen = [name for name, value in random_classifier("whisper").named_parameters() if not value.requires_grad]
     assert frozen == ["encoder.model.embed_positions.weight"]
-
-
-def test_the_scorer_is_what_streams_ask() -> None:
-    scorer: Scorer = TorchScorer(random_classifier(), THRESHOLDS)
-    assert scorer.labels == LabelSet(("yes", "no"), ("cat", "dog"))
-    assert scorer.thresholds == THRESHOLDS
-    assert scorer.window_samples == 16_000
-    posteriors = scorer.score(noise_windows(3).numpy())
-    assert posteriors.dtype == np.float32
-    assert posteriors.shape == (3, 4)
-    assert np.allclose(posteriors.sum(axis=1), 1.0, atol=1e-6)
-
-
-def test_scoring_no_window_gives_no_posterior() -> None:
-    scorer = TorchScorer(random_classifier(), THRESHOLDS)
-    assert scorer.score(np.zeros((0, 16_000), dtype=np.float32)).shape == (0, 4)
-
-
-@pytest.mark.parametrize("shape", [(16_000,), (1, 15_999), (1, 16_000, 1)])
-def test_windows_of_another_length_are_refused(shape: tuple[int, ...]) -> None:
-    scorer = TorchScorer(random_classifier(), THRESHOLDS)
-    with pytest.raises(UnsupportedAudioError, match=r"this model takes \[any, 16000\]"):
-        scorer.score(np.zeros(shape, dtype=np.float32))
-
-
-@pytest.mark.parametrize("thresholds", [{}, {"yes": 0.5}, {"yes": 0.5, "no": 0.5, "maybe": 0.5}])
-def test_thresholds_and_keywords_must_be_the_same_words(thresholds: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="thresholds and keywords differ"):
-        TorchScorer(random_classifier(), thresholds)
-
-
-def test_scoring_in_the_middle_of_training_is_not_random() -> None:
-    classifier = random_classifier("wav2vec2")
-    scorer = TorchScorer(classifier, THRESHOLDS)
-    windows = noise_windows(2).numpy()
-    before = scorer.score(windows)
-    classifier.train()
-    assert np.array_equal(scorer.score(windows), before)
-
-
-def test_windows_that_cannot_be_written_to_are_scored_and_left_alone() -> None:
-    windows = noise_windows(2).numpy()
-    windows.flags.writeable = False
-    TorchScorer(random_classifier(), THRESHOLDS).score(windows)

@@ -20,9 +20,9 @@ from speechtune.errors import (
     ConfigError,
     UnsupportedAudioError,
 )
-from speechtune.models.classifier import TorchScorer
 from speechtune.models.export import FP32_TOLERANCE, export_onnx
 from speechtune.models.onnx_scorer import METADATA_KEY, OnnxScorer
+from speechtune.models.torch_scorer import TorchScorer
 from tests.support.clips import word_like, write_audio
 from tests.support.encoders import FAMILIES, noise_windows, random_checkpoint
 from tests.support.processes import run_python

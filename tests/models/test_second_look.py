@@ -10,9 +10,9 @@ import pytest
 from speechtune.errors import UnsupportedAudioError
 from speechtune.labels import LabelSet
 from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
-from speechtune.models.classifier import TorchScorer
 from speechtune.models.export import export_onnx
 from speechtune.models.second_look import SecondLookScorer, with_second_look
+from speechtune.models.torch_scorer import TorchScorer
 from speechtune_server.backends import Backend, loader_for
 from tests.support.encoders import noise_windows, random_checkpoint
 

@@ -10,6 +10,7 @@ import pytest
 
 from speechtune.errors import CheckpointNotFoundError, ModelUnavailableError
 from speechtune.models.checkpoint import save_checkpoint
+from speechtune_server.backends import Backend, loader_for
 from speechtune_server.dispatch import Dispatch
 from speechtune_server.model_store import ModelStore, ServedModel, load_served_model
 from speechtune_server.runner import Runner
@@ -46,6 +47,17 @@ def test_a_checkpoint_is_loaded_with_its_digest_and_its_own_settings(tmp_path: P
     assert served.scorer.labels == saved.classifier.labels
     assert served.scorer.thresholds == dict(saved.thresholds)
     assert (served.detector, served.endpointing) == (saved.recipe.detector, saved.recipe.endpointing)
+
+
+def test_torch_in_halves_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("speechtune.models.torch_scorer.has_bfloat16", lambda _: True)
+    save_checkpoint(random_checkpoint(), tmp_path / "model")
+    whole, halved = (
+        loader_for(backend, None, 1)("home", tmp_path / "model") for backend in (Backend.TORCH, Backend.TORCH_BF16)
+    )
+    assert (whole.precision, halved.precision) == ("fp32", "bf16")
+    windows = noise_windows(3).numpy()
+    assert 0.0 < np.abs(whole.scorer.score(windows) - halved.scorer.score(windows)).max() < 0.1
 
 
 def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path):
