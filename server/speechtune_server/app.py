@@ -46,6 +46,8 @@ SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["CommandRecognition"].full_na
 
 _FLUSH_SECONDS = 0.5
 """For statuses that are on their way when the last stream has ended."""
+_THREADS_SECONDS = 1.0
+"""For each kind of thread to end what it is at; one that hangs is left behind."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +71,8 @@ class RecognitionServer:
     ) -> None:
         self.address = ""
         """HOST:PORT it listens on, once started."""
+        self.has_ended = True
+        """Whether, once stopped, no thread of it goes on."""
         self.admission = Admission(config.max_streams, config.max_clips, config.max_streams_per_client)
         self._config = config
         self._load_activity = load_activity
@@ -188,9 +192,8 @@ class RecognitionServer:
         if self._servicer.engine is not None:
             await self._servicer.engine.dispatch.close()
         self._metrics.stop()
-        await self._library.close()
-        await self._listening.close()
-        await self._runner.close()
+        closings = (self._library.close, self._listening.close, self._runner.close)
+        self.has_ended = all(await asyncio.gather(*(close(_THREADS_SECONDS) for close in closings)))
         await asyncio.to_thread(self._tracing.close)
         if self._hits is not None:
             await asyncio.to_thread(self._hits.close)
@@ -208,13 +211,16 @@ async def serve(
     on_serving: Callable[[str], None] | None = None,
     load_model: LoadModel | None = None,
     load_activity: Callable[[], ActivityModel] = SileroActivity,
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return; a second signal cuts the draining short.
+) -> bool:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal cuts the draining short, one during the start ends it.
 
     Args:
         config: the settings.
         on_serving: is told the address, with its real port, once calls are taken.
         load_model, load_activity: as for `RecognitionServer`.
+
+    Returns:
+        Whether all has ended; else a thread hangs, and the process cannot end by itself.
 
     Raises:
         AddressInUseError, ConfigError, ModelError: as `RecognitionServer.start`.
@@ -239,17 +245,36 @@ async def serve(
 
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
-        address = await server.start()
-        if on_serving is not None and not stopping.is_set():
-            on_serving(address)
-        await stopping.wait()
-        await server.stop()
+        if await _started(server, stopping):
+            if on_serving is not None and not stopping.is_set():
+                on_serving(server.address)
+            await stopping.wait()
+            await server.stop()
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
+    return server.has_ended
+
+
+async def _started(server: RecognitionServer, stopping: asyncio.Event) -> bool:
+    """Start it; False: it is to stop before it serves."""
+    starting, waiting = asyncio.create_task(server.start()), asyncio.create_task(stopping.wait())
+    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
 
 
 def run(config: ServerConfig, on_serving: Callable[[str], None] | None = None) -> None:
     """`serve`, for a caller that has no event loop."""
     configure_logs(config.log_format, config.log_level)
-    asyncio.run(serve(config, on_serving))
+    if not asyncio.run(serve(config, on_serving)):
+        # Python would wait for the thread that hangs, for ever.
+        _log.error("a model still works on something; it is left behind")
+        logging.shutdown()
+        os._exit(0)

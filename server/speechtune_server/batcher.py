@@ -122,8 +122,20 @@ class MicroBatcher(Generic[Request, Answer]):
         except Exception as error:
             for waiting in batch:
                 if not waiting.answer.done():
-                    waiting.answer.set_exception(error)
+                    waiting.answer.set_exception(_for_one(error))
             return
         for waiting, answer in pairs:
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
+
+
+def _for_one(error: Exception) -> Exception:
+    """The same error for one waiter alone.
+
+    An error gathers the frames that it passes; one shared would hold those of other calls, and clearing them, as is
+    done when a call has failed, would close what still runs there.
+    """
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error
+    return own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -114,9 +115,19 @@ class Dispatch:
         return (await self._run(self._runner, lambda: score_together(scorer, [windows]), "scoring", len(windows)))[0]
 
     def _scoring_batcher(self, scorer: Scorer) -> MicroBatcher[Windows, Posteriors]:
+        at_work = threading.Lock()
+
+        def score(batch: list[Windows]) -> list[Posteriors]:
+            # What took too long goes on unheard; a second call beside it is what the scorer does not stand.
+            if not at_work.acquire(blocking=False):
+                raise ServiceNotReadyError("the model still works on something else; try again, or another server")
+            try:
+                return score_together(scorer, batch)
+            finally:
+                at_work.release()
+
         async def run(batch: list[Windows]) -> list[Posteriors]:
-            size = sum(map(len, batch))
-            return await self._run(self._runner, lambda: score_together(scorer, batch), "scoring", size)
+            return await self._run(self._runner, lambda: score(batch), "scoring", sum(map(len, batch)))
 
         return MicroBatcher(run, len, self._max_batch, self._max_wait_seconds, self._clock)
 

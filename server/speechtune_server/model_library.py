@@ -112,9 +112,9 @@ class ModelLibrary:
                 if model.digest != self.store.find(name).digest:
                     self.store.put(model)
 
-    async def close(self) -> None:
-        """Load nothing more."""
-        await self._runner.close()
+    async def close(self, max_seconds: float) -> bool:
+        """Load nothing more; as `Runner.close`."""
+        return await self._runner.close(max_seconds)
 
     async def _loaded(self, name: str, place: Path) -> ServedModel:
         model = await self._runner.run(partial(self._load_model, name, place))
@@ -127,7 +127,8 @@ class ModelLibrary:
         root = self._model_folder.resolve()
         try:
             place = (root / folder).resolve()
-        except (OSError, ValueError) as error:  # a loop of links, a NUL byte
+            place.is_dir()
+        except (OSError, RuntimeError, ValueError) as error:  # too long a name, a loop of links, a NUL byte
             raise InvalidRequestError("folder", "is no path") from error
         if not folder or root not in place.parents:
             raise InvalidRequestError("folder", "lies outside the model folder; name a folder inside it")

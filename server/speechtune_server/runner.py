@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -20,22 +20,31 @@ class Runner:
 
     def __init__(self, num_threads: int = 1, name: str = "runner") -> None:
         self._num_threads = num_threads
-        self._num_pending = 0
+        self._pending: set[Future[Any]] = set()
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix=f"speechtune-{name}")
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread and give its result, or raise what it raised; what is cancelled in time never runs."""
-        self._num_pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._num_pending -= 1
+        future = self._threads.submit(work)
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        return await asyncio.wrap_future(future)
 
     @property
     def num_waiting(self) -> int:
         """Pieces of work that no thread has begun yet."""
-        return max(self._num_pending - self._num_threads, 0)
+        return max(len(self._pending) - self._num_threads, 0)
 
-    async def close(self) -> None:
-        """Take no more work; what is running is waited for, what waits is dropped."""
-        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+    async def close(self, max_seconds: float) -> bool:
+        """Take no more work; what waits is dropped, and what is running is waited for so long.
+
+        Returns:
+            Whether all of it has ended; else a thread goes on, and the process cannot end by itself.
+        """
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        running = [asyncio.wrap_future(future) for future in tuple(self._pending)]
+        if not running:
+            return True
+        ended, still_running = await asyncio.wait(running, timeout=max_seconds)
+        await asyncio.gather(*ended, return_exceptions=True)  # who asked for it has been told
+        return not still_running

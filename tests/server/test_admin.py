@@ -122,13 +122,15 @@ async def test_another_digest_than_was_asked_for_replaces_nothing(shelf):
 
 
 @pytest.mark.parametrize(
-    "folder", ["", ".", "..", "../secret", "/etc", "home/../..", "link", "a\0b", "home/../../secret"]
+    "folder",
+    ["", ".", "..", "../secret", "/etc", "home/../..", "link", "loop", "a\0b", "a" * 6_000, "home/../../secret"],
 )
 @asynchronous
 async def test_nothing_outside_the_model_folder_is_ever_opened(shelf, tmp_path, folder):
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "digest").write_text("s3")
     os.symlink(tmp_path / "secret", shelf.root / "link")
+    os.symlink("loop", shelf.root / "loop")
     async with administered(shelf) as (_, _, admin):
         refused = await refusal(admin.LoadModel(admin_pb.LoadModelRequest(folder=folder, name="x")))
         assert (refused.code, refused.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("folder",))

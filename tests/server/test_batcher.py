@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
 
+from speechtune.errors import ServiceNotReadyError
 from speechtune.recipe import DetectorSettings
 from speechtune_server.batcher import MicroBatcher
+from speechtune_server.clock import MonotonicClock
 from speechtune_server.dispatch import Dispatch, score_together
 from speechtune_server.model_store import ServedModel
 from speechtune_server.runner import Runner
@@ -116,6 +119,9 @@ async def test_a_failing_batch_fails_the_requests_in_it_and_no_others():
     outcomes = await asyncio.gather(*bench.submit(1, 13, 3, 4), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes[:2]] == [ArithmeticError, ArithmeticError]
     assert outcomes[2:] == [6, 8]
+    # Each its own: an error holds the frames that it passed, and a call that fails lets go of those.
+    assert outcomes[0] is not outcomes[1]
+    assert [str(outcome) for outcome in outcomes[:2]] == ["thirteen", "thirteen"]
     await bench.batcher.close()
 
 
@@ -196,7 +202,7 @@ async def test_windows_of_two_streams_share_a_batch_and_those_of_two_models_do_n
     clock.time = 1.0
     assert len(await tasks[1]) == 2
     await dispatch.close()
-    await runner.close()
+    await runner.close(1.0)
 
 
 @asynchronous
@@ -209,7 +215,7 @@ async def test_more_windows_than_a_batch_holds_are_scored_in_turn():
     assert scorer.batch_sizes == [2, 2, 1]
     np.testing.assert_array_equal(answer, PitchScorer().score(part))
     await dispatch.close()
-    await runner.close()
+    await runner.close(1.0)
 
 
 @asynchronous
@@ -222,4 +228,36 @@ async def test_the_runner_outlives_work_that_raises():
     with pytest.raises(ArithmeticError):
         await runner.run(fail)
     assert await runner.run(lambda: 7) == 7
-    await runner.close()
+    await runner.close(1.0)
+
+
+@asynchronous
+async def test_a_runner_whose_work_hangs_is_left_behind():
+    runner, may_end = Runner(), threading.Event()
+    asked = asyncio.create_task(runner.run(lambda: may_end.wait(20)))
+    await asyncio.sleep(0)
+    assert not await runner.close(0.05)
+    may_end.set()
+    assert await asked
+    assert await runner.close(1.0)
+
+
+@asynchronous
+async def test_a_model_that_takes_too_long_is_asked_nothing_beside():
+    runner, scorer = Runner(2), ObedientScorer()
+    model = ServedModel("a", "00", scorer, DetectorSettings())
+    dispatch = Dispatch(
+        runner, runner, LoudnessActivity(), max_batch=1, max_wait_seconds=0.0, clock=MonotonicClock(), max_seconds=0.1
+    )
+    scorer.may_go.clear()
+    with pytest.raises(ServiceNotReadyError, match="did not answer within"):
+        await dispatch.score(model, windows(250))
+    with pytest.raises(ServiceNotReadyError, match="still works on something else"):
+        await dispatch.score(model, windows(250))
+    scorer.may_go.set()
+    while runner.num_waiting or not scorer.batch_sizes:
+        await asyncio.sleep(0.001)
+    assert len(await dispatch.score(model, windows(250))) == 1
+    assert scorer.batch_sizes == [1, 1]
+    await dispatch.close()
+    assert await runner.close(1.0)

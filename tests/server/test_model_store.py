@@ -80,4 +80,4 @@ async def test_a_window_has_the_same_posteriors_alone_and_in_a_batch_with_other_
     # Float32 sums in another order: the last bits may differ, nothing more.
     np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), atol=1e-5)
     await dispatch.close()
-    await runner.close()
+    await runner.close(1.0)

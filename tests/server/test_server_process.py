@@ -22,11 +22,12 @@ from speechtune.errors import AddressInUseError, CheckpointNotFoundError, Config
 from speechtune_client import connection
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
-from speechtune_server.app import SERVICE_NAME, RecognitionServer
+from speechtune_server.app import SERVICE_NAME, RecognitionServer, serve
 from speechtune_server.model_store import ServedModel
 from tests.support.serving import (
     COMMANDS_CONTENT,
     DIGEST,
+    ObedientScorer,
     asynchronous,
     audio,
     config,
@@ -260,3 +261,40 @@ def test_a_real_server_whose_port_is_taken_says_so_in_one_line():
     assert process.returncode == 1
     assert "already in use" in errors
     assert len(errors.splitlines()) == 1
+
+
+@asynchronous
+async def test_a_signal_during_the_start_ends_it_whatever_still_loads():
+    loading, may_end = threading.Event(), threading.Event()
+
+    def load(name, folder):
+        loading.set()
+        may_end.wait(20)
+        return ServedModel(name, DIGEST, PitchScorer())
+
+    serving = asyncio.create_task(serve(config_of(), None, load, LoudnessActivity))
+    await until(loading.is_set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert not await serving  # a thread goes on
+    may_end.set()
+
+
+@asynchronous
+async def test_a_model_that_hangs_does_not_keep_a_server_from_stopping():
+    scorer = ObedientScorer()
+    async with running_server(scorer, drain_deadline_seconds=0.1) as server, stub_of(server) as stub:
+        call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT)]))
+        scorer.may_go.clear()
+        await until(scorer.asked.is_set)
+        await server.stop()
+        assert not server.has_ended
+        scorer.may_go.set()
+        call.cancel()
+
+
+@asynchronous
+async def test_a_server_that_stops_in_order_has_ended():
+    async with running_server() as server, stub_of(server) as stub:
+        await responses(stub, [config(), audio(COMMANDS_CONTENT)])
+        await server.stop()
+        assert server.has_ended
