@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.files import decode_audio
-from speechtune.audio.pcm import MAX_CHANNELS, PcmDecoder, PcmFormat
+from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.resample import StreamResampler
 from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
@@ -72,6 +72,8 @@ async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) 
         samples = await asyncio.to_thread(_samples_of, content, audio)
     except AudioError as error:
         raise InvalidRequestError("content", str(error)) from error
+    if not len(samples):
+        raise InvalidRequestError("content", "is shorter than one sample at 16 kHz")
     return Clip(audio, content, samples)
 
 
@@ -82,20 +84,8 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float, channe
         InvalidRequestError: it is empty, damaged or not of that form.
         SessionTooLongError: it is longer than `max_seconds`.
     """
-    if not _is_form(content, form):
-        article = "an" if form.startswith("O") else "a"
-        raise InvalidRequestError("content", f"is not {article} {form} file; set audio.encoding to what it is")
-    seconds, channels = _declared(content)
-    if seconds > max_seconds:
-        raise _too_long(seconds, max_seconds)
-    if channels > MAX_CHANNELS:
-        raise InvalidRequestError("content", f"{channels} channels are not taken; 1 to {MAX_CHANNELS} are")
-    if form == "OGG_OPUS" and num_first_pages(content) > 1:
-        raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
-    try:
-        samples = await asyncio.to_thread(decode_audio, content, "content", max_seconds, channel)
-    except AudioError as error:
-        raise InvalidRequestError("content", str(error)) from error
+    # Even to look at what lies in it takes long where somebody meant it to.
+    samples = await asyncio.to_thread(_samples_of_file, content, form, max_seconds, channel)
     return Clip(SAMPLES_FORMAT, b"".join(chunks_of(samples)), samples)
 
 
@@ -135,6 +125,19 @@ def _samples_of(content: bytes, audio: PcmFormat) -> NDArray[np.float32]:
     return StreamResampler(audio.rate_hz).process(PcmDecoder(audio).decode(content), last=True)
 
 
+def _samples_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> NDArray[np.float32]:
+    if not _is_form(content, form):
+        article = "an" if form.startswith("O") else "a"
+        raise InvalidRequestError("content", f"is not {article} {form} file; set audio.encoding to what it is")
+    _check_declared(content, max_seconds)
+    if form == "OGG_OPUS" and num_first_pages(content) > 1:
+        raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
+    try:
+        return decode_audio(content, "content", max_seconds, channel)
+    except AudioError as error:
+        raise InvalidRequestError("content", str(error)) from error
+
+
 def _is_form(content: bytes, form: str) -> bool:
     if form == "WAV":
         return content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE"
@@ -143,13 +146,21 @@ def _is_form(content: bytes, form: str) -> bool:
     return content[:4] == b"fLaC"
 
 
-def _declared(content: bytes) -> tuple[float, int]:
-    """Seconds and channels that the header says; 0 where it cannot be read, which decoding will explain."""
+def _check_declared(content: bytes, max_seconds: float) -> None:
+    """Check what the header says; where it cannot be read, decoding will explain why."""
     try:
         info = soundfile.info(io.BytesIO(content))
     except soundfile.LibsndfileError:
-        return 0.0, 0
-    return float(info.duration), int(info.channels)
+        return
+    if info.duration > max_seconds:
+        raise _too_long(info.duration, max_seconds)
+    if info.channels > MAX_CHANNELS:
+        raise InvalidRequestError("content", f"{info.channels} channels are not taken; 1 to {MAX_CHANNELS} are")
+    # A few bytes of quiet at a rate that no microphone has would be gigabytes of samples.
+    if not MIN_RATE_HZ <= info.samplerate <= MAX_RATE_HZ:
+        raise InvalidRequestError(
+            "content", f"{info.samplerate} Hz are not taken; {MIN_RATE_HZ} to {MAX_RATE_HZ} are, convert it first"
+        )
 
 
 def _too_long(seconds: float, max_seconds: float) -> SessionTooLongError:

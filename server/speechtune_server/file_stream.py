@@ -28,6 +28,8 @@ class FileStream(Protocol):
     def receive(self, content: bytes) -> Iterator[bytes]:
         """The samples' bytes that are complete with `content`, in small pieces, each made when it is asked for.
 
+        Where much is read that holds no samples, empty pieces come between.
+
         Raises:
             InvalidRequestError: its header is not that of such a file, or of one that is not taken.
             UnreadableAudioError: what follows the header is damaged.

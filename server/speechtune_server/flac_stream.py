@@ -6,7 +6,7 @@ it is complete, which shows when it can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import av
 import numpy as np
@@ -20,6 +20,8 @@ from speechtune_server.flac_frames import MAX_HEADER_BYTES, STREAMINFO_BYTES, Fr
 _MARK = b"fLaC"
 _MIN_FRAME_BYTES = 10
 _MAX_METADATA_BYTES = 64 << 20
+_LOOKS_AT_ONCE = 256
+"""What might be a frame's beginning can lie at every second byte."""
 
 
 class FlacStream:
@@ -110,7 +112,7 @@ class FlacStream:
         """The samples of the frames that are complete."""
         assert self._info is not None
         while (header := self._header or self._next_header(self._info, is_end)) is not None:
-            end = self._find_end(header, self._info, is_end)
+            end = yield from self._find_end(header, self._info, is_end)
             # Whether a frame is complete is known where the next one begins, or when it is tried. That is done seldom,
             # so that single bytes cost no more than many.
             if not self._is_decoded and (end is not None or len(self._waiting) >= self._try_at):
@@ -137,12 +139,16 @@ class FlacStream:
         self._is_decoded, self._searched, self._try_at = False, 0, 0
         return self._header
 
-    def _find_end(self, header: FrameHeader, info: StreamInfo, is_end: bool) -> int | None:
-        """Where the next frame begins; None: not within what is here."""
+    def _find_end(self, header: FrameHeader, info: StreamInfo, is_end: bool) -> Generator[bytes, None, int | None]:
+        """Where the next frame begins; None: not within what is here. Empty pieces come while it is looked for."""
         sync = bytes(self._waiting[:2])
         place = max(self._searched, _MIN_FRAME_BYTES)
         last = header.max_bytes(info) + len(sync)
+        num_looked_at = 0
         while (place := self._waiting.find(sync, place, last)) >= 0:
+            num_looked_at += 1
+            if not num_looked_at % _LOOKS_AT_ONCE:
+                yield b""
             if place + MAX_HEADER_BYTES > len(self._waiting) and not is_end:
                 break
             following = frame_header(self._waiting[place : place + MAX_HEADER_BYTES], info)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 
-from speechtune.errors import InvalidRequestError, SessionGrammarError
+from speechtune.errors import InvalidRequestError, SessionGrammarError, SessionTooLongError
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server import wire
 from speechtune_server.file_stream import FIELD, FileStream, open_file_stream, stream_file_encodings
 from speechtune_server.model_store import ServedModel
 from speechtune_server.orders import Order
+
+_TURN_SECONDS = 0.002
+"""How long others wait while a file is read that gives no samples."""
 
 
 async def first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) -> pb.StreamingConfig:
@@ -29,19 +33,25 @@ async def first_config(requests: AsyncIterator[pb.StreamingRecognizeRequest]) ->
 
 
 async def audio_and_orders(
-    requests: AsyncIterator[pb.StreamingRecognizeRequest], model: ServedModel
+    requests: AsyncIterator[pb.StreamingRecognizeRequest], model: ServedModel, max_chunk_bytes: int
 ) -> AsyncIterator[bytes | Order]:
     """What follows the configuration of a stream of `model`.
 
     Raises:
         SessionGrammarError: a message holds something else.
+        SessionTooLongError: a chunk is larger than `max_chunk_bytes`.
         InvalidRequestError: an order that cannot be followed, or a field that is not known.
     """
     async for request in requests:
         kind = request.WhichOneof("payload")
         if kind == "audio":
             wire.refuse_unknown_fields(request, "")
-            yield request.audio.content
+            content = request.audio.content
+            if len(content) > max_chunk_bytes:
+                raise SessionTooLongError(
+                    f"the chunk has {len(content)} bytes, {max_chunk_bytes} are the limit; send smaller ones"
+                )
+            yield content
         elif kind == "config":
             raise SessionGrammarError("config may come once, as the first message; open another stream for another one")
         elif kind == "control":
@@ -64,8 +74,8 @@ async def samples_of_file(audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Ord
     async for chunk in chunks:
         if not isinstance(chunk, bytes):
             raise SessionGrammarError("control may come once the header of the file is complete")
-        pieces = file.receive(chunk)
-        first = next(pieces, b"")
+        pieces = _in_turn(file.receive(chunk))
+        first = await anext(pieces, b"")
         if file.form is not None:
             audio.CopyFrom(wire.audio_spec(file.form, audio.channel))
             return _samples(first, pieces, file, chunks)
@@ -73,10 +83,10 @@ async def samples_of_file(audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Ord
 
 
 async def _samples(
-    first: bytes, pieces: Iterator[bytes], file: FileStream, chunks: AsyncIterator[bytes | Order]
+    first: bytes, pieces: AsyncIterator[bytes], file: FileStream, chunks: AsyncIterator[bytes | Order]
 ) -> AsyncIterator[bytes | Order]:
     yield first
-    async for piece in _in_turn(pieces):
+    async for piece in pieces:
         yield piece
     async for chunk in chunks:
         if not isinstance(chunk, bytes):
@@ -84,12 +94,16 @@ async def _samples(
             continue
         async for piece in _in_turn(file.receive(chunk)):
             yield piece
-    for piece in file.end():
+    async for piece in _in_turn(file.end()):
         yield piece
 
 
 async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same pieces; between them others get their turn, for a few bytes may unpack to much."""
+    """The pieces that hold samples; between all of them others get their turn, for few bytes may mean much work."""
+    began = time.monotonic()
     for piece in pieces:
-        yield piece
-        await asyncio.sleep(0)
+        if piece:
+            yield piece
+        if piece or time.monotonic() - began > _TURN_SECONDS:
+            await asyncio.sleep(0)
+            began = time.monotonic()

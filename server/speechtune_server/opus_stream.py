@@ -44,6 +44,7 @@ class OpusStream:
         """As `FileStream.receive`."""
         for page in self._pages.receive(content):
             yield from self._samples(page)
+            yield b""
 
     def end(self) -> Iterator[bytes]:
         """As `FileStream.end`. A recorder that was switched off marks no last page: any whole one will do."""

@@ -96,6 +96,8 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         rules = wire.command_rules(request.commands, model, "commands")
         clip = await self._clip(request)
         result = await recognize_clip(clip, model, rules, engine.models_of(model), self.clock)
+        for detection in result.detections:
+            self.metrics.event_sent(model.name, Outgoing(detection, 0, None))
         return pb.RecognizeResponse(
             detections=[replies.detection(detection, model.digest) for detection in result.detections],
             scores=replies.clip_scores(model.scorer.labels.labels, result.posteriors.tolist()),
@@ -109,7 +111,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         with self.admission.stream(current_client()):
             config, model, chunks = await _in_time(self.config.max_idle_seconds, self._opening(request_iterator))
             engine = self._loaded
-            request = wire.stream_request(config, model)
+            request = wire.stream_request(config, model, self.config.max_held_seconds)
             scorer = request.model.scorer
             session = Session(request.session, scorer.labels, scorer.thresholds, scorer.window_samples)
             writer = replies.Replies(request)
@@ -147,7 +149,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         """The configuration, with the form of raw audio in it; the model; and what follows."""
         config = await _in_time(_CONFIG_SECONDS, incoming.first_config(requests))
         model = self._loaded.store.find(config.model)
-        chunks = incoming.audio_and_orders(requests, model)
+        chunks = incoming.audio_and_orders(requests, model, self.config.max_content_bytes)
         if config.audio.encoding in wire.FILE_ENCODINGS:
             chunks = await incoming.samples_of_file(config.audio, chunks)
         return config, model, chunks

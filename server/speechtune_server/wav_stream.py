@@ -37,7 +37,9 @@ class WavStream:
 
     def __init__(self) -> None:
         self.form: PcmFormat | None = None
-        self._header = b""
+        self._header = bytearray()
+        self._place = 12
+        self._found: PcmFormat | None = None
         self._left: int | None = None
         self._left_in_header64: int | None = None
         self._kind = (0, 0)
@@ -84,27 +86,25 @@ class WavStream:
 
     def _read_header(self) -> bytes:
         """Look for the samples; gives those that came already."""
-        header, place = self._header, 12
-        if not (any(mark.startswith(header[:4]) for mark in _MARKS) and b"WAVE".startswith(header[8:12])):
+        header = self._header
+        if not (any(mark.startswith(bytes(header[:4])) for mark in _MARKS) and b"WAVE".startswith(bytes(header[8:12]))):
             raise InvalidRequestError(FIELD, "is not a WAV file; set audio.encoding to what it is")
-        found: PcmFormat | None = None
-        while len(header) >= place + 8:
-            name, size = header[place : place + 4], struct.unpack_from("<I", header, place + 4)[0]
-            place += 8
+        while len(header) >= (place := self._place + 8):
+            name, size = bytes(header[place - 8 : place - 4]), struct.unpack_from("<I", header, place - 4)[0]
             if name == b"data":
-                if found is None:
+                if self._found is None:
                     raise InvalidRequestError(FIELD, "the WAV file has samples before their format")
-                self.form, self._header = found, b""
+                self.form, self._header = self._found, bytearray()
                 is_known = size not in _UNKNOWN_SIZES and size < 0xFFFF_0000
                 self._left = size if is_known else self._left_in_header64
-                return header[place:]
+                return bytes(header[place:])
             if len(header) < place + size + size % 2:
                 return b""
             if name == b"fmt ":
-                found = self._format(header[place : place + size])
+                self._found = self._format(bytes(header[place : place + size]))
             elif name == b"ds64" and size >= 16:  # RF64: its size of the samples is 8 bytes long
                 self._left_in_header64 = struct.unpack_from("<Q", header, place + 8)[0] or None
-            place += size + size % 2
+            self._place = place + size + size % 2
         return b""
 
     def _format(self, content: bytes) -> PcmFormat:

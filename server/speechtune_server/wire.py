@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLES_PER_MS
 from speechtune.errors import InvalidRequestError, SpeechTuneError
+from speechtune.recipe import EndpointingSettings
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.file_stream import stream_file_encodings
@@ -63,8 +64,8 @@ class StreamRequest:
     heartbeat_samples: int | None
 
 
-def stream_request(config: pb.StreamingConfig, model: ServedModel) -> StreamRequest:
-    """Check a stream's configuration.
+def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seconds: float) -> StreamRequest:
+    """Check a stream's configuration; its endpointing may hold `max_held_seconds` of audio.
 
     Raises:
         InvalidRequestError: it cannot be done as asked.
@@ -76,7 +77,7 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel) -> StreamRequ
         audio=pcm_format(config.audio, "config.audio"),
         commands=command_rules(config.commands, model, "config.commands"),
         detector=_settings(config.detector, model.detector, "config.detector"),
-        endpointing=_settings(config.endpointing, model.endpointing, "config.endpointing"),
+        endpointing=_endpointing(config.endpointing, model.endpointing, max_held_seconds),
         interims=events.interims,
     )
     return StreamRequest(
@@ -224,6 +225,20 @@ def _settings(message: Message, defaults: Settings, where: str) -> Settings:
         first = error.errors()[0]
         name = ".".join([where, *(str(part) for part in first["loc"])])
         raise InvalidRequestError(name, f"{first['msg']} (got {first['input']!r})") from error
+
+
+def _endpointing(
+    message: pb.Endpointing, defaults: EndpointingSettings, max_held_seconds: float
+) -> EndpointingSettings:
+    settings = _settings(message, defaults, "config.endpointing")
+    held_seconds = (settings.preroll_ms + settings.min_speech_ms + settings.hangover_ms) / 1000.0
+    if held_seconds > max_held_seconds:
+        raise InvalidRequestError(
+            "config.endpointing",
+            f"preroll_ms, min_speech_ms and hangover_ms add up to {held_seconds:g} s; "
+            f"{max_held_seconds:g} s are the limit of this server",
+        )
+    return settings
 
 
 def _session_id(given: str) -> str:

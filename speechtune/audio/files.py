@@ -24,6 +24,7 @@ MAX_CLIP_SECONDS = 600.0
 
 _MIN_FILE_RATE_HZ = 4_000
 _MAX_FILE_RATE_HZ = 384_000
+_BLOCK_FRAMES = 1 << 16
 
 
 def read_audio(path: Path, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
@@ -66,22 +67,32 @@ def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None =
             _check_header(name, rate_hz, num_frames, max_seconds)
             if channel is not None and channel > sound.channels:
                 raise UnsupportedAudioError(f"{name}: channel {channel} is not there; 1 to {sound.channels} are")
-            # Of some codecs libsndfile cannot seek in, the number must be said.
-            frames = sound.read(num_frames, dtype="float32", always_2d=True)
+            mono = _read_mono(sound, name, channel)
     except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(f"{name}: not readable as audio ({error}); record or convert it again") from error
-    if len(frames) == 0:
-        raise UnreadableAudioError(f"{name}: holds no samples; record it again")
-    if len(frames) < num_frames:
         raise UnreadableAudioError(
-            f"{name}: truncated, {len(frames)} of {num_frames} samples are there; copy or record it again"
+            f"{name}: not readable as audio ({error.error_string}); record or convert it again"
+        ) from error
+    if len(mono) < num_frames:
+        raise UnreadableAudioError(
+            f"{name}: truncated, {len(mono)} of {num_frames} samples are there; copy or record it again"
         )
-    if (fault := amplitude_fault(frames)) is not None:
-        raise UnreadableAudioError(f"{name}: holds {fault}")
-    mono: NDArray[np.float32] = (
-        frames.mean(axis=1, dtype=np.float32) if channel is None else np.ascontiguousarray(frames[:, channel - 1])
-    )
-    return resample(mono, rate_hz)
+    samples = resample(mono, rate_hz)
+    if not len(samples):
+        raise UnreadableAudioError(f"{name}: holds no samples; record it again")
+    return samples
+
+
+def _read_mono(sound: soundfile.SoundFile, name: str, channel: int | None) -> NDArray[np.float32]:
+    """All samples of one channel, or the mean of all, a block at a time: many channels need no more memory than one."""
+    mono = [np.zeros(0, dtype=np.float32)]
+    num_left = sound.frames
+    # Of some codecs libsndfile cannot seek in, the number must be said.
+    while num_left > 0 and len(frames := sound.read(min(num_left, _BLOCK_FRAMES), dtype="float32", always_2d=True)):
+        if (fault := amplitude_fault(frames)) is not None:
+            raise UnreadableAudioError(f"{name}: holds {fault}")
+        mono.append(frames.mean(axis=1, dtype=np.float32) if channel is None else frames[:, channel - 1].copy())
+        num_left -= len(frames)
+    return np.concatenate(mono)
 
 
 def _check_header(name: str, rate_hz: int, num_frames: int, max_seconds: float) -> None:

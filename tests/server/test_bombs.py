@@ -49,3 +49,15 @@ async def test_whatever_a_bomb_declares_it_is_refused_or_read_no_further_than_th
         tracemalloc.stop()
         assert peak < 20_000_000
         assert server.admission.num_calls == 0
+
+
+@asynchronous
+async def test_many_channels_of_nothing_take_no_more_memory_than_one():
+    content = io.BytesIO()
+    soundfile.write(content, np.zeros((RATE * 100, 8), dtype=np.int16), 2 * RATE, format="FLAC")
+    async with running_server(max_clip_seconds=60.0) as server, stub_of(server) as stub:
+        tracemalloc.start()
+        await stub.Recognize(pb.RecognizeRequest(audio=FLAC, content=content.getvalue()))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 8 * 4 * RATE * 100  # all channels as they are

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 import time
 from contextlib import suppress
 
 import grpc
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from speechtune.errors import InvalidRequestError, UnreadableAudioError
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server.incoming import samples_of_file
+from speechtune_server.ogg_pages import page_check_sum
+from tests.support.files import flac_frames, in_form
 from tests.support.hostile import connect_at_once, send_malformed
 from tests.support.serving import (
+    COMMANDS,
     COMMANDS_CONTENT,
     asynchronous,
     audio,
     config,
     detections,
+    refusal,
     responses,
     running_server,
     stub_of,
     until,
 )
-from tests.support.streaming import PitchScorer
+from tests.support.streaming import LoudnessActivity, PitchScorer
 
 THE_CLIENTS_FAULT = {
     "OK", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "REFUSED WHILE WRITING",
@@ -144,3 +153,58 @@ async def test_a_generic_client_learns_the_contract_by_reflection_and_makes_a_ca
         request.audio.sample_rate_hertz = 16_000
         content = await channel.unary_unary("/speechtune.v1.CommandRecognition/Recognize")(request.SerializeToString())
         assert [one.label for one in answer.FromString(content).detections] == ["low", "high"]
+
+
+class _SlowActivity(LoudnessActivity):
+    def judge_together(self, requests):
+        time.sleep(0.3)
+        return super().judge_together(requests)
+
+
+@asynchronous
+async def test_a_batch_that_times_out_tells_all_of_its_streams_the_same(caplog):
+    async def status(stub):
+        return (await refusal(responses(stub, [config(), audio(COMMANDS_CONTENT)]))).code
+
+    with caplog.at_level(logging.ERROR):
+        settings = {"max_compute_seconds": 0.1, "max_wait_ms": 50.0}
+        async with running_server(activity=_SlowActivity(), **settings) as server, stub_of(server) as stub:
+            statuses = await asyncio.gather(*(status(stub) for _ in range(6)))
+            await until(lambda: server.admission.num_calls == 0)
+    assert set(statuses) == {grpc.StatusCode.UNAVAILABLE}
+    assert all("did not end within" in line for line in caplog.text.splitlines())
+
+
+async def _turns_of_others(reading):
+    """How often others get their turn while `reading` goes on."""
+    task, num_turns = asyncio.create_task(reading), 0
+    while not task.done():
+        num_turns += 1
+        await asyncio.sleep(0)
+    task.result()
+    return num_turns
+
+
+async def _read(encoding, content):
+    async def chunks():
+        yield content
+
+    spec = pb.AudioSpec(encoding=encoding)
+    try:
+        async for _ in await samples_of_file(spec, chunks()):
+            pass
+    except (UnreadableAudioError, InvalidRequestError):
+        pass
+
+
+@asynchronous
+async def test_a_file_that_is_long_to_read_and_holds_nothing_stops_nobody():
+    opus = in_form("OGG_OPUS", COMMANDS)
+    ends = [place for place in range(len(opus)) if opus.startswith(b"OggS", place)]
+    serial = struct.unpack_from("<I", opus, 14)[0]
+    empty = [struct.pack("<4sBBqIIIB", b"OggS", 0, 0, -1, serial, 2 + n, 0, 0) for n in range(30_000)]
+    pages = b"".join(page[:22] + struct.pack("<I", page_check_sum(page)) + page[26:] for page in empty)
+    assert await _turns_of_others(_read(pb.OGG_OPUS, opus[: ends[2]] + pages)) >= 5
+    flac = in_form("FLAC", np.random.default_rng(0).uniform(-0.5, 0.5, 65_535), 8_000, "PCM_24")
+    header, frames = flac_frames(flac)
+    assert await _turns_of_others(_read(pb.FLAC, header + frames[0][:20] + frames[0][:2] * 60_000)) >= 5

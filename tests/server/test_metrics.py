@@ -13,6 +13,7 @@ from speechtune_server.config import server_config
 from tests.support.serving import (
     COMMANDS_CONTENT,
     DIGEST,
+    LINEAR16_SPEC,
     ObedientScorer,
     asynchronous,
     audio,
@@ -48,6 +49,8 @@ async def test_detections_rejections_latencies_and_batches_are_counted():
     async with running_server(**METRICS) as server, stub_of(server) as stub:
         await responses(stub, [config(events=pb.EventSelection(interims=True)), audio(COMMANDS_CONTENT)])
         found = scraped(server)
+        await stub.Recognize(pb.RecognizeRequest(audio=LINEAR16_SPEC, content=COMMANDS_CONTENT))
+        assert scraped(server)["speechtune_detections_total", "label=low", "model=home"] == 2
     for label in ("low", "high"):
         assert found["speechtune_detections_total", f"label={label}", "model=home"] == 1
     assert found["speechtune_rejections_total", "model=home", "reason=unknown word"] == 1

@@ -117,6 +117,13 @@ async def test_a_clip_may_ask_for_some_commands_only():
             "content",
             "infinite",
         ),
+        (
+            {"audio": pb.AudioSpec(encoding=pb.LINEAR16, sample_rate_hertz=96_000), "content": b"\1\0" * 2},
+            "content",
+            "shorter than one sample",
+        ),
+        ({"audio": WAV_SPEC, "content": in_file(COMMANDS[:1], 48_000)}, "content", "no samples"),
+        ({"audio": WAV_SPEC, "content": in_file(COMMANDS, 192_000)}, "content", "192000 Hz"),
         ({"audio": WAV_SPEC}, "content", "not a WAV file"),
         ({"audio": WAV_SPEC, "content": b"not audio at all"}, "content", "not a WAV file"),
         ({"audio": WAV_SPEC, "content": in_file(COMMANDS, form="FLAC")}, "content", "not a WAV file"),

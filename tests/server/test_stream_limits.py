@@ -250,3 +250,12 @@ async def test_a_hurried_stop_does_not_wait_for_the_deadline():
         server.hurry()
         await reading(call)
         await stopping
+
+
+@asynchronous
+async def test_a_chunk_larger_than_stated_is_refused():
+    async with running_server(max_content_bytes=1_024) as server, stub_of(server) as stub:
+        assert kinds(await responses(stub, [config(), audio(bytes(1_024))])) == ["started", "ended"]
+        refused = await refusal(responses(stub, [config(), audio(bytes(1_026))]))
+        assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "1024 are the limit" in refused.message

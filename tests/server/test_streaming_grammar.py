@@ -111,6 +111,11 @@ async def test_a_stream_of_config_alone_starts_and_ends():
         ({"detector": pb.DetectorSettings(threshold=-0.5)}, "config.detector.threshold", "-0.5"),
         ({"endpointing": pb.Endpointing(max_speech_ms=1)}, "config.endpointing.max_speech_ms", "500"),
         (
+            {"endpointing": pb.Endpointing(preroll_ms=4_000, hangover_ms=2_000)},
+            "config.endpointing",
+            "up to 6.096 s; 5 s",
+        ),
+        (
             {"events": pb.EventSelection(heartbeat_interval_ms=0)},
             "config.events.heartbeat_interval_ms",
             "100 and 60000",
