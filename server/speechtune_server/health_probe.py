@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from speechtune.errors import ConfigError
 from speechtune_server.config import DEFAULT_ADDRESS, host_and_port, load_server_config
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def probe(
@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.config is not None:
             config = load_server_config(given.config, {})
             host, port = host_and_port(config.address)
-            address = f"{_EVERYWHERE.get(host, host)}:{port}"
+            host = _EVERYWHERE.get(host, host)
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             authorities = authorities or config.certificate
             if config.client_authorities and config.certificate and config.private_key:
                 own = (config.certificate.read_bytes(), config.private_key.read_bytes())

@@ -7,6 +7,7 @@ disk is full or slow. The folder stays within its bounds of bytes and age; the o
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -60,6 +61,7 @@ class HitKeeper:
         max_age_seconds: older hits are removed.
         write: puts a hit on disk.
         now: wall-clock time, seconds since 1970.
+        elapsed: time that nobody sets, in seconds.
 
     Raises:
         ConfigError: the folder cannot be made or read.
@@ -72,14 +74,16 @@ class HitKeeper:
         max_age_seconds: float,
         write: Write = write_hit,
         now: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self.num_kept = 0
         self.num_dropped = 0
         self._folder, self._max_bytes, self._max_age_seconds = folder, max_bytes, max_age_seconds
         self.now = now
+        self._elapsed = elapsed
         self._write = write
         self._room = BoundedSemaphore(_MAX_WAITING)
-        self._paused_until = 0.0
+        self._paused_until = -math.inf
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._stored = deque((hit_id, stored_bytes(folder, hit_id)) for hit_id in stored_ids(folder))
@@ -97,7 +101,7 @@ class HitKeeper:
 
     def keep(self, hit: Hit, samples: NDArray[np.float32]) -> None:
         """Write it some time, or drop it; returns at once."""
-        if self.now() < self._paused_until or not self._room.acquire(blocking=False):
+        if self._elapsed() < self._paused_until or not self._room.acquire(blocking=False):
             self.num_dropped += 1
             return
         self._thread.submit(self._guarded, lambda: self._store(hit, samples)).add_done_callback(self._done)
@@ -114,7 +118,7 @@ class HitKeeper:
             work()
         except Exception as error:
             self.num_dropped += 1
-            self._paused_until = self.now() + _PAUSE_SECONDS
+            self._paused_until = self._elapsed() + _PAUSE_SECONDS
             _log.warning("hits cannot be kept in %s for now: %s", self._folder, error)
 
     def _store(self, hit: Hit, samples: NDArray[np.float32]) -> None:
@@ -127,11 +131,19 @@ class HitKeeper:
 
     def _prune(self) -> None:
         oldest = hit_time(self.now() - self._max_age_seconds)
+        if self._num_bytes > self._max_bytes:
+            self._count_again()
         while self._stored and (self._num_bytes > self._max_bytes or self._stored[0][0] < oldest):
             hit_id, size = self._stored[0]
             remove_hit(self._folder, hit_id)
             self._stored.popleft()
             self._num_bytes -= size
+
+    def _count_again(self) -> None:
+        """Leave out what was reviewed meanwhile: it takes no room any more, and nothing need go in its place."""
+        there = set(stored_ids(self._folder))
+        self._stored = deque(one for one in self._stored if one[0] in there)
+        self._num_bytes = sum(size for _, size in self._stored)
 
 
 class HitRecorder:

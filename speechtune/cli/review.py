@@ -54,7 +54,8 @@ def review(
         outcome = review_hits(hits, waiting, out, reviewer)
     console.print(
         f"{outcome.num_confirmed} confirmed, {outcome.num_relabelled} relabelled, {outcome.num_discarded} discarded, "
-        f"{outcome.num_left} left for later",
+        f"{outcome.num_left} left for later"
+        + (f", {outcome.num_gone} removed by the server meanwhile" if outcome.num_gone else ""),
         highlight=False,
     )
     if outcome.num_confirmed or outcome.num_relabelled:

@@ -42,6 +42,8 @@ class Outcome:
     num_relabelled: int = 0
     num_discarded: int = 0
     num_left: int = 0
+    num_gone: int = 0
+    """Removed by the server during the review: the folder was full, or they were too old."""
 
 
 class Reviewer(Protocol):
@@ -64,12 +66,17 @@ def review_hits(folder: Path, hits: Sequence[tuple[Hit, Path]], out: Path, revie
         if hit.id in done:  # the last review ended between the two steps of `_follow`
             _remove(folder, hit)
             continue
+        if not audio.is_file():
+            outcome.num_gone += 1
+            continue
         decision = reviewer.decide(hit, audio, position, len(hits))
         if decision is None:
             outcome.num_left += len(hits) - position + 1
             break
         if decision.is_later:
             outcome.num_left += 1
+        elif decision.label is not None and not audio.is_file():
+            outcome.num_gone += 1
         else:
             _follow(decision, hit, audio, folder, growing)
             outcome.num_discarded += decision.label is None

@@ -191,3 +191,16 @@ def test_a_real_server_logs_one_object_a_line_reloads_on_hangup_and_drains_on_si
     assert lines[-1]["message"] == "stopped"
     assert any("is kept in" in one["message"] for one in lines)
     assert (tmp_path / "hits").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("listened_on", "asked"), [("[::1]:7", "[::1]:7"), ("[::]:7", "[::1]:7"), ("0.0.0.0:7", "127.0.0.1:7")]
+)
+def test_the_probe_asks_where_the_settings_say(tmp_path, monkeypatch, listened_on, asked):
+    (tmp_path / "serve.toml").write_text(
+        f'address = "{listened_on}"\nallow_plaintext = true\n[models]\nhome = "home"\n'
+    )
+    addresses = []
+    monkeypatch.setattr(health_probe, "probe", lambda address, *_: addresses.append(address) or "SERVING")
+    assert health_probe.main(["--config", str(tmp_path / "serve.toml")]) == 0
+    assert addresses == [asked]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from speechtune.audio.files import read_audio
 from speechtune.errors import ConfigError, ManifestError
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.hit_file import Hit, read_hits, stored_ids, write_hit
+from speechtune_server.hit_file import Hit, read_hits, remove_hit, stored_ids, write_hit
 from speechtune_server.hits import HitKeeper
 from tests.support.keys import RECOGNISE, key_file
 from tests.support.serving import (
@@ -208,3 +209,38 @@ def test_two_keepers_of_one_folder_do_not_trip_over_each_other(tmp_path):
     for keeper in keepers:
         keeper.close()
         assert keeper.num_dropped == 0
+
+
+def test_a_clock_that_is_set_back_lets_nobody_wait_longer_after_a_failure(tmp_path):
+    times = {"now": 1_767_312_000.0, "elapsed": 5.0}
+
+    def write(folder, one, samples):
+        if one == hit(1):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_hit(folder, one, samples)
+
+    keeper = HitKeeper(tmp_path, 1 << 20, 1e9, write, lambda: times["now"], lambda: times["elapsed"])
+    keeper.keep(hit(1), quiet(800))
+    while not keeper.num_dropped:
+        time.sleep(0.001)
+    times["now"] -= 3_600.0
+    keeper.keep(hit(2), quiet(800))
+    times["elapsed"] += 11.0
+    keeper.keep(hit(3), quiet(800))
+    keeper.close()
+    assert stored_ids(tmp_path) == [hit(3).id]
+    assert keeper.num_dropped == 2
+
+
+def test_what_was_reviewed_takes_no_room_and_nothing_goes_for_it(tmp_path):
+    (tmp_path / "probe").mkdir()
+    size = write_hit(tmp_path / "probe", hit(), quiet(8_000))
+    keeper = HitKeeper(tmp_path / "hits", 3 * size + 10, 1e9)
+    for number in (1, 2, 3):
+        keeper.keep(hit(number), quiet(8_000))
+    while keeper.num_kept < 3:
+        time.sleep(0.001)
+    remove_hit(tmp_path / "hits", hit(2).id)
+    keeper.keep(hit(4), quiet(8_000))
+    keeper.close()
+    assert stored_ids(tmp_path / "hits") == [hit(number).id for number in (1, 3, 4)]

@@ -14,7 +14,7 @@ from speechtune.cli.review_session import TerminalReviewer, review_hits
 from speechtune.data.growing import GrowingSet
 from speechtune.data.manifest import load_manifest
 from speechtune.models.checkpoint import save_checkpoint
-from speechtune_server.hit_file import Hit, HitScore, read_hits, stored_ids, write_hit
+from speechtune_server.hit_file import Hit, HitScore, read_hits, remove_hit, stored_ids, write_hit
 from tests.support.clips import word_like
 from tests.support.encoders import random_checkpoint
 from tests.support.serving import DIGEST
@@ -179,3 +179,19 @@ def test_a_hit_is_played_where_there_is_a_sound_device(hits, tmp_path, monkeypat
     reviewer = TerminalReviewer(Console(file=io.StringIO()), lambda question: next(said))
     review_hits(hits, list(read_hits(hits)), tmp_path / "data", reviewer)
     assert played == [8_000] * 3
+
+
+def test_hits_that_the_server_removes_meanwhile_are_passed_over(hits, tmp_path):
+    waiting, shown = list(read_hits(hits)), io.StringIO()
+    said = iter([lambda: remove_hit(hits, waiting[0][0].id), lambda: remove_hit(hits, waiting[2][0].id), None])
+
+    def read_line(_):
+        if (meanwhile := next(said)) is not None:
+            meanwhile()
+        return ""
+
+    outcome = review_hits(
+        hits, waiting, tmp_path / "data", TerminalReviewer(Console(file=shown, width=200), read_line, mute=True)
+    )
+    assert (outcome.num_confirmed, outcome.num_gone, outcome.num_left) == (2, 2, 0)
+    assert [clip.label for clip in load_manifest(tmp_path / "data" / "manifest.jsonl").clips] == [LABELS[1], LABELS[3]]
