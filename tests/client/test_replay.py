@@ -202,6 +202,7 @@ def test_waits_grow_to_ten_seconds_are_spread_and_begin_anew():
     assert [longest.seconds(None) for _ in range(7)] == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
     assert [shortest.seconds(None) for _ in range(3)] == [0.125, 0.25, 0.5]
     assert Backoff(draw=lambda: 0.0).seconds(OverloadedError("RESOURCE_EXHAUSTED", "", retry_after=3.0)) >= 3.0
+    assert [longest.seconds(None) for _ in range(5_000)] == [10.0] * 5_000
     longest.succeeded()
     assert longest.seconds(None) == 0.25
     assert is_passing(UnavailableError("UNAVAILABLE", ""))
