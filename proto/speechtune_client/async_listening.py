@@ -70,6 +70,7 @@ class _Source:
 
     def __init__(self, replay: Replay, live: bool) -> None:
         self._live = live
+        self._must_wait = True
         self._is_connected = True
         self._num_connections = 0
         self._replay = replay
@@ -77,7 +78,7 @@ class _Source:
         self._news = asyncio.Event()
 
     def connect(self) -> StreamSettings:
-        self._is_connected = self._must_wait = True
+        self._is_connected = True
         self._num_connections += 1
         return self._replay.connect()
 
