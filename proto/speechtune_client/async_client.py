@@ -227,7 +227,7 @@ class _Sender:
     def __init__(
         self, config: pb.StreamingConfig, chunks: AsyncIterable[bytes | Order] | Iterable[bytes | Order], pace: Pace
     ) -> None:
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._config = config
         self._chunks = chunks
         self._pace = pace
@@ -243,7 +243,9 @@ class _Sender:
                 for piece in self._pace.pieces(chunk):
                     await self._wait_turn(len(piece))
                     yield pb.StreamingRecognizeRequest(audio=pb.AudioChunk(content=piece))
-        except Exception as error:
+        except (GeneratorExit, asyncio.CancelledError):
+            raise
+        except BaseException as error:
             # grpc would only cancel the call: half-close, and keep it for whoever reads the events.
             self._failure = error
 

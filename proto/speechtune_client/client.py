@@ -219,7 +219,7 @@ class _Sender:
     """The sending side of one stream; `requests` runs in grpc's thread."""
 
     def __init__(self, config: pb.StreamingConfig, chunks: Iterable[bytes | Order], pace: Pace) -> None:
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._config = config
         self._chunks = chunks
         self._pace = pace
@@ -237,8 +237,10 @@ class _Sender:
                     if not self._wait_turn(len(piece)):
                         return
                     yield pb.StreamingRecognizeRequest(audio=pb.AudioChunk(content=piece))
-        except Exception as error:
-            # grpc would only log it: half-close, and keep it for the thread that reads the events.
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # grpc would only log it, or lose its thread: half-close, and keep it for the thread that reads the events.
             self._failure = error
 
     def check(self) -> None:
