@@ -189,7 +189,8 @@ class AsyncCommandClient:
         after longer and longer, up to ten. What was not decided yet is sent again, from the beginning of open speech
         and a second before. Every event comes once, and offsets count from the first byte of all. `Disconnected` and
         `Resumed` tell of breaks. During one `chunks` goes on being taken; the last `replay_seconds` are kept, older
-        audio is lost, and `Resumed.lost` says how much.
+        audio is lost, and `Resumed.lost` says how much. The first connection that succeeds gives `Started`; what was
+        lost before it lies before its `resume_offset`.
 
         Args:
             chunks: audio, cut anywhere, and orders between it; iterated in a task of its own.

@@ -72,6 +72,7 @@ class Replay:
         self._skip = self._end = 0
         self._is_overtaken = False
         self._num_connections = 0
+        self._is_begun = False
         self._lost_seconds = 0.0
         self._latest = self._confirmed = self._confirmed_before = self._origin
         self._last_beat = self._last_end = self._ended_before = self._origin
@@ -184,7 +185,8 @@ class Replay:
     def _shown(self, event: StreamEvent) -> StreamEvent | None:
         if isinstance(event, Started):
             self._session_id = event.session_id
-            return event if self._num_connections == 1 else self._resumed(event)
+            is_first, self._is_begun = not self._is_begun, True
+            return event if is_first else self._resumed(event)
         if isinstance(event, Detection):
             return self._shown_detection(event)
         return event if self._is_new(event) else None

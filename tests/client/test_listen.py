@@ -164,6 +164,19 @@ def test_a_server_that_stays_away_is_given_up_when_told_so():
             shown.extend(client.listen([b""], give_up_after=0.3))
 
 
+def test_a_server_that_comes_late_still_starts_the_stream(client):
+    class Absent(Flaky):
+        def stream(self, chunks, **stream_settings):
+            if self.num_connections < 2:
+                self.num_connections += 1
+                raise UnavailableError("UNAVAILABLE", "nobody there")
+            yield from super().stream(chunks, **stream_settings)
+
+    events = list(listen(Absent(client, [9]), [LONG], Replay({}), None, live=False, sleep=lambda seconds: None))
+    told = [type(event) for event in events if isinstance(event, Started | Resumed | Disconnected)]
+    assert told == [Disconnected, Disconnected, Started, Disconnected, Resumed]
+
+
 def test_what_the_chunks_raise_is_raised_also_during_a_break(client):
     def unplugged():
         yield LONG[:32_000]

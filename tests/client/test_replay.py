@@ -8,9 +8,9 @@ import pytest
 
 from speechtune_client.backoff import Backoff, is_passing
 from speechtune_client.errors import InvalidRequestError, NotPermittedError, OverloadedError, UnavailableError
-from speechtune_client.events import Detection, Heartbeat, SpeechActivity
+from speechtune_client.events import Detection, Heartbeat, Resumed, SpeechActivity, Started
 from speechtune_client.replay import Replay
-from speechtune_client.settings import Flush, UpdateCommands
+from speechtune_client.settings import DetectorSettings, Endpointing, Flush, UpdateCommands
 
 RATE = 32_000
 SECOND = bytes(range(250)) * 128
@@ -23,6 +23,11 @@ def detection(label, start, end, decision):
 def speech(start, end=None):
     kind = "SPEECH_STARTED" if end is None else "SPEECH_ENDED"
     return SpeechActivity(kind, start, end, end, audio_processed=end or start + 0.1)
+
+
+def started(*rules, refractory_ms=500, **endpointing):
+    settings = DetectorSettings(refractory_ms=refractory_ms), Endpointing(**endpointing)
+    return Started("LINEAR16", 16_000, 1, 16_000, "home", "d1", rules, *settings, 0.0, 1.0, None)
 
 
 def beat(seconds):
@@ -141,6 +146,24 @@ def test_the_rest_of_a_word_that_the_window_cuts_is_no_news(replay):
     replay.heard(beat(5.2))
     replay.connect()  # begins within the word
     assert replay.heard(detection("eight", 4.2, 4.5, 4.7)) is None
+
+
+def test_the_first_server_that_answers_starts_the_stream_and_later_ones_resume_it():
+    replay = Replay({}, 10.0)
+    for _ in range(3):  # the first two find nobody
+        replay.connect()
+    assert replay.heard(started()) == started()
+    replay.connect()
+    resumed = replay.heard(started())
+    assert (type(resumed), resumed.lost) == (Resumed, 0.0)
+
+
+def test_what_was_lost_before_any_server_answered_lies_before_the_offset_of_the_start():
+    replay = Replay({}, 10.0)
+    replay.connect()
+    for _ in range(21):
+        replay.put(SECOND)
+    assert replay.connect()["resume_offset"] == pytest.approx(11.0, abs=0.5)
 
 
 def test_ids_are_those_of_one_long_stream(replay):
