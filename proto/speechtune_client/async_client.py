@@ -194,7 +194,7 @@ class AsyncCommandClient:
 
         Args:
             chunks: audio, cut anywhere, and orders between it; iterated in a task of its own.
-            replay_seconds: audio kept at most, at least 2; 32 kB a second of LINEAR16 at 16 kHz.
+            replay_seconds: audio kept at most, at least 4; 32 kB a second of LINEAR16 at 16 kHz.
             give_up_after: seconds without a connection after which the last error is raised; None: never.
             live: the chunks come at their own pace and do not wait, as from a microphone; False: they do, as from a
                 file, and none is ever lost.

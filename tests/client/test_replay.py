@@ -216,8 +216,9 @@ def test_a_rate_without_whole_frames_resumes_on_a_whole_value():
 
 
 def test_a_window_too_small_for_the_lead_is_refused():
-    with pytest.raises(ValueError, match="at least 2"):
-        Replay({}, 1.0)
+    for seconds in (1.0, 3.9, float("nan")):
+        with pytest.raises(ValueError, match="at least 4"):
+            Replay({}, seconds)
 
 
 def test_waits_grow_to_ten_seconds_are_spread_and_begin_anew():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 import time
 
 import pytest
@@ -13,6 +12,7 @@ from speechtune_client import AsyncCommandClient, CommandClient, async_listening
 from speechtune_client.errors import NotFoundError, UnavailableError
 from speechtune_client.replay import Replay
 from tests.support.serving import asynchronous, running_server, server_in_thread
+from tests.support.waiting import in_time
 
 SECOND = bytes(32_000)
 
@@ -82,22 +82,6 @@ async def test_a_server_that_never_answers_after_a_break_does_not_stop_the_async
 def leaving():
     yield SECOND
     sys.exit("no microphone")
-
-
-def in_time(work, seconds=20):
-    """What `work` raises; a thread that cannot be ended must not hold up the tests."""
-    raised = []
-
-    def run():
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return raised
 
 
 @pytest.mark.parametrize("method", ["listen", "stream"])
