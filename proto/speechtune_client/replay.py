@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from speechtune_client.audio_form import FILE_ENCODINGS, PACING_INTERVAL_MS
 from speechtune_client.events import (
     Detection,
     Ended,
@@ -23,7 +24,6 @@ from speechtune_client.events import (
     Started,
     StreamEvent,
 )
-from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS
 from speechtune_client.pacing import MODEL_RATE_HZ
 from speechtune_client.replay_room import ReplayRoom
 from speechtune_client.settings import CommandRule, Order, StreamSettings, UpdateCommands

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speechtune_client.messages import bytes_per_second
+from speechtune_client.audio_form import bytes_per_second
 from speechtune_client.pacing import resume_step
 from speechtune_client.settings import StreamSettings
 

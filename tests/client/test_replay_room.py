@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from speechtune_client import CommandClient, Detection, Ended, SpeechActivity
+from speechtune_client.audio_form import PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.events import Heartbeat
-from speechtune_client.messages import PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.replay import DEFAULT_REPLAY_SECONDS, Replay
 from speechtune_client.replay_room import LEAST_REPLAY_SECONDS
 from tests.support.serving import server_in_thread
@@ -16,6 +16,7 @@ from tests.support.waiting import in_time
 
 FORMS = [(16_000, 1), (44_100, 2), (11_025, 1), (8_001, 1), (15_625, 1), (96_000, 8)]
 FRAME_SECONDS = 0.032
+RESAMPLER_SECONDS = 0.12
 
 
 class Hearing:
@@ -33,7 +34,7 @@ class Hearing:
     def hear(self):
         while (piece := self._replay.take()) is not None:
             self._received += len(piece)
-        frames = int(self._received / self._rate / FRAME_SECONDS)
+        frames = max(int((self._received / self._rate - RESAMPLER_SECONDS) / FRAME_SECONDS), 0)
         processed = self._origin + frames * FRAME_SECONDS
         if processed - self._last_beat >= PACING_INTERVAL_MS / 1000:
             self._last_beat = processed
