@@ -25,13 +25,13 @@ from speechtune_client.events import (
     StreamEvent,
 )
 from speechtune_client.pacing import MODEL_RATE_HZ
+from speechtune_client.repeats import Repeats
 from speechtune_client.replay_room import ReplayRoom
-from speechtune_client.settings import CommandRule, Order, StreamSettings, UpdateCommands
+from speechtune_client.settings import CommandRule, Order, Reset, StreamSettings, UpdateCommands
 
 DEFAULT_REPLAY_SECONDS = 30.0
 
 _SAME_SECONDS = 0.1
-_NUM_REMEMBERED = 64
 
 
 class OvertakenError(Exception):
@@ -74,7 +74,8 @@ class Replay:
         self._closing_at: float | None = None
         self._open_since: float | None = None
         self._open_before: float | None = None
-        self._delivered: deque[Detection] = deque(maxlen=_NUM_REMEMBERED)
+        self._repeats = Repeats()
+        self._default_refractory_ms = 0
 
     @property
     def is_full(self) -> bool:
@@ -98,6 +99,8 @@ class Replay:
         """Add one of the `parts`; the oldest audio goes where there is no room."""
         if not isinstance(part, bytes):
             self._pieces.append((self._end, part))
+            if isinstance(part, Reset):
+                self._repeats.reset(self._end * MODEL_RATE_HZ // self._room.rate)
             return
         while part:
             piece = self._piece_with_room()
@@ -110,6 +113,7 @@ class Replay:
     def connect(self) -> StreamSettings:
         """Begin another connection; gives its settings, `take` what it is to send."""
         self._num_connections += 1
+        self._repeats.connect()
         held = self._pieces[0][0] if self._pieces else self._end
         wanted = self._first_needed() if self._num_connections > 1 else 0
         start = min(-(-max(wanted, held) // self._room.step) * self._room.step, self._end)
@@ -178,6 +182,7 @@ class Replay:
     def _shown(self, event: StreamEvent) -> StreamEvent | None:
         if isinstance(event, Started):
             self._session_id = event.session_id
+            self._default_refractory_ms = event.detector.refractory_ms or 0
             is_first, self._is_begun = not self._is_begun, True
             return event if is_first else self._resumed(event)
         if isinstance(event, Detection):
@@ -215,13 +220,21 @@ class Replay:
     def _shown_detection(self, event: Detection) -> Detection | None:
         if not self._is_undecided(event.start_offset, event.decision_offset):
             return None
-        if any(_is_same(event, other) for other in self._delivered):
-            return None
-        # As one connection from the first byte on would have called it.
         sample = round((event.decision_offset - self._origin) * MODEL_RATE_HZ)
-        named = dataclasses.replace(event, event_id=f"{sample}-{event.label}")
-        self._delivered.append(named)
-        return named
+        if not self._repeats.is_new(event, sample):
+            return None
+        self._repeats.show(event, sample, self._refractory_ms(event))
+        # As one connection from the first byte on would have called it.
+        return dataclasses.replace(event, event_id=f"{sample}-{event.label}")
+
+    def _refractory_ms(self, event: Detection) -> int:
+        """Of the keyword, by the rules in force where it was decided."""
+        commands = self._commands
+        for place, piece in self._pieces:
+            if isinstance(piece, UpdateCommands) and place < (event.decision_offset - self._origin) * self._room.rate:
+                commands = piece.commands
+        told = {rule.label: rule.refractory_ms for rule in commands if isinstance(rule, CommandRule)}.get(event.label)
+        return self._default_refractory_ms if told is None else told
 
     def _is_undecided(self, start: float, decision: float) -> bool:
         """Whether the last connections cannot have decided this."""
@@ -284,8 +297,3 @@ class Replay:
     def _keep_commands(self, piece: bytearray | Order) -> None:
         if isinstance(piece, UpdateCommands):
             self._commands = piece.commands
-
-
-def _is_same(one: Detection, other: Detection) -> bool:
-    overlaps = one.start_offset < other.end_offset and other.start_offset < one.end_offset
-    return one.label == other.label and (overlaps or abs(one.decision_offset - other.decision_offset) <= _SAME_SECONDS)

@@ -8,30 +8,13 @@ import pytest
 
 from speechtune_client.backoff import Backoff, is_passing
 from speechtune_client.errors import InvalidRequestError, NotPermittedError, OverloadedError, UnavailableError
-from speechtune_client.events import Detection, Heartbeat, Resumed, SpeechActivity, Started
+from speechtune_client.events import Heartbeat, Resumed
 from speechtune_client.replay import Replay
-from speechtune_client.settings import DetectorSettings, Endpointing, Flush, UpdateCommands
+from speechtune_client.settings import Flush, UpdateCommands
+from tests.support.client_events import beat, detection, speech, started
 
 RATE = 32_000
 SECOND = bytes(range(250)) * 128
-
-
-def detection(label, start, end, decision):
-    return Detection("x", label, 0.9, 0.5, 0.8, start, end, decision, (), "d1", audio_processed=decision)
-
-
-def speech(start, end=None):
-    kind = "SPEECH_STARTED" if end is None else "SPEECH_ENDED"
-    return SpeechActivity(kind, start, end, end, audio_processed=end or start + 0.1)
-
-
-def started(*rules, refractory_ms=500, **endpointing):
-    settings = DetectorSettings(refractory_ms=refractory_ms), Endpointing(**endpointing)
-    return Started("LINEAR16", 16_000, 1, 16_000, "home", "d1", rules, *settings, 0.0, 1.0, None)
-
-
-def beat(seconds):
-    return Heartbeat(None, None, audio_processed=seconds)
 
 
 def taken(replay):
