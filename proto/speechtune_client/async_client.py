@@ -187,10 +187,10 @@ class AsyncCommandClient:
 
         When the connection breaks or the server drains, it connects again: after a quarter of a second at most, then
         after longer and longer, up to ten. What was not decided yet is sent again, from the beginning of open speech
-        and a second before. Every event comes once, and offsets count from the first byte of all. `Disconnected` and
-        `Resumed` tell of breaks. During one `chunks` goes on being taken; the last `replay_seconds` are kept, older
-        audio is lost, and `Resumed.lost` says how much. The first connection that succeeds gives `Started`; what was
-        lost before it lies before its `resume_offset`.
+        and a second or more before. Every event comes once, and offsets count from the first byte of all.
+        `Disconnected` and `Resumed` tell of breaks. During one `chunks` goes on being taken; the last `replay_seconds`
+        are kept, older audio is lost, and `Resumed.lost` says how much. The first connection that succeeds gives
+        `Started`; what was lost before it lies before its `resume_offset`.
 
         Args:
             chunks: audio, cut anywhere, and orders between it; iterated in a task of its own.

@@ -1,7 +1,7 @@
 """One endless stream over many connections: what to send again, and which events are new. No IO, no clock.
 
 Everything the server may not have decided yet is kept, and sent again after a break: from the beginning of the speech
-that is open, or else from the last place the server has confirmed, and a second before. Positions are bytes of the
+that is open, or else from the last place the server has confirmed, and what leads to it. Positions are bytes of the
 stream's audio; offsets are seconds from its first byte, whichever connection an event comes by.
 """
 
@@ -183,6 +183,7 @@ class Replay:
         if isinstance(event, Started):
             self._session_id = event.session_id
             self._default_refractory_ms = event.detector.refractory_ms or 0
+            self._room.follow(event)
             is_first, self._is_begun = not self._is_begun, True
             return event if is_first else self._resumed(event)
         if isinstance(event, Detection):

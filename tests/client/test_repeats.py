@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from speechtune_client import CommandClient, CommandRule, Detection, DetectorSettings
+from speechtune_client import CommandClient, CommandRule, Detection, DetectorSettings, Endpointing
 from speechtune_client.errors import UnavailableError
 from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
@@ -153,3 +153,20 @@ def test_a_break_repeats_no_keyword_within_its_refractory_time(client, num_event
         decided = [decision for one, _, decision in found if one == label]
         assert all(later - earlier >= 3.6 for earlier, later in itertools.pairwise(decided))
         assert decided
+
+
+LONG_WORDS = linear16(np.tile(np.concatenate([quiet(16_000), tone(250, 40_000), quiet(9_000)]), 3))
+
+
+@pytest.mark.parametrize(
+    ("content", "endpointing"),
+    [
+        (COMMANDS_CONTENT * 4, Endpointing(preroll_ms=2_000, min_speech_ms=300)),
+        (LONG_WORDS, Endpointing(min_speech_ms=1_600)),
+    ],
+)
+def test_speech_that_is_long_in_being_found_begins_at_its_place_after_a_break_too(client, content, endpointing):
+    expected = plain(client, content, endpointing=endpointing)
+    assert len(expected) >= 3
+    for num_events in range(2, 40, 4):
+        assert heard(client, content, num_events, endpointing=endpointing) == expected

@@ -10,6 +10,7 @@ from speechtune_client.audio_form import PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.events import Heartbeat
 from speechtune_client.replay import DEFAULT_REPLAY_SECONDS, Replay
 from speechtune_client.replay_room import LEAST_REPLAY_SECONDS
+from tests.support.client_events import started
 from tests.support.serving import server_in_thread
 from tests.support.streaming import linear16, quiet, tone
 from tests.support.waiting import in_time
@@ -22,13 +23,14 @@ RESAMPLER_SECONDS = 0.12
 class Hearing:
     """A server at its least talkative: whole frames, a beat only when it is due, and speech from the start on."""
 
-    def __init__(self, replay, rate):
-        self._replay, self._rate = replay, rate
+    def __init__(self, replay, rate, preroll_ms):
+        self._replay, self._rate, self._preroll_ms = replay, rate, preroll_ms
         self.connect()
 
     def connect(self):
         self._origin = self._last_beat = self._replay.connect()["resume_offset"]
         self._received = 0
+        self._replay.heard(started(preroll_ms=self._preroll_ms))
         self._replay.heard(SpeechActivity("SPEECH_STARTED", self._origin, None, None, audio_processed=self._origin))
 
     def hear(self):
@@ -43,12 +45,13 @@ class Hearing:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("seconds", [LEAST_REPLAY_SECONDS, 5.5, DEFAULT_REPLAY_SECONDS])
-def test_speech_without_end_never_stops_the_source(form, seconds):
+@pytest.mark.parametrize("preroll_ms", [160, 2_000, 60_000])
+def test_speech_without_end_never_stops_the_source(form, seconds, preroll_ms):
     rate_hz, channels = form
     settings = {"sample_rate_hertz": rate_hz, "channels": channels}
     rate = bytes_per_second(settings)
     replay = Replay(settings, seconds)
-    server = Hearing(replay, rate)
+    server = Hearing(replay, rate, preroll_ms)
     for number, part in enumerate(replay.parts(bytes(40 * rate))):
         if number % 13 == 12:
             server.connect()
