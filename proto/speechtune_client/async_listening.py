@@ -70,14 +70,15 @@ class _Source:
 
     def __init__(self, replay: Replay, live: bool) -> None:
         self._live = live
+        self._must_wait = True
         self._is_connected = True
         self._num_connections = 0
         self._replay = replay
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._news = asyncio.Event()
 
     def connect(self) -> StreamSettings:
-        self._is_connected = self._must_wait = True
+        self._is_connected = True
         self._num_connections += 1
         return self._replay.connect()
 
@@ -91,10 +92,15 @@ class _Source:
                     self._replay.put(part)
                     self._news.set()
                     await asyncio.sleep(0)
-        except Exception as error:
+        except asyncio.CancelledError:
+            # Another one than what was caught, whose trace would keep the source from being closed.
+            self._failure = asyncio.CancelledError()
+            raise
+        except BaseException as error:  # SystemExit would leave through the event loop
             self._failure = error
-        self._replay.is_ended = True
-        self._news.set()
+        finally:
+            self._replay.is_ended = True
+            self._news.set()
 
     async def pieces(self) -> AsyncIterator[bytes | Order]:
         number = self._num_connections

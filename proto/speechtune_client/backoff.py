@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from speechtune_client.errors import (
 
 _FIRST_SECONDS = 0.25
 _LONGEST_SECONDS = 10.0
+_NUM_DOUBLINGS = math.ceil(math.log2(_LONGEST_SECONDS / _FIRST_SECONDS))
 _PASSING = (UnavailableError, OverloadedError, DeadlineError, CancelledError, ServerFaultError)
 
 
@@ -33,7 +35,8 @@ class Backoff:
 
     def seconds(self, error: ClientError | None) -> float:
         """What to wait after another failure; at least what the server asked for, where it did."""
-        longest = min(_FIRST_SECONDS * 2.0**self.num_failures, _LONGEST_SECONDS)
+        # A server may be away for weeks: the power itself would overflow.
+        longest = min(_FIRST_SECONDS * 2.0 ** min(self.num_failures, _NUM_DOUBLINGS), _LONGEST_SECONDS)
         self.num_failures += 1
         asked = (error.retry_after or 0.0) if error is not None else 0.0
         return max(longest, asked) * (0.5 + 0.5 * self.draw()) + 0.5 * asked

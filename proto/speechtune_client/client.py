@@ -178,13 +178,14 @@ class CommandClient:
 
         When the connection breaks or the server drains, it connects again: after a quarter of a second at most, then
         after longer and longer, up to ten. What was not decided yet is sent again, from the beginning of open speech
-        and a second before. Every event comes once, and offsets count from the first byte of all. `Disconnected` and
-        `Resumed` tell of breaks. During one `chunks` goes on being taken; the last `replay_seconds` are kept, older
-        audio is lost, and `Resumed.lost` says how much.
+        and a second or more before. Every event comes once, and offsets count from the first byte of all.
+        `Disconnected` and `Resumed` tell of breaks. During one `chunks` goes on being taken; the last `replay_seconds`
+        are kept, older audio is lost, and `Resumed.lost` says how much. The first connection that succeeds gives
+        `Started`; what was lost before it lies before its `resume_offset`.
 
         Args:
             chunks: audio, cut anywhere, and orders between it; iterated in a thread of its own.
-            replay_seconds: audio kept at most, at least 2; 32 kB a second of LINEAR16 at 16 kHz.
+            replay_seconds: audio kept at most, at least 4; 32 kB a second of LINEAR16 at 16 kHz.
             give_up_after: seconds without a connection after which the last error is raised; None: never.
             live: the chunks come at their own pace and do not wait, as from a microphone; False: they do, as from a
                 file, and none is ever lost.
@@ -219,7 +220,7 @@ class _Sender:
     """The sending side of one stream; `requests` runs in grpc's thread."""
 
     def __init__(self, config: pb.StreamingConfig, chunks: Iterable[bytes | Order], pace: Pace) -> None:
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._config = config
         self._chunks = chunks
         self._pace = pace
@@ -237,8 +238,10 @@ class _Sender:
                     if not self._wait_turn(len(piece)):
                         return
                     yield pb.StreamingRecognizeRequest(audio=pb.AudioChunk(content=piece))
-        except Exception as error:
-            # grpc would only log it: half-close, and keep it for the thread that reads the events.
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # grpc would only log it, or lose its thread: half-close, and keep it for the thread that reads the events.
             self._failure = error
 
     def check(self) -> None:

@@ -37,7 +37,7 @@ def listen(
 
     Raises:
         ClientError: the server refuses what trying again would not change, or it was away for too long.
-        Exception: what the chunks raise.
+        BaseException: what the chunks raise.
     """
     source = _Source(chunks, replay, live)
     backoff, away_since = Backoff(), time.monotonic()
@@ -88,7 +88,7 @@ class _Source:
         self.replay = replay
         self.news = threading.Condition()
         self._chunks = chunks
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._live = live
         self._must_wait = True
         self._is_stopped = False
@@ -131,7 +131,7 @@ class _Source:
                         return
                     self.replay.put(part)
                     self.news.notify_all()
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: it would end this thread alone, and unheard
             self._failure = error
         with self.news:
             self.replay.is_ended = True

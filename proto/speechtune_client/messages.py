@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from speechtune_client import events
+from speechtune_client.audio_form import FILE_ENCODINGS, pacing_interval_ms
 from speechtune_client.settings import (
     CommandRule,
     DetectorSettings,
@@ -20,13 +21,6 @@ from speechtune_client.settings import (
 )
 from speechtune_client.v1 import command_recognition_pb2 as pb
 
-PACING_INTERVAL_MS = 250
-"""Heartbeats are always asked for this often at least: they tell how far the server is."""
-
-COMPRESSED_ENCODINGS = frozenset({"FLAC", "OGG_OPUS"})
-FILE_ENCODINGS = COMPRESSED_ENCODINGS | {"WAV"}
-_FILE_BYTES_PER_SECOND = 16_000
-_BYTES_PER_VALUE = {"LINEAR16": 2, "FLOAT32": 4, "MULAW": 1, "ALAW": 1}
 _NS_PER_SECOND = 1_000_000_000
 
 
@@ -41,14 +35,6 @@ def audio_spec(encoding: str, sample_rate_hertz: int, channels: int, channel: in
     if name not in names:
         raise ValueError(f"encoding {encoding!r}: use one of {', '.join(names)}")
     return pb.AudioSpec(encoding=name, sample_rate_hertz=sample_rate_hertz, channels=channels, channel=channel)
-
-
-def bytes_per_second(settings: StreamSettings) -> int:
-    """Bytes in one second of a stream's audio; of a file, which tells only the server, a guess: a header fits in it."""
-    width = _BYTES_PER_VALUE.get(settings.get("encoding", "LINEAR16").upper())
-    if width is None:
-        return _FILE_BYTES_PER_SECOND
-    return width * settings.get("sample_rate_hertz", 16_000) * (settings.get("channels", 1) or 1)
 
 
 def command_rules(commands: Iterable[str | CommandRule]) -> list[pb.CommandRule]:
@@ -91,6 +77,7 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
         raise TypeError(f"unknown settings: {', '.join(sorted(unknown))}")
     encoding = settings.get("encoding", "LINEAR16")
     is_file = encoding.upper() in FILE_ENCODINGS  # which carries its own rate and channels
+    interval_ms = pacing_interval_ms(settings)
     config = pb.StreamingConfig(
         audio=audio_spec(
             encoding,
@@ -106,7 +93,7 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
             interims=settings.get("interims", False),
             rejections=settings.get("rejections", False),
             speech_activity=settings.get("speech_activity", False),
-            heartbeat_interval_ms=min(settings.get("heartbeat_interval_ms") or PACING_INTERVAL_MS, PACING_INTERVAL_MS),
+            heartbeat_interval_ms=min(settings.get("heartbeat_interval_ms") or interval_ms, interval_ms),
         ),
         session_id=settings.get("session_id", ""),
     )

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from speechtune_client.audio_form import COMPRESSED_ENCODINGS, FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.events import Heartbeat, Started, StreamEvent
-from speechtune_client.messages import COMPRESSED_ENCODINGS, FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.settings import StreamSettings
+from speechtune_client.wav_header import WavHeader
 
 _FIRST_WINDOW_SECONDS = 0.5
-"""Until Started tells the server's limit."""
+_FIRST_WINDOW_BYTES = 128 * 1024
+"""Until Started tells the server's limit, which is a megabyte at least: it may turn every byte into four."""
+_WINDOW_SECONDS = 0.45
+"""Half of a small limit would be used up before the first heartbeat."""
+_LIMIT_SHARE = 0.995
+"""A server counts its limit in whole frames: it is not used to the last of them."""
 _PIECE_SECONDS = 0.1
+_BEAT_SECONDS = 0.38
+"""What a server may have before its next heartbeat: a quarter of a second, a frame, what its resampler holds back."""
 
 MODEL_RATE_HZ = 16_000
 _FRAME_SAMPLES = 512
@@ -19,18 +27,19 @@ _LONGEST_STEP_SECONDS = 0.5
 
 
 class Pace:
-    """Keeps what is sent and not yet processed within half of the server's limit.
+    """Keeps what is sent and not yet processed within half of the server's limit, or more of it where it is small.
 
     A microphone never comes near it; a file is sent as fast as the server listens. Without this, the server would
     refuse what it cannot keep. How long compressed audio lasts its bytes do not tell: it goes as its sender paces it.
     """
 
     def __init__(self, settings: StreamSettings) -> None:
-        self._bytes_per_second = bytes_per_second(settings)
-        self._origin = settings.get("resume_offset", 0.0)
-        self._window_seconds = _FIRST_WINDOW_SECONDS
         encoding = settings.get("encoding", "LINEAR16").upper()
         self._is_file, self._is_compressed = encoding in FILE_ENCODINGS, encoding in COMPRESSED_ENCODINGS
+        self._header = WavHeader() if encoding == "WAV" else None
+        self._guessed_bytes_per_second = bytes_per_second(settings)
+        self._origin = settings.get("resume_offset", 0.0)
+        self._limit_seconds: float | None = None
         self._num_sent = 0
         self._processed_seconds = 0.0
         self._wanted_ms = settings.get("heartbeat_interval_ms")
@@ -38,16 +47,27 @@ class Pace:
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """Cut a chunk into messages of a tenth of a second at most; an empty chunk stays one message."""
-        step = max(int(self._bytes_per_second * _PIECE_SECONDS), 1)
-        for start in range(0, max(len(chunk), 1), step):
-            yield chunk[start : start + step]
+        num_header = self._header.receive(chunk) if self._header is not None else 0
+        place = 0
+        while True:
+            end = place + self._step()  # looked at anew each time: Started may have come
+            if place < num_header:  # samples in its last piece might have to wait, and the header must not
+                end = min(end, num_header)
+            yield chunk[place:end]
+            if end >= len(chunk):
+                return
+            place = end
 
     def may_send(self, num_bytes: int) -> bool:
         """Whether so many more bytes stay within the window."""
         if self._is_compressed:
             return True
-        ahead_seconds = (self._num_sent + num_bytes) / self._bytes_per_second - self._processed_seconds
-        return ahead_seconds <= self._window_seconds
+        num_audio = self._num_sent + num_bytes
+        if self._header is not None:  # of which a server must know all before it says anything
+            num_audio = max(num_audio - self._header.num_bytes, 0)
+            # It does not listen to what follows the samples, and never will.
+            num_audio = min(num_audio, self._header.num_sample_bytes or num_audio)
+        return num_audio / self._bytes_per_second - self._processed_seconds <= self._window_seconds
 
     def sent(self, num_bytes: int) -> None:
         """So many bytes were sent."""
@@ -58,9 +78,9 @@ class Pace:
         if event.audio_processed is not None:
             self._processed_seconds = max(self._processed_seconds, event.audio_processed - self._origin)
         if isinstance(event, Started):
-            self._window_seconds = event.limits.max_in_flight_audio / 2
+            self._limit_seconds = event.limits.max_in_flight_audio
             if self._is_file:  # only now is it known what its bytes are
-                self._bytes_per_second = bytes_per_second(
+                self._guessed_bytes_per_second = bytes_per_second(
                     {
                         "encoding": event.encoding,
                         "sample_rate_hertz": event.sample_rate_hertz,
@@ -68,6 +88,24 @@ class Pace:
                     }
                 )
         return not isinstance(event, Heartbeat) or self._is_wanted(event)
+
+    @property
+    def _bytes_per_second(self) -> int:
+        """As its own header tells, for the server's form of a file may be wider or narrower."""
+        told = self._header.bytes_per_second if self._header is not None else None
+        return told or self._guessed_bytes_per_second
+
+    @property
+    def _window_seconds(self) -> float:
+        if self._limit_seconds is None:
+            return min(_FIRST_WINDOW_SECONDS, _FIRST_WINDOW_BYTES / self._bytes_per_second)
+        return min(max(self._limit_seconds / 2, _WINDOW_SECONDS), self._limit_seconds * _LIMIT_SHARE)
+
+    def _step(self) -> int:
+        """Bytes of a piece, so few that one more fits while the server waits to send its next heartbeat."""
+        window = self._window_seconds
+        seconds = min(_PIECE_SECONDS, max(window - _BEAT_SECONDS, window / 10))
+        return max(int(self._bytes_per_second * seconds), 1)
 
     def _is_wanted(self, beat: Heartbeat) -> bool:
         if beat.ends_within is not None:

@@ -1,7 +1,7 @@
 """One endless stream over many connections: what to send again, and which events are new. No IO, no clock.
 
 Everything the server may not have decided yet is kept, and sent again after a break: from the beginning of the speech
-that is open, or else from the last place the server has confirmed, and a second before. Positions are bytes of the
+that is open, or else from the last place the server has confirmed, and what leads to it. Positions are bytes of the
 stream's audio; offsets are seconds from its first byte, whichever connection an event comes by.
 """
 
@@ -12,6 +12,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from speechtune_client.audio_form import FILE_ENCODINGS, PACING_INTERVAL_MS
 from speechtune_client.events import (
     Detection,
     Ended,
@@ -23,17 +24,14 @@ from speechtune_client.events import (
     Started,
     StreamEvent,
 )
-from speechtune_client.messages import FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
-from speechtune_client.pacing import MODEL_RATE_HZ, resume_step
-from speechtune_client.settings import CommandRule, Order, StreamSettings, UpdateCommands
+from speechtune_client.pacing import MODEL_RATE_HZ
+from speechtune_client.repeats import Repeats
+from speechtune_client.replay_room import ReplayRoom
+from speechtune_client.settings import CommandRule, Order, Reset, StreamSettings, UpdateCommands
 
 DEFAULT_REPLAY_SECONDS = 30.0
 
-_LEAD_SECONDS = 1.0
-"""Audio before what is undecided, so that a server hears it in the same surroundings as the first time."""
 _SAME_SECONDS = 0.1
-_PIECE_SECONDS = 0.5
-_NUM_REMEMBERED = 64
 
 
 class OvertakenError(Exception):
@@ -48,22 +46,17 @@ class Replay:
         replay_seconds: audio kept at most; what is older when a connection comes back is lost.
 
     Raises:
-        ValueError: less than two seconds, or audio that is not raw.
+        ValueError: less than four seconds, or audio that is not raw.
     """
 
     def __init__(self, settings: StreamSettings, replay_seconds: float = DEFAULT_REPLAY_SECONDS) -> None:
-        if not replay_seconds >= 2 * _LEAD_SECONDS:
-            raise ValueError(f"replay_seconds {replay_seconds!r}: give at least {2 * _LEAD_SECONDS:g}")
+        self._room = ReplayRoom(settings, replay_seconds)
         if settings.get("encoding", "LINEAR16").upper() in FILE_ENCODINGS:
             raise ValueError("listen: a file cannot be sent again from its middle; send raw audio")
         self.is_ended = False
         """Whether the source gives no more."""
         self._settings = settings
-        self._rate = bytes_per_second(settings)
         self._origin = settings.get("resume_offset", 0.0)
-        self._step = resume_step(settings)
-        self._capacity = int(replay_seconds * self._rate)
-        self._piece_bytes = max(int(self._rate * _PIECE_SECONDS), 1)
         self._commands: Iterable[str | CommandRule] = tuple(settings.get("commands", ()))
         self._session_id = settings.get("session_id", "")
         # Pieces of the stream, each with its place, numbered on from `_first_number`; `_next_number` is sent next.
@@ -72,6 +65,7 @@ class Replay:
         self._skip = self._end = 0
         self._is_overtaken = False
         self._num_connections = 0
+        self._is_begun = False
         self._lost_seconds = 0.0
         self._latest = self._confirmed = self._confirmed_before = self._origin
         self._last_beat = self._last_end = self._ended_before = self._origin
@@ -80,12 +74,13 @@ class Replay:
         self._closing_at: float | None = None
         self._open_since: float | None = None
         self._open_before: float | None = None
-        self._delivered: deque[Detection] = deque(maxlen=_NUM_REMEMBERED)
+        self._repeats = Repeats()
+        self._default_refractory_ms = 0
 
     @property
     def is_full(self) -> bool:
         """Whether another part would push some out that is not confirmed."""
-        return self._end - self._first_needed() > self._capacity - self._piece_bytes
+        return self._end - self._first_needed() > self._room.capacity - self._room.piece
 
     @property
     def is_drained(self) -> bool:
@@ -97,17 +92,19 @@ class Replay:
         if not isinstance(chunk, bytes):
             yield chunk
             return
-        for start in range(0, len(chunk), self._piece_bytes):
-            yield chunk[start : start + self._piece_bytes]
+        for start in range(0, len(chunk), self._room.piece):
+            yield chunk[start : start + self._room.piece]
 
     def put(self, part: bytes | Order) -> None:
         """Add one of the `parts`; the oldest audio goes where there is no room."""
         if not isinstance(part, bytes):
             self._pieces.append((self._end, part))
+            if isinstance(part, Reset):
+                self._repeats.reset(self._end * MODEL_RATE_HZ // self._room.rate)
             return
         while part:
             piece = self._piece_with_room()
-            fitting = part[: self._piece_bytes - len(piece)]
+            fitting = part[: self._room.piece - len(piece)]
             piece += fitting
             self._end += len(fitting)
             part = part[len(fitting) :]
@@ -116,10 +113,11 @@ class Replay:
     def connect(self) -> StreamSettings:
         """Begin another connection; gives its settings, `take` what it is to send."""
         self._num_connections += 1
+        self._repeats.connect()
         held = self._pieces[0][0] if self._pieces else self._end
         wanted = self._first_needed() if self._num_connections > 1 else 0
-        start = min(-(-max(wanted, held) // self._step) * self._step, self._end)
-        self._lost_seconds = max(held - self._undecided(), 0) / self._rate
+        start = min(-(-max(wanted, held) // self._room.step) * self._room.step, self._end)
+        self._lost_seconds = max(held - self._undecided(), 0) / self._room.rate
         self._confirmed_before, self._open_before = self._confirmed, self._open_since
         self._started_before = self._last_start
         self._ended_before, self._rejected_before = self._last_end, self._last_rejection
@@ -130,7 +128,7 @@ class Replay:
         settings: StreamSettings = {**self._settings, "commands": self._commands, "speech_activity": True}
         settings["session_id"] = self._session_id
         settings["heartbeat_interval_ms"] = PACING_INTERVAL_MS  # they confirm what is decided
-        settings["resume_offset"] = self._origin + start / self._rate
+        settings["resume_offset"] = self._origin + start / self._room.rate
         return settings
 
     def take(self) -> bytes | Order | None:
@@ -184,7 +182,10 @@ class Replay:
     def _shown(self, event: StreamEvent) -> StreamEvent | None:
         if isinstance(event, Started):
             self._session_id = event.session_id
-            return event if self._num_connections == 1 else self._resumed(event)
+            self._default_refractory_ms = event.detector.refractory_ms or 0
+            self._room.follow(event)
+            is_first, self._is_begun = not self._is_begun, True
+            return event if is_first else self._resumed(event)
         if isinstance(event, Detection):
             return self._shown_detection(event)
         return event if self._is_new(event) else None
@@ -220,13 +221,21 @@ class Replay:
     def _shown_detection(self, event: Detection) -> Detection | None:
         if not self._is_undecided(event.start_offset, event.decision_offset):
             return None
-        if any(_is_same(event, other) for other in self._delivered):
-            return None
-        # As one connection from the first byte on would have called it.
         sample = round((event.decision_offset - self._origin) * MODEL_RATE_HZ)
-        named = dataclasses.replace(event, event_id=f"{sample}-{event.label}")
-        self._delivered.append(named)
-        return named
+        if not self._repeats.is_new(event, sample):
+            return None
+        self._repeats.show(event, sample, self._refractory_ms(event))
+        # As one connection from the first byte on would have called it.
+        return dataclasses.replace(event, event_id=f"{sample}-{event.label}")
+
+    def _refractory_ms(self, event: Detection) -> int:
+        """Of the keyword, by the rules in force where it was decided."""
+        commands = self._commands
+        for place, piece in self._pieces:
+            if isinstance(piece, UpdateCommands) and place < (event.decision_offset - self._origin) * self._room.rate:
+                commands = piece.commands
+        told = {rule.label: rule.refractory_ms for rule in commands if isinstance(rule, CommandRule)}.get(event.label)
+        return self._default_refractory_ms if told is None else told
 
     def _is_undecided(self, start: float, decision: float) -> bool:
         """Whether the last connections cannot have decided this."""
@@ -245,7 +254,7 @@ class Replay:
     def _piece_with_room(self) -> bytearray:
         """The last piece, or a new one: single bytes must not cost what seconds do."""
         last = self._pieces[-1][1] if self._pieces else None
-        if not isinstance(last, bytearray) or len(last) >= self._piece_bytes:
+        if not isinstance(last, bytearray) or len(last) >= self._room.piece:
             last = bytearray()
             self._pieces.append((self._end, last))
         elif self._next_number == self._first_number + len(self._pieces):  # it was taken: its rest is not
@@ -256,14 +265,13 @@ class Replay:
     def _undecided(self) -> int:
         """The place from which on the server may have decided nothing yet."""
         since = self._confirmed if self._open_since is None else min(self._confirmed, self._open_since)
-        # Speech that goes on and on must not fill the room: it is decided window by window.
-        since = max(since, self._confirmed - self._capacity / self._rate / 2)
-        return max(int((since - self._origin) * self._rate), 0)
+        since = max(since, self._confirmed - self._room.open_seconds)
+        return max(int((since - self._origin) * self._room.rate), 0)
 
     def _first_needed(self) -> int:
         """Where a new connection would begin."""
-        place = self._undecided() - int(_LEAD_SECONDS * self._rate)
-        return max(place // self._step * self._step, 0)
+        place = self._undecided() - self._room.lead
+        return max(place // self._room.step * self._room.step, 0)
 
     def _number_at(self, start: int) -> int:
         """Of the piece that holds the byte at `start`; sets what of it is to be skipped."""
@@ -276,7 +284,7 @@ class Replay:
 
     def _forget(self) -> None:
         """Drop what is not needed any more, and what there is no room for."""
-        needed = max(self._first_needed(), self._end - self._capacity)
+        needed = max(self._first_needed(), self._end - self._room.capacity)
         while self._pieces:
             place, piece = self._pieces[0]
             if place + (len(piece) if isinstance(piece, bytearray) else 0) > needed:
@@ -290,8 +298,3 @@ class Replay:
     def _keep_commands(self, piece: bytearray | Order) -> None:
         if isinstance(piece, UpdateCommands):
             self._commands = piece.commands
-
-
-def _is_same(one: Detection, other: Detection) -> bool:
-    overlaps = one.start_offset < other.end_offset and other.start_offset < one.end_offset
-    return one.label == other.label and (overlaps or abs(one.decision_offset - other.decision_offset) <= _SAME_SECONDS)

@@ -61,6 +61,23 @@ def test_a_device_with_grpcio_and_protobuf_alone_prints_the_commands_it_hears(tm
     assert [line.split()[2] for line in done.stdout.decode().splitlines()] == ["low", "high"]
 
 
+def test_a_device_without_a_microphone_says_so_and_ends(tmp_path):
+    with server_in_thread() as server:
+        done = ran([sys.executable, "-c", A_DEVICE, server.address], b"", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.decode().strip().startswith("no microphone: install alsa-utils")
+
+
+def test_a_device_whose_microphone_is_pulled_out_says_so_and_ends(tmp_path):
+    recorder = tmp_path / "arecord"
+    recorder.write_text("#!/bin/sh\nexit 1\n")
+    recorder.chmod(0o755)
+    with server_in_thread() as server:
+        done = ran([sys.executable, "-c", A_DEVICE, server.address], b"", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.decode().strip() == "arecord ended: is a microphone connected?"
+
+
 @pytest.fixture(scope="module")
 def node_modules():
     """The packages of the example, installed once for every version of its package.json."""

@@ -8,25 +8,13 @@ import pytest
 
 from speechtune_client.backoff import Backoff, is_passing
 from speechtune_client.errors import InvalidRequestError, NotPermittedError, OverloadedError, UnavailableError
-from speechtune_client.events import Detection, Heartbeat, SpeechActivity
+from speechtune_client.events import Heartbeat, Resumed
 from speechtune_client.replay import Replay
 from speechtune_client.settings import Flush, UpdateCommands
+from tests.support.client_events import beat, detection, speech, started
 
 RATE = 32_000
 SECOND = bytes(range(250)) * 128
-
-
-def detection(label, start, end, decision):
-    return Detection("x", label, 0.9, 0.5, 0.8, start, end, decision, (), "d1", audio_processed=decision)
-
-
-def speech(start, end=None):
-    kind = "SPEECH_STARTED" if end is None else "SPEECH_ENDED"
-    return SpeechActivity(kind, start, end, end, audio_processed=end or start + 0.1)
-
-
-def beat(seconds):
-    return Heartbeat(None, None, audio_processed=seconds)
 
 
 def taken(replay):
@@ -143,6 +131,24 @@ def test_the_rest_of_a_word_that_the_window_cuts_is_no_news(replay):
     assert replay.heard(detection("eight", 4.2, 4.5, 4.7)) is None
 
 
+def test_the_first_server_that_answers_starts_the_stream_and_later_ones_resume_it():
+    replay = Replay({}, 10.0)
+    for _ in range(3):  # the first two find nobody
+        replay.connect()
+    assert replay.heard(started()) == started()
+    replay.connect()
+    resumed = replay.heard(started())
+    assert (type(resumed), resumed.lost) == (Resumed, 0.0)
+
+
+def test_what_was_lost_before_any_server_answered_lies_before_the_offset_of_the_start():
+    replay = Replay({}, 10.0)
+    replay.connect()
+    for _ in range(21):
+        replay.put(SECOND)
+    assert replay.connect()["resume_offset"] == pytest.approx(11.0, abs=0.5)
+
+
 def test_ids_are_those_of_one_long_stream(replay):
     replay.put(SECOND * 4)
     replay.connect()
@@ -193,8 +199,9 @@ def test_a_rate_without_whole_frames_resumes_on_a_whole_value():
 
 
 def test_a_window_too_small_for_the_lead_is_refused():
-    with pytest.raises(ValueError, match="at least 2"):
-        Replay({}, 1.0)
+    for seconds in (1.0, 3.9, float("nan")):
+        with pytest.raises(ValueError, match="at least 4"):
+            Replay({}, seconds)
 
 
 def test_waits_grow_to_ten_seconds_are_spread_and_begin_anew():
@@ -202,6 +209,7 @@ def test_waits_grow_to_ten_seconds_are_spread_and_begin_anew():
     assert [longest.seconds(None) for _ in range(7)] == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
     assert [shortest.seconds(None) for _ in range(3)] == [0.125, 0.25, 0.5]
     assert Backoff(draw=lambda: 0.0).seconds(OverloadedError("RESOURCE_EXHAUSTED", "", retry_after=3.0)) >= 3.0
+    assert [longest.seconds(None) for _ in range(5_000)] == [10.0] * 5_000
     longest.succeeded()
     assert longest.seconds(None) == 0.25
     assert is_passing(UnavailableError("UNAVAILABLE", ""))
