@@ -196,7 +196,7 @@ class RecognitionServer:
         self.has_ended = all(await asyncio.gather(*(close(_THREADS_SECONDS) for close in closings)))
         await asyncio.to_thread(self._tracing.close)
         if self._hits is not None:
-            await asyncio.to_thread(self._hits.close)
+            self.has_ended &= await asyncio.to_thread(self._hits.close)
 
 
 def _hits_of(config: ServerConfig) -> HitKeeper | None:
@@ -275,6 +275,6 @@ def run(config: ServerConfig, on_serving: Callable[[str], None] | None = None) -
     configure_logs(config.log_format, config.log_level)
     if not asyncio.run(serve(config, on_serving)):
         # Python would wait for the thread that hangs, for ever.
-        _log.error("a model still works on something; it is left behind")
+        _log.error("a model or a disk still works on something; it is left behind")
         logging.shutdown()
         os._exit(0)

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -93,7 +93,7 @@ class HitKeeper:
             ) from error
         self._num_bytes = sum(size for _, size in self._stored)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="speechtune-hits")
-        self._thread.submit(self._guarded, self._prune)
+        self._last = self._thread.submit(self._guarded, self._prune)
 
     def recorder(self, audio: PcmFormat, labels: LabelSet, origin: Origin) -> HitRecorder:
         """What listens in on one stream."""
@@ -104,11 +104,13 @@ class HitKeeper:
         if self._elapsed() < self._paused_until or not self._room.acquire(blocking=False):
             self.num_dropped += 1
             return
-        self._thread.submit(self._guarded, lambda: self._store(hit, samples)).add_done_callback(self._done)
+        self._last = self._thread.submit(self._guarded, lambda: self._store(hit, samples))
+        self._last.add_done_callback(self._done)
 
-    def close(self) -> None:
-        """Write what waits."""
-        self._thread.shutdown(wait=True)
+    def close(self, max_seconds: float = 10.0) -> bool:
+        """Write what waits; False: a disk hangs, and the rest is lost with the process."""
+        self._thread.shutdown(wait=False)
+        return not wait([self._last], max_seconds).not_done
 
     def _done(self, _: object) -> None:
         self._room.release()

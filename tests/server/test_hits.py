@@ -244,3 +244,12 @@ def test_what_was_reviewed_takes_no_room_and_nothing_goes_for_it(tmp_path):
     keeper.keep(hit(4), quiet(8_000))
     keeper.close()
     assert stored_ids(tmp_path / "hits") == [hit(number).id for number in (1, 3, 4)]
+
+
+def test_a_disk_that_hangs_keeps_no_server_from_stopping(tmp_path):
+    may_go = threading.Event()
+    keeper = HitKeeper(tmp_path, 1 << 20, 1e9, lambda *_: may_go.wait(20) and 1)
+    keeper.keep(hit(), quiet(800))
+    assert not keeper.close(0.05)
+    may_go.set()
+    assert keeper.close()
