@@ -102,7 +102,8 @@ def finetune(
         embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
-        point = choose_thresholds(held_out.predictions, recipe.calibration.false_accept_rate)
+        rate = recipe.calibration.false_accept_rate
+        point = choose_thresholds(held_out.predictions, rate, held_out.lowest_threshold)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, prior, progress)
     tuned = None
