@@ -78,10 +78,12 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     clips = tuple(clip for clip in clips if clip.split in (None, "train"))
     if data.shots is not None:
         clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
-    clips = _cut_speech(clips, labels, recipe)
+    whole = clips
+    clips = _cut_speech(whole, labels, recipe)
     _check_enough(clips, labels, data.clips)
     noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
-    refuse_locked(clips)
+    # Cut, a locked clip is not known again; whole, a long clip that holds a copy of one is not.
+    refuse_locked(tuple(dict.fromkeys((*whole, *clips))))
     samples = ClipAudio(clips, progress)
     facts: dict[str, JsonValue] = {
         "data_fingerprint": fingerprint(ClipSet(data.clips, clips)),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechtune.data.loading import load_clips
+from speechtune.data.loading import load_clips, load_negatives
 from speechtune.data.locks import lock_clips, lock_file
 from speechtune.errors import (
     ConfigError,
@@ -132,6 +132,21 @@ def test_a_locked_test_clip_is_not_trained_on(data: Path, tmp_path: Path, encode
     finally:
         lock_file().unlink()
     assert not (tmp_path / "model").exists()
+
+
+def test_a_locked_test_clip_that_is_long_is_not_trained_on_in_pieces(data: Path, tmp_path: Path, encoder: str) -> None:
+    sentence = np.concatenate([word_like(seed, 14_000) for seed in range(20, 26)])
+    write_audio(tmp_path / "talk" / "sentence.wav", sentence)
+    lock_clips(load_negatives(tmp_path / "talk").clips)
+    (tmp_path / "again").mkdir()
+    for again, level in ((tmp_path / "talk", 1.0), (tmp_path / "again", 0.5)):
+        write_audio(again / "sentence.wav", level * sentence)
+        try:
+            with pytest.raises(DataError, match=r"sentence\.wav: one of 1 clips of a locked test split"):
+                run(data, tmp_path / "model", encoder, negatives=again)
+        finally:
+            if level != 1.0:
+                lock_file().unlink()
 
 
 def test_one_clip_of_each_keyword_is_enough_and_the_thresholds_say_so(data: Path, tmp_path: Path, encoder: str) -> None:
