@@ -221,7 +221,7 @@ def _leaks(train: Path, speaker_pattern: str | None, tested: tuple[Clip, ...]) -
     from speechtune.data.leaks import find_leaks
     from speechtune.data.loading import load_clips
 
-    learnt = [clip for clip in load_clips(train, speaker_pattern).clips if clip.split in (None, "train")]
+    learnt = [clip for clip in load_clips(train, speaker_pattern).clips if clip.may_train]
     return [
         f"The {leak.kind} {leak.what} is in {len(leak.train)} training clips and {len(leak.test)} test clips."
         for leak in find_leaks(learnt, tested)

@@ -75,7 +75,6 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     clip_set = _load_all(data)
     negatives = load_negatives(data.negatives) if data.negatives is not None else None
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
-    clips = tuple(clip for clip in clips if clip.split in (None, "train"))
     if data.shots is not None:
         clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
     whole = clips

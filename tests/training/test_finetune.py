@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,30 @@ def test_clips_declared_test_are_not_learnt_from(data: Path, tmp_path: Path, enc
     manifest.write_text("\n".join(lines))
     result = run(manifest, tmp_path / "model", encoder)
     assert result.num_clips == {label: count - 1 for label, count in LABELS.items()}
+
+
+def test_words_of_test_clips_alone_are_no_negatives_and_a_keyword_of_them_is_told(
+    data: Path, tmp_path: Path, encoder: str
+) -> None:
+    def declared(test: set[str]) -> Path:
+        lines = [
+            {
+                "path": path.as_posix(),
+                "label": path.parent.name,
+                "split": "test" if path.parent.name in test else "train",
+            }
+            for path in sorted(data.glob("*/*.wav"))
+        ]
+        manifest = tmp_path / "clips.jsonl"
+        manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return manifest
+
+    result = run(declared({"cat", "dog"}), tmp_path / "model", encoder)
+    assert result.checkpoint.classifier.labels.negatives == ("bird", "house", "tree")
+    with pytest.raises(UnsplittableError, match="add other words as folders"):
+        run(declared({"no", "cat", "dog", "bird", "tree", "house"}), tmp_path / "model", encoder, keywords=("yes",))
+    with pytest.raises(UnsplittableError, match="no clip to train on for no; record some"):
+        run(declared({"no"}), tmp_path / "model", encoder)
 
 
 def test_long_words_ask_for_a_longer_window(tmp_path: Path, encoder: str) -> None:
