@@ -192,6 +192,7 @@ def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -
             "data_fingerprint": version,
             "conditions": _conditions(system, clips, noises) if options.conditions else [],
             "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings],
+            "not_measured": {key: why for key, why in report.metrics.not_measured.items() if key != "data_fingerprint"},
         }
     )
     return ClipPart(found, report.predictions, lambda row: read_clip(clips[row]), leaks)

@@ -109,7 +109,7 @@ def finetune(
     tuned = None
     if method.tuning is not None:
         digest = recipe.encoder.name if started is None else started.digest
-        identity = identity_of(recipe, str(read.facts["data_fingerprint"]), read.labels.classes, method.tuning, digest)
+        identity = identity_of(recipe, read.identity, method.tuning, digest)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
             tuned = _tune(
