@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.data.clips import Clip, ClipSet, content_hash, read_clip
 from speechtune.data.loading import load_clips
-from speechtune.data.manifest import write_manifest
+from speechtune.data.manifest import MANIFEST_NAME, write_manifest
 from speechtune.data.splits import SplitFractions, split_by_speaker
 from speechtune.data.synthesis import synthesize
 from speechtune.errors import ModelUnavailableError, SpeechTuneError, UnsplittableError
@@ -119,9 +120,16 @@ def _synthesised_data(out: Path) -> DemoData:
     _say(f"1/6 synthesise {len(COMMANDS)} commands and other words in many voices, test voices apart")
     sides = zip(("train", "test"), split_voices(), (_SHOTS, _SHOTS), strict=True)
     for name, speakers, takes in sides:
-        clip_set = synthesize_set(out / name, plan_lines(COMMANDS, takes), speakers, seed=0)
+        clip_set = synthesize_set(_renewed(out / name), plan_lines(COMMANDS, takes), speakers, seed=0)
         print(f"{clip_set.root}: {len(clip_set.clips)} clips, {len(clip_set.speakers)} voices")
     return DemoData(out / "train", out / "test", _sentences(out / "negatives"), COMMANDS)
+
+
+def _renewed(folder: Path) -> Path:
+    """Remove the set that an earlier run made; one that holds a recorded clip stays, and is refused."""
+    if (folder / MANIFEST_NAME).is_file() and all(clip.synthetic for clip in load_clips(folder).clips):
+        shutil.rmtree(folder)
+    return folder
 
 
 def _sentences(folder: Path) -> Path:
@@ -150,7 +158,7 @@ def _own_data(out: Path, folder: Path) -> DemoData:
     print(f"{len(train)} clips to train on, {len(test)} to test on; {claim}")
     for name, clips in (("train", train), ("test", test)):
         write_manifest(out / f"{name}.jsonl", replace(clip_set, clips=clips))
-    negatives = out / "negatives"
+    negatives = _renewed(out / "own-negatives")
     others = [line for line in plan_lines(keywords, _SHOTS) if line.label not in keywords]
     synthesize_set(negatives, others, split_voices()[0], seed=0)
     return DemoData(out / "train.jsonl", out / "test.jsonl", _sentences(negatives), keywords)

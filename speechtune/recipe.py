@@ -12,11 +12,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
+Decibels = Annotated[float, Field(ge=-100.0, le=100.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class EncoderSettings(_Section):
@@ -59,9 +60,9 @@ class AugmentSettings(_Section):
     """How many simulated rooms those are; 0: noise that decays takes their place. Needs the extra `rooms`."""
     noise_probability: Probability = 0.8
     """Share of the copies that get noise."""
-    snr_db: tuple[float, float] = (0.0, 30.0)
+    snr_db: tuple[Decibels, Decibels] = (0.0, 30.0)
     """Level of the speech over the noise."""
-    gain_db: tuple[float, float] = (-12.0, 6.0)
+    gain_db: tuple[Decibels, Decibels] = (-12.0, 6.0)
     """Change of level."""
     speed: tuple[float, float] = (0.85, 1.15)
     """Factor of playing speed, tempo and pitch together; for encoders that hear waveforms."""
@@ -96,7 +97,7 @@ class TuneAugmentSettings(AugmentSettings):
 
     copies: Annotated[int, Field(ge=0, le=200)] = 20
     reverb_probability: Probability = 0.0
-    snr_db: tuple[float, float] = (5.0, 30.0)
+    snr_db: tuple[Decibels, Decibels] = (5.0, 30.0)
     equaliser_db: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
     mask_probability: Probability = 0.0
 

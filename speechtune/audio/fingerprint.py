@@ -27,7 +27,8 @@ _LOUD_SHARE = 1e-3
 _MIN_SAMPLES = _FFT_SAMPLES + 4 * HOP_SAMPLES
 _MAX_SHIFT_FRAMES = 12
 _MIN_OVERLAP = 0.7
-_MAX_SAMPLES = 10 * SAMPLE_RATE_HZ
+MAX_SAMPLES = 10 * SAMPLE_RATE_HZ
+"""What follows is not heard."""
 _SHAPE_SIZE = 3 * (_NUM_BITS + 1)
 
 
@@ -49,7 +50,7 @@ class SoundPrint:
 
 def fingerprint_sound(samples: NDArray[np.float32]) -> SoundPrint | None:
     """The fingerprint of float32[N] at 16 kHz, of its first 10 s; None of silence or of less than 0.1 s."""
-    part = samples[:_MAX_SAMPLES]
+    part = samples[:MAX_SAMPLES]
     if len(part) < _MIN_SAMPLES or not part.any():
         return None
     frames = np.lib.stride_tricks.sliding_window_view(part, _FFT_SAMPLES)[::HOP_SAMPLES]

@@ -33,6 +33,7 @@ from speechtune.cli import (
 )
 from speechtune.errors import SpeechTuneError
 
+_INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, which newer typers carry under another name
 
 app = typer.Typer(
@@ -85,20 +86,29 @@ def run(arguments: Sequence[str]) -> int:
         # Options of the whole program may stand anywhere: a user who meets an error adds --debug at the end.
         rest = [argument for argument in arguments if argument != "--debug"]
         code = app(args=rest, standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except SpeechTuneError as error:
-        return _report(str(error), error.exit_code, debug)
-    except _UsageError as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        return _report(f"{message} (see: speechtune --help)", 2, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _report("interrupted", 130, debug)
+        code = _INTERRUPTED
     except BrokenPipeError:
         # The reader went away (`speechtune recognize … | head`): that is its right, and no error.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it on its way out
         return 0
     except Exception as error:
-        return _report(f"internal error: {type(error).__name__}: {error} (run again with --debug)", 1, debug)
+        return _report(*_told(error), debug)
+    if code == _INTERRUPTED:  # typer too answers with it, and says nothing
+        return _report("interrupted", _INTERRUPTED, debug=False)
+    return code if isinstance(code, int) else 0
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What is said of an error, and the exit code."""
+    if isinstance(error, SpeechTuneError):
+        return str(error), error.exit_code
+    if isinstance(error, _UsageError):
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return f"{message} (see: speechtune --help)", 2
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes | os.PathLike):
+        return f"{os.fsdecode(error.filename)}: {error.strerror or error}; correct the path, or who may use it", 2
+    return f"internal error: {type(error).__name__}: {error} (run again with --debug)", 1
 
 
 def _report(message: str, code: int, debug: bool) -> int:

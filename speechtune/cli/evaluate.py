@@ -192,6 +192,7 @@ def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -
             "data_fingerprint": version,
             "conditions": _conditions(system, clips, noises) if options.conditions else [],
             "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings],
+            "not_measured": {key: why for key, why in report.metrics.not_measured.items() if key != "data_fingerprint"},
         }
     )
     return ClipPart(found, report.predictions, lambda row: read_clip(clips[row]), leaks)
@@ -221,7 +222,7 @@ def _leaks(train: Path, speaker_pattern: str | None, tested: tuple[Clip, ...]) -
     from speechtune.data.leaks import find_leaks
     from speechtune.data.loading import load_clips
 
-    learnt = [clip for clip in load_clips(train, speaker_pattern).clips if clip.split in (None, "train")]
+    learnt = [clip for clip in load_clips(train, speaker_pattern).clips if clip.may_train]
     return [
         f"The {leak.kind} {leak.what} is in {len(leak.train)} training clips and {len(leak.test)} test clips."
         for leak in find_leaks(learnt, tested)

@@ -41,7 +41,7 @@ def finetune(
         str | None, typer.Option(help="head, lora, top, full, or auto: choose by the data, and say why.")
     ] = None,
     from_: Annotated[
-        Path | None, typer.Option("--from", metavar="CKPT", help="Go on from the encoder of this checkpoint.")
+        Path | None, typer.Option("--from", metavar="CKPT", help="Go on from encoder and window of this checkpoint.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,

@@ -25,15 +25,17 @@ AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address o
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 
 
-def check_out_file(path: Path) -> None:
+def check_out_file(path: Path, option: str = "--out") -> None:
     """Refuse a file that cannot be written; ask before the work, not after it.
 
     Raises:
-        ConfigError: a folder is there, a file is on the way, or nothing may be written there.
+        ConfigError: a folder is there, its own folder is not, a file is on the way, or nothing may be written there.
     """
     reason = f"{path} is a folder" if path.is_dir() else why_not_writable(path.absolute().parent)
     if reason is not None:
-        raise ConfigError(f"--out {path}: cannot be written ({reason}); name a file")
+        raise ConfigError(f"{option} {path}: cannot be written ({reason}); name a file")
+    if not path.absolute().parent.is_dir():
+        raise ConfigError(f"{option} {path}: there is no folder {path.parent}; make it, or name another place")
 
 
 def check_out_folder(path: Path) -> None:

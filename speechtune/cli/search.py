@@ -37,7 +37,9 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
+    journal = out.with_suffix(".study") if study is None else study
     check_out_file(out)
+    check_out_file(journal, "--study")
     settings = load_recipe(recipe, set_ or [])
     chosen = keywords_from(keywords)
 
@@ -46,7 +48,6 @@ def search(
     from speechtune.training.reading import TrainingData
     from speechtune.training.search import search as run
 
-    journal = out.with_suffix(".study") if study is None else study
     wanted = TrainingData(data, chosen, shots, negatives, noise, speaker_pattern)
     with progress_bars() as progress:
         found = run(wanted, journal, settings, trials, progress, parse_device(device))

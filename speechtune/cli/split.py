@@ -44,7 +44,8 @@ def split(
 
     console = Console()
     clip_set = load_clips(data, speaker_pattern)
-    splits = split_clips(clip_set.clips, SplitFractions(1.0 - valid - test, valid, test), seed)
+    train = round(1.0 - valid - test, 9)  # what binary fractions leave over is no share
+    splits = split_clips(clip_set.clips, SplitFractions(train, valid, test), seed)
     for warning in splits.warnings:
         console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
     try:

@@ -77,6 +77,11 @@ class Clip:
         return self.start_sample or 0, self.end_sample
 
     @property
+    def may_train(self) -> bool:
+        """Whether it is declared as train, or not at all."""
+        return self.split in (None, "train")
+
+    @property
     def recording(self) -> Path:
         """The file that the clip was cut from; its own where none is known."""
         return self.source or self.path

@@ -53,15 +53,40 @@ def judges_among(clips: Sequence[Clip], labels: LabelSet) -> Judges:
 
 
 def clips_to_test_on(clip_set: ClipSet, *, with_synthetic: bool = False) -> tuple[tuple[Clip, ...], str | None]:
-    """The clips that are declared as test, else all; recorded ones only, unless asked for.
+    """The clips that are declared as test, else as valid, else as nothing; recorded ones only, unless asked for.
 
     Returns:
-        The clips, at least one, and a sentence on synthetic ones that were left out or taken; None if there are none.
+        The clips, at least one, and what a reader must know: that none is declared as test though some are as another
+        split, and which synthetic ones were left out or taken; None if there is nothing to say.
 
     Raises:
-        DataError: all of them are synthetic, and they were not asked for.
+        DataError: all clips are declared as train, or all are synthetic and those were not asked for.
     """
-    clips = clip_set.in_split("test") or clip_set.clips
+    clips, standing_in = _outside_training(clip_set)
+    recorded, synthetic = _recorded(clip_set, clips, with_synthetic=with_synthetic)
+    return recorded, "; ".join(note for note in (standing_in, synthetic) if note is not None) or None
+
+
+def _outside_training(clip_set: ClipSet) -> tuple[tuple[Clip, ...], str | None]:
+    if tested := clip_set.in_split("test"):
+        return tested, None
+    if valid := clip_set.in_split("valid"):
+        return valid, f"no clip is declared as test: the {len(valid)} valid clips take their place"
+    undeclared = tuple(clip for clip in clip_set.clips if clip.split is None)
+    num_train = len(clip_set.clips) - len(undeclared)
+    if not undeclared:
+        raise DataError(
+            f"{clip_set.root}: all {num_train} clips are declared as train, so that a score says nothing of others; "
+            "name test clips, or declare some with speechtune split"
+        )
+    if not num_train:
+        return undeclared, None
+    return undeclared, f"no clip is declared as test: the {len(undeclared)} without a split take their place"
+
+
+def _recorded(
+    clip_set: ClipSet, clips: tuple[Clip, ...], *, with_synthetic: bool
+) -> tuple[tuple[Clip, ...], str | None]:
     num_synthetic = sum(clip.synthetic for clip in clips)
     if not num_synthetic:
         return clips, None

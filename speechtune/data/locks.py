@@ -18,7 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechtune.audio.fingerprint import SoundPrint, difference, fingerprint_sound, print_from_text, print_to_text
+from speechtune.audio.fingerprint import (
+    MAX_SAMPLES,
+    SoundPrint,
+    difference,
+    fingerprint_sound,
+    print_from_text,
+    print_to_text,
+)
+from speechtune.audio.stretches import count_samples, read_stretch
 from speechtune.data.clips import Clip, content_hashes, read_clip
 from speechtune.errors import DataError, ManifestError
 from speechtune.labels import SILENCE
@@ -100,7 +108,12 @@ def refuse_locked(clips: Sequence[Clip], path: Path | None = None) -> None:
 
 
 def _sound_of(clip: Clip) -> SoundPrint | None:
-    return None if clip.label == SILENCE else fingerprint_sound(read_clip(clip))
+    if clip.label == SILENCE:
+        return None
+    start, end = clip.stretch
+    end = count_samples(clip.path) if end is None else end
+    is_long = end - start > MAX_SAMPLES  # perhaps hours, of which the first seconds tell
+    return fingerprint_sound(read_stretch(clip.path, start, start + MAX_SAMPLES) if is_long else read_clip(clip))
 
 
 class _Sounds:

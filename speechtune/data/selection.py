@@ -14,7 +14,7 @@ from speechtune.labels import RESERVED, SILENCE, UNKNOWN, LabelSet, check_label
 def choose_labels(
     clip_set: ClipSet, keywords: Sequence[str] | None = None, negatives: ClipSet | None = None
 ) -> tuple[LabelSet, tuple[Clip, ...]]:
-    """The labels a model is to learn, and the clips to learn them from.
+    """The labels a model is to learn, and the clips to learn them from: none that is declared as valid or test.
 
     With `keywords` every other label of the data is a negative, with a class of its own; without, every label that is
     not reserved is a keyword. A word that `_unknown_` clips are known to say (`Clip.word`) is a negative with a class
@@ -23,7 +23,8 @@ def choose_labels(
 
     Args:
         clip_set: the data.
-        keywords: the words to recognise, in the order of their posteriors; none: all, sorted.
+        keywords: the words to recognise, in the order of their posteriors; none: all, sorted. A keyword may have
+            clips in valid or test alone.
         negatives: more recordings that hold no keyword; each of their labels is a negative.
 
     Returns:
@@ -51,7 +52,7 @@ def choose_labels(
                 f"{negatives.root}: the negatives hold clips of the keywords {_listed(both)}; take them out"
             )
         clips = (*clips, *negatives.clips)
-    clips = tuple(_under_its_word(clip, chosen) for clip in clips)
+    clips = tuple(_under_its_word(clip, chosen) for clip in clips if clip.may_train)
     others = {clip.label for clip in clips}.difference(chosen)
     return LabelSet(tuple(chosen), tuple(sorted(others - {SILENCE}))), clips
 

@@ -28,7 +28,7 @@ class SplitFractions:
 
     def __post_init__(self) -> None:
         shares = (self.train, self.valid, self.test)
-        if min(shares) < 0.0 or abs(sum(shares) - 1.0) > 1e-9:
+        if not (all(share >= 0.0 for share in shares) and abs(sum(shares) - 1.0) <= 1e-9):  # nor is one NaN
             raise ConfigError(f"split shares {shares}: none may be negative and together they are 1")
 
 

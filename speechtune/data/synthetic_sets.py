@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +35,15 @@ class Line(NamedTuple):
     takes: int
 
 
+class _Take(NamedTuple):
+    """A clip to make: `name` within the set's folder; the takes of a line draw from one `rng`, in their order."""
+
+    name: Path
+    line: Line
+    voice: Voice
+    rng: np.random.Generator
+
+
 def say_take(text: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:
     """One take of `text`, paced and pitched at random, in a little noise, with margins: float32[N] at 16 kHz."""
     padded = np.pad(synthesize(text, voice.varied(rng)), samples_from_ms(_MARGIN_MS))
@@ -44,37 +56,59 @@ def say_take(text: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.fl
 def synthesize_set(folder: Path, lines: Sequence[Line], speakers: Sequence[Voice], seed: int) -> ClipSet:
     """Write the takes of every line, in voices by turns, as FLAC with a manifest.
 
+    The folder appears whole or not at all.
+
     Args:
-        folder: is made; files of the same names are replaced.
+        folder: is made; where there is one it must be empty, for its clips would not be in the manifest.
         lines: what to say.
         speakers: voices are drawn from these, every throat before any comes twice.
         seed: decides voices, pace, pitch, level and noise; what other lines there are does not matter.
 
     Raises:
-        ConfigError: a label cannot name a folder, two lines would have one file, the folder cannot be made, or the
-            synthesiser is not there.
+        ConfigError: a label cannot name a folder, two lines would have one file, the folder holds something or cannot
+            be made, or the synthesiser is not there.
     """
-    clips: dict[Path, Clip] = {}
-    for line in lines:
-        _make_folder(folder / check_label(line.label))
-        rng = np.random.default_rng([seed, *line.text.encode()])
-        stem = _stem(line.text)
-        for take, voice in enumerate(_in_turns(speakers, line.takes, rng)):
-            path = folder / line.label / f"{stem}_{voice.speaker}_{voice.accent}_{take}.flac"
-            if path in clips:
-                raise ConfigError(f"text {line.text!r}: label {line.label!r} has it twice; leave one out")
-            write_flac(path, say_take(line.text, voice, rng))
-            clips[path] = Clip(path=path, label=line.label, speaker=voice.speaker, synthetic=True, word=line.text)
-    clip_set = ClipSet(folder, tuple(clips.values()))
-    write_manifest(folder / MANIFEST_NAME, clip_set)
-    return clip_set
-
-
-def _make_folder(folder: Path) -> None:
+    takes = _planned(lines, speakers, seed)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ConfigError(f"{folder}: holds something already; name a new folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
+    try:
+        clips = tuple(_said(take, beside) for take in takes)
+        write_manifest(beside / MANIFEST_NAME, ClipSet(beside, clips))
+        beside.chmod(0o755)  # mkdtemp's are private
+        beside.replace(folder)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror}); make room or name another place") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return ClipSet(
+        folder, tuple(replace(clip, path=folder / take.name) for clip, take in zip(clips, takes, strict=True))
+    )
+
+
+def _planned(lines: Sequence[Line], speakers: Sequence[Voice], seed: int) -> tuple[_Take, ...]:
+    takes: dict[Path, _Take] = {}
+    for line in lines:
+        check_label(line.label)
+        rng = np.random.default_rng([seed, *line.text.encode()])
+        stem = _stem(line.text)
+        for number, voice in enumerate(_in_turns(speakers, line.takes, rng)):
+            name = Path(line.label, f"{stem}_{voice.speaker}_{voice.accent}_{number}.flac")
+            if name in takes:
+                raise ConfigError(f"text {line.text!r}: label {line.label!r} has it twice; leave one out")
+            takes[name] = _Take(name, line, voice, rng)
+    return tuple(takes.values())
+
+
+def _said(take: _Take, folder: Path) -> Clip:
+    path = folder / take.name
+    path.parent.mkdir(exist_ok=True)
+    write_flac(path, say_take(take.line.text, take.voice, take.rng))
+    return Clip(path=path, label=take.line.label, speaker=take.voice.speaker, synthetic=True, word=take.line.text)
 
 
 def _stem(text: str) -> str:

@@ -58,7 +58,7 @@ def evaluate_clips(
         scorer: the model.
         clips: the test clips.
         read: gives a clip's samples, float32[N] at 16 kHz of any length.
-        root: folder that clip ids are given relative to.
+        root: folder that clip ids are given relative to, or a manifest in it.
         encoder, checkpoint_digest: what the scorer is, for the record.
         progress: told after every batch.
         num_resamples: of the intervals.
@@ -114,17 +114,18 @@ def labelled_predictions(
         labels: of the columns.
         posteriors: in the clips' order.
         clips: what was answered.
-        root: folder that clip ids are given relative to.
+        root: folder that clip ids are given relative to, or a manifest in it.
         negatives_known: whether `labels` tells the words that the system was shown as negatives.
 
     Raises:
         ManifestError: a clip is listed twice, or a posterior is not within 0 and 1.
     """
+    folder = root.parent if root is not None and root.is_file() else root
     return Predictions(
         labels=labels,
         posteriors=posteriors,
         words=tuple(_word(clip, labels) for clip in clips),
-        clip_ids=tuple(_clip_id(clip, root) for clip in clips),
+        clip_ids=tuple(_clip_id(clip, folder) for clip in clips),
         speakers=tuple(clip.speaker for clip in clips),
         devices=tuple(clip.device for clip in clips),
         sessions=tuple(clip.session for clip in clips),
@@ -167,10 +168,10 @@ def _word(clip: Clip, labels: LabelSet) -> str:
     return clip.label
 
 
-def _clip_id(clip: Clip, root: Path | None) -> str:
+def _clip_id(clip: Clip, folder: Path | None) -> str:
     if clip.id is not None:
         return clip.id
-    inside = root is not None and clip.path.is_relative_to(root)
-    name = (clip.path.relative_to(root) if root is not None and inside else clip.path).as_posix()
+    inside = folder is not None and clip.path.is_relative_to(folder)
+    name = (clip.path.relative_to(folder) if folder is not None and inside else clip.path).as_posix()
     start, end = clip.stretch
     return name if start == 0 and end is None else f"{name}[{start}:{'' if end is None else end}]"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
 from speechtune.errors import DataError, TrainingDivergedError
-from speechtune.evaluation.event_matching import HeardStream
-from speechtune.evaluation.recordings import Recording, audio_blocks
+from speechtune.evaluation.event_matching import HeardStream, SpokenWord
+from speechtune.evaluation.recordings import Recording, audio_blocks, words_within
 from speechtune.labels import LabelSet
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityModel, ActivityRequest
@@ -62,7 +62,12 @@ class HeardRecording:
     @property
     def stream(self) -> HeardStream:
         """For `score_streams`."""
-        return HeardStream(self.recording.name, self.num_samples, self.recording.spoken, self.detections)
+        return HeardStream(self.recording.name, self.num_samples, self.spoken, self.detections)
+
+    @property
+    def spoken(self) -> tuple[SpokenWord, ...]:
+        """What was said, within the recording."""
+        return words_within(self.recording, self.num_samples)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class Listening:
             HeardStream(
                 one.recording.name,
                 one.num_samples,
-                one.recording.spoken,
+                one.spoken,
                 tuple(
                     event
                     for event in decided(one.steps or (), self.labels, rules, self.settings.detector)

@@ -56,7 +56,7 @@ class OperatingPoint:
     note: str | None = None
 
 
-def choose_thresholds(predictions: Predictions, false_accept_rate: float) -> OperatingPoint:
+def choose_thresholds(predictions: Predictions, false_accept_rate: float, lowest: float = LOWEST) -> OperatingPoint:
     """Choose one threshold per keyword so that the share `false_accept_rate` of the negatives passes any of them.
 
     The share is that of the average negative word.
@@ -65,6 +65,7 @@ def choose_thresholds(predictions: Predictions, false_accept_rate: float) -> Ope
         predictions: out-of-fold posteriors; the negatives are the `_unknown_` clips, or the
             `_silence_` ones where there are no others.
         false_accept_rate: between 0 and 1, both excluded.
+        lowest: no threshold lies below; raise it where the negatives are of words that the heads had heard.
 
     Raises:
         ConfigError: a rate out of range, or no clips at all.
@@ -84,7 +85,7 @@ def choose_thresholds(predictions: Predictions, false_accept_rate: float) -> Ope
     common = _tail_quantile(
         (scores[negatives] - shifts).max(axis=1), false_accept_rate, _word_shares(predictions, negatives)
     )
-    levels = np.clip(_sigmoid(common + shifts), LOWEST, HIGHEST)
+    levels = np.clip(_sigmoid(common + shifts), lowest, HIGHEST)
     thresholds = {keyword: float(level) for keyword, level in zip(keywords, levels, strict=True)}
     return _measured(predictions, thresholds, _limit_note(common + shifts, false_accept_rate))
 

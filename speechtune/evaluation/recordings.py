@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES
 from speechtune.audio.stretches import read_stretch
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.data.clips import content_hash
 from speechtune.errors import ConfigError, DataError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
@@ -22,7 +22,7 @@ from speechtune.evaluation.stream_truth import read_truth
 BLOCK_SECONDS = 8
 """Audio read at once, whatever the length of the recording."""
 
-_ROUNDING_SECONDS = 0.01  # a compressed file may be a frame shorter than it says
+_ROUNDING_MS = 10  # a compressed file may be a frame shorter than it says
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def check_words(recordings: Sequence[Recording], keywords: Sequence[str]) -> Non
     """Refuse label tracks that do not fit; ask before listening, not after it.
 
     Raises:
-        DataError: a word is not among the keywords, or ends after its recording.
+        DataError: a word is not among the keywords, or begins or ends after its recording.
         UnreadableAudioError: a recording cannot be read.
     """
     for recording in recordings:
@@ -84,12 +84,29 @@ def check_words(recordings: Sequence[Recording], keywords: Sequence[str]) -> Non
                 raise DataError(
                     f"{recording.name}: {word.label!r} was said but is not among the keywords: {', '.join(keywords)}"
                 )
-        last = max((word.end_sample for word in recording.spoken), default=0)
-        if last and seconds_from_samples(last) > (seconds := _seconds(recording.path)) + _ROUNDING_SECONDS:
+        if not recording.spoken:
+            continue
+        seconds = _seconds(recording.path)
+        last = seconds_from_samples(max(word.end_sample for word in recording.spoken))
+        begins = seconds_from_samples(max(word.start_sample for word in recording.spoken))
+        if last > seconds + _ROUNDING_MS / 1_000 or begins >= seconds:
             raise DataError(
-                f"{recording.name}: a word ends at {seconds_from_samples(last):.2f} s, the recording at "
-                f"{seconds:.2f} s; do truth and recording belong together?"
+                f"{recording.name}: a word ends at {last:.2f} s, the recording at {seconds:.2f} s; do truth and "
+                "recording belong together?"
             )
+
+
+def words_within(recording: Recording, num_samples: int) -> tuple[SpokenWord, ...]:
+    """What is said in a recording of `num_samples` at 16 kHz; a word that ends a rounding after it ends with it."""
+    return tuple(
+        replace(word, end_sample=num_samples) if _is_rounded(word, num_samples) else word for word in recording.spoken
+    )
+
+
+def _is_rounded(word: SpokenWord, num_samples: int) -> bool:
+    # One more, for the recording's length is rounded too.
+    reach = num_samples + samples_from_ms(_ROUNDING_MS) + 1
+    return word.start_sample < num_samples < word.end_sample <= reach
 
 
 def fingerprint_recordings(recordings: Sequence[Recording]) -> str:

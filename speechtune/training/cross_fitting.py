@@ -21,14 +21,18 @@ from speechtune.data.folds import folds
 from speechtune.data.judges import judges_among
 from speechtune.errors import UnsplittableError
 from speechtune.evaluation.calibration import fit_temperature
+from speechtune.evaluation.operating_point import DEFAULT_THRESHOLD, LOWEST
 from speechtune.evaluation.predictions import Predictions
-from speechtune.labels import LabelSet
+from speechtune.labels import SILENCE, LabelSet
 from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.head_phase import Prior, train_head
 from speechtune.training.stages import Progress
+
+_FEWEST_WORDS = 2
+"""Negative words, of which one can be held out while another is learnt."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,13 @@ class OutOfFold:
         predictions: calibrated posteriors of every clip that may judge, itself and not its varied copies.
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
+        lowest_threshold: no threshold that is chosen on them may lie below.
     """
 
     predictions: Predictions
     temperature: float
     notes: tuple[str, ...]
+    lowest_threshold: float = LOWEST
 
 
 def cross_fit(
@@ -68,7 +74,8 @@ def cross_fit(
     """
     judging = judges_among(clips, labels)
     judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))]  # silence judges too
-    fold_of_row, notes = _fold_of_rows(embedded, clips, labels, recipe.calibration.folds)
+    words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
+    fold_of_row, notes = _fold_of_rows(embedded, clips, labels, words, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
     was_trained = np.zeros(len(embedded.targets), dtype=bool)
@@ -98,21 +105,27 @@ def cross_fit(
         clip_ids=tuple(str(clip) for clip in embedded.clips[recorded]),
         speakers=tuple(clips[clip].speaker for clip in embedded.clips[recorded]),
     )
-    return OutOfFold(predictions, temperature, judging.notes + notes)
+    lowest = DEFAULT_THRESHOLD if len(words) < _FEWEST_WORDS else LOWEST
+    return OutOfFold(predictions, temperature, judging.notes + notes, lowest)
 
 
 def _fold_of_rows(
-    embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, num_folds: int
+    embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, words: Sequence[str], num_folds: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     keyword_clips = [index for index, clip in enumerate(clips) if clip.label in labels.keywords]
     fold_of_clip = np.arange(len(clips) + embedded.is_original.sum()) % num_folds  # silence windows are dealt in turn
     fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
-    words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
-    if len(words) >= num_folds:
+    if len(words) >= _FEWEST_WORDS:
         fold_of_word = {word: index % num_folds for index, word in enumerate(words)}
         for index, clip in enumerate(clips):
             if clip.label in fold_of_word:
                 fold_of_clip[index] = fold_of_word[clip.label]
+    elif words or SILENCE in {clip.label for clip in clips}:
+        notes += (
+            f"{words[0] if words else 'no negative words'}: nothing can be held out by word, so that no threshold is "
+            f"below {DEFAULT_THRESHOLD}, and what other words they let through is not known; give several words as "
+            "negatives",
+        )
     fold_of_row = fold_of_clip[embedded.clips]
     return fold_of_row, notes + _split_lone_keywords(fold_of_row, embedded, labels, num_folds)
 

@@ -23,6 +23,7 @@ from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.encoder_phase import Tuned
 from speechtune.training.head_phase import Prior, train_head
 from speechtune.training.methods import Method, choose_method
+from speechtune.training.parent import with_parents_settings
 from speechtune.training.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
 from speechtune.training.resume import SavedState
 from speechtune.training.stages import Progress, StageClock, silent
@@ -74,7 +75,7 @@ def finetune(
         out: folder of the checkpoint.
         recipe: every setting.
         progress: told of every stage.
-        start: a checkpoint to take encoder and window from, in place of `encoder.name`.
+        start: a checkpoint to take encoder and window from, with their settings.
         device: where the encoder runs.
 
     Raises:
@@ -86,6 +87,11 @@ def finetune(
     clock = StageClock()
     where = torch_device(device)
     scratch = out.parent if out.parent.is_dir() else None
+    started = None
+    if start is not None:
+        with clock.stage("load encoder"):
+            started = load_checkpoint(start)
+            recipe = with_parents_settings(recipe, started)
     with clock.stage("read clips"):
         read = read_training_data(data, recipe, progress)
         method = choose_method(recipe.tune, read.clips, read.labels)
@@ -93,7 +99,6 @@ def finetune(
             check_tuning(recipe.tune, where)
     with clock.stage("load encoder"):
         progress("load encoder", 0, 1)
-        started = None if start is None else load_checkpoint(start)
         classifier = _build(recipe, read, started)
         prior = word_prior(classifier, read.clips, recipe.head, may_fetch=started is None)
         progress("load encoder", 1, 1)
@@ -102,13 +107,14 @@ def finetune(
         embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
-        point = choose_thresholds(held_out.predictions, recipe.calibration.false_accept_rate)
+        rate = recipe.calibration.false_accept_rate
+        point = choose_thresholds(held_out.predictions, rate, held_out.lowest_threshold)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, prior, progress)
     tuned = None
     if method.tuning is not None:
         digest = recipe.encoder.name if started is None else started.digest
-        identity = identity_of(recipe, str(read.facts["data_fingerprint"]), read.labels.classes, method.tuning, digest)
+        identity = identity_of(recipe, read.identity, method.tuning, digest)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
             tuned = _tune(

@@ -44,7 +44,7 @@ def choose_method(settings: TuneSettings, clips: Sequence[Clip], labels: LabelSe
     return Method(
         "full",
         f"method full: {average:g} clips a keyword; all layers tuned and averaged with the pretrained ones measured "
-        "better than the head alone from 3 clips on, for about three times the work (--method head is the quick one)",
+        "better than the head alone from 3 clips on, for seven to eight times the work (--method head is quick)",
     )
 
 

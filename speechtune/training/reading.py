@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from pydantic import JsonValue
 
 from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.clips import Clip, ClipSet, count_labels, fingerprint, speakers_of
+from speechtune.data.clips import Clip, ClipSet, combined_fingerprint, content_hashes, count_labels, speakers_of
 from speechtune.data.loading import load_clips, load_negatives, load_noise
 from speechtune.data.locks import refuse_locked
 from speechtune.data.long_clips import cut_long_clips
@@ -55,7 +57,16 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class ReadClips:
-    """The training set, read and checked."""
+    """The training set, read and checked.
+
+    Attributes:
+        labels: what is learnt.
+        clips: to learn from, in pieces where they are long; `samples` are theirs.
+        recordings: background noises, each float32[any].
+        facts: what a checkpoint says of it, the version of the data among them.
+        notes: what a reader should know, one sentence each.
+        identity: changes with anything here that can change what is learnt, as far as the recipe does not say it.
+    """
 
     labels: LabelSet
     clips: tuple[Clip, ...]
@@ -63,6 +74,7 @@ class ReadClips:
     recordings: list[NDArray[np.float32]]
     facts: dict[str, JsonValue]
     notes: tuple[str, ...]
+    identity: str
 
 
 def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -> ReadClips:
@@ -75,23 +87,42 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     clip_set = _load_all(data)
     negatives = load_negatives(data.negatives) if data.negatives is not None else None
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
-    clips = tuple(clip for clip in clips if clip.split in (None, "train"))
+    given = [clip for clip in (*clip_set.clips, *(negatives.clips if negatives else ())) if clip.may_train]
+    given_as = dict(zip(clips, given, strict=True))
     if data.shots is not None:
         clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
-    clips = _cut_speech(clips, labels, recipe)
+    whole = clips
+    clips = _cut_speech(whole, labels, recipe)
     _check_enough(clips, labels, data.clips)
     noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
-    refuse_locked(clips)
+    # Cut, a locked clip is not known again; whole, a long clip that holds a copy of one is not.
+    refuse_locked(tuple(dict.fromkeys((*whole, *clips))))
     samples = ClipAudio(clips, progress)
+    hashes = content_hashes(whole)
     facts: dict[str, JsonValue] = {
-        "data_fingerprint": fingerprint(ClipSet(data.clips, clips)),
+        # As `inspect` and `evaluate` see the same clips: whole, under the labels that the data gives them.
+        "data_fingerprint": combined_fingerprint(hashes, [given_as[clip] for clip in whole]),
         "num_clips": dict(count_labels(clips)),
         "num_speakers": len(speakers_of(clips)) or None,
         "num_synthetic_clips": sum(clip.synthetic for clip in clips),
         "num_noise_recordings": len(noise),
     }
     recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
-    return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes)
+    identity = _identity(labels, whole, hashes, recordings)
+    return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes, identity)
+
+
+def _identity(
+    labels: LabelSet, clips: Sequence[Clip], hashes: Sequence[str], recordings: Sequence[NDArray[np.float32]]
+) -> str:
+    """A digest of the labels, of every clip's content and who judges and is held out with it, and of the noise."""
+    known = [
+        (content, clip.path.name, clip.label, clip.speaker, clip.synthetic)
+        for content, clip in zip(hashes, clips, strict=True)
+    ]
+    noise = [hashlib.sha256(recording.tobytes()).hexdigest() for recording in recordings]
+    parts = json.dumps([labels.keywords, labels.negatives, known, noise])
+    return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def _cut_speech(clips: Sequence[Clip], labels: LabelSet, recipe: Recipe) -> tuple[Clip, ...]:

@@ -6,6 +6,8 @@ No test clip is read. Clips are embedded once; each trial trains heads alone, so
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from speechtune.recipe import Recipe
 from speechtune.training.acceleration import Device, torch_device
 from speechtune.training.cross_fitting import cross_fit
 from speechtune.training.finetune import embed_training_data
-from speechtune.training.reading import TrainingData, read_training_data
+from speechtune.training.reading import ReadClips, TrainingData, read_training_data
 from speechtune.training.stages import Progress, silent
 from speechtune.training.word_prior import word_prior
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 STAGE = "search"
 _FALSE_ACCEPT_RATE = 0.05
 _QUICK_FOLDS = 2
+_RANGES = {"l2": (1e-3, 10.0), "class_balance": (0.0, 1.0), "label_smoothing": (0.0, 0.2), "decoder_weight": (0.5, 4.0)}
+_BY_FACTORS = frozenset({"l2"})  # a tenth and ten times are equally far
 _TIE_BREAK = 0.01  # a setting is never preferred for its likelihood where it detects a hundredth less
 
 
@@ -41,7 +45,7 @@ class Found:
         recipe: the best settings.
         score, default_score: detection rate on clips held out in turn (at 5 % false acceptance) and, a hundredth as
             heavy, the mean posterior of the truth; of the best settings and of those it started from.
-        num_trials: in the study so far, `num_pruned` of them ended after a first look.
+        num_trials: in the study so far and not broken off, `num_pruned` of them ended after a first look.
     """
 
     recipe: Recipe
@@ -63,14 +67,16 @@ def search(
 
     Args:
         data: what to learn from; clips that it declares valid or test are not read.
-        study_file: the study's journal; made where there is none. It holds one study per data set and encoder.
+        study_file: the study's journal; made where there is none. It holds one study for each set of clips and words
+            and each recipe that is not searched.
         recipe: what is not searched, and the first trial.
         num_trials: at least 1.
         progress: told of every trial.
         device: where the encoder runs.
 
     Raises:
-        ConfigError: optuna is not installed, no trials are asked for, or the journal cannot be read or written.
+        ConfigError: optuna is not installed, no trials are asked for, the recipe lies outside what is searched, or the
+            journal cannot be read or written.
         DataError, AudioError, ModelError: as for `finetune`.
     """
     if num_trials < 1:
@@ -79,11 +85,12 @@ def search(
         import optuna
     except ImportError as error:
         raise ConfigError("search needs optuna: pip install 'speechtune[search]'") from error
+    _check_start(recipe)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     read = read_training_data(data, recipe, progress)
     classifier, embedded = embed_training_data(read, recipe, torch_device(device), progress)
     prior = word_prior(classifier, read.clips, recipe.head, may_fetch=True)
-    study = _study(study_file, f"{read.facts['data_fingerprint']} {recipe.encoder.name} {recipe.seed}", recipe)
+    study = _study(study_file, _study_name(read, recipe), recipe)
 
     def objective(trial: optuna.Trial) -> float:
         tried = _settings(trial, recipe)
@@ -103,10 +110,25 @@ def search(
     for number in range(num_trials):
         study.optimize(objective, n_trials=1)
         progress(STAGE, number + 1, num_trials)
-    pruned = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.PRUNED]
+    done = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+    pruned = study.get_trials(states=[optuna.trial.TrialState.PRUNED])
     best = _settings(study.best_trial, recipe)
-    first = next(trial.value for trial in study.trials if trial.value is not None)
-    return Found(best, study.best_value, first, len(study.trials), len(pruned))
+    return Found(best, study.best_value, done[0].values[0], len(done) + len(pruned), len(pruned))
+
+
+def _check_start(recipe: Recipe) -> None:
+    for key, (low, high) in _RANGES.items():
+        value = getattr(recipe.head, key)
+        if not low <= value <= high:
+            raise ConfigError(f"head.{key}={value:g}: {low:g} to {high:g} is searched; start within it")
+
+
+def _study_name(read: ReadClips, recipe: Recipe) -> str:
+    fixed = recipe.model_dump(mode="json")
+    for key in _RANGES:
+        del fixed["head"][key]
+    parts = json.dumps([read.identity, fixed], sort_keys=True)
+    return f"{recipe.encoder.name} {hashlib.sha256(parts.encode()).hexdigest()}"
 
 
 def _study(path: Path, name: str, recipe: Recipe) -> optuna.Study:
@@ -120,32 +142,22 @@ def _study(path: Path, name: str, recipe: Recipe) -> optuna.Study:
             study_name=name,
             load_if_exists=True,
             direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=recipe.seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
         )
     except (OSError, ValueError) as error:
         raise ConfigError(f"study {path}: cannot be read or written ({error}); name another file") from error
-    if not study.trials:
-        head = recipe.head
-        study.enqueue_trial(
-            {
-                "l2": head.l2,
-                "class_balance": head.class_balance,
-                "label_smoothing": head.label_smoothing,
-                "decoder_weight": head.decoder_weight,
-            }
-        )
+    # Seeded alike, every run would propose what the one before it tried.
+    seeds = np.random.SeedSequence((recipe.seed, len(study.trials)))
+    study.sampler = optuna.samplers.TPESampler(seed=int(seeds.generate_state(1)[0]))
+    states = optuna.trial.TrialState
+    if not study.get_trials(deepcopy=False, states=[states.COMPLETE, states.WAITING]):
+        study.enqueue_trial({key: getattr(recipe.head, key) for key in _RANGES})
     return study
 
 
 def _settings(trial: Any, recipe: Recipe) -> Recipe:
     """What a trial, running or over, tries."""
-    head = {
-        "l2": trial.suggest_float("l2", 1e-3, 10.0, log=True),
-        "class_balance": trial.suggest_float("class_balance", 0.0, 1.0),
-        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.2),
-        "decoder_weight": trial.suggest_float("decoder_weight", 0.5, 4.0),
-    }
+    head = {key: trial.suggest_float(key, low, high, log=key in _BY_FACTORS) for key, (low, high) in _RANGES.items()}
     return recipe.model_copy(update={"head": recipe.head.model_copy(update=head)})
 
 

@@ -91,17 +91,16 @@ def average_into(tuned: Mapping[str, Tensor], pretrained: Mapping[str, Tensor], 
                 value.lerp_(pretrained[name], pretrained_share)
 
 
-def identity_of(recipe: Recipe, fingerprint: str, labels: Sequence[str], tuning: Tuning, start: str) -> str:
+def identity_of(recipe: Recipe, data: str, tuning: Tuning, start: str) -> str:
     """What a saved state belongs to: everything that decides the weights, but the machine.
 
     Args:
         recipe: all of it.
-        fingerprint: of the data.
-        labels: in order.
+        data: identity of what was read.
         tuning: the method that was chosen.
         start: digest of the checkpoint that was started from, or the encoder's name.
     """
-    parts = [recipe.to_toml(), fingerprint, *labels, tuning, start, torch.__version__]
+    parts = [recipe.to_toml(), data, tuning, start, torch.__version__]
     return hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()
 
 

@@ -229,6 +229,16 @@ def test_a_place_that_may_not_be_written_to_is_refused_before_the_work(place, tm
         assert "may not be written to" in refused(command.split(), place, tmp_path, capsys)
 
 
+def test_a_file_in_a_folder_that_is_not_there_is_refused_before_the_work(place, tmp_path, capsys):
+    for command in (
+        "export PLACE/ckpt --out OUT/m.onnx",
+        "search PLACE/clips --out OUT/r.toml",
+        "search PLACE/clips --out r.toml --study OUT/s.study",
+        "compare PLACE/good_predictions.jsonl PLACE/good_predictions.jsonl --out OUT/c.json",
+    ):
+        assert "there is no folder" in refused(command.split(), place, tmp_path, capsys)
+
+
 def test_clips_that_the_model_was_trained_on_are_named_first_in_every_form(place, tmp_path, capsys):
     model = random_checkpoint()
     trained = model.training | {"data_fingerprint": fingerprint(load_clips(place / "clips"))}

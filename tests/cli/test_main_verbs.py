@@ -125,6 +125,7 @@ def test_synthetic_clips_are_evaluated_only_where_that_is_asked_for(
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert metrics["num_clips"] == 4
     assert metrics["data_fingerprint"] == fingerprint(ClipSet(data, clips[:4]))
+    assert "data_fingerprint" not in metrics["not_measured"]
     assert run([*evaluated, str(data / "all.jsonl"), *out]) == 2
     assert "all 9 clips are synthetic" in one_line(capsys)
     assert run(["compare", str(checkpoint), str(checkpoint), str(data / "all.jsonl")]) == 2

@@ -63,6 +63,26 @@ def test_synthetic_clips_are_left_out_of_a_test_and_alone_are_none(tmp_path):
     assert clips_to_test_on(ClipSet(tmp_path, clips[:1])) == (clips[:1], None)
 
 
+def test_without_test_clips_valid_ones_judge_then_undeclared_ones_and_it_is_said(tmp_path):
+    train, valid = replace(named_clip(0), split="train"), replace(named_clip(1), split="valid")
+    test, undeclared = replace(named_clip(2), split="test"), named_clip(3)
+    assert clips_to_test_on(ClipSet(tmp_path, (train, valid, test, undeclared))) == ((test,), None)
+    tested, note = clips_to_test_on(ClipSet(tmp_path, (train, valid, undeclared)))
+    assert tested == (valid,)
+    assert note == "no clip is declared as test: the 1 valid clips take their place"
+    tested, note = clips_to_test_on(ClipSet(tmp_path, (train, undeclared, made(4, "no"))))
+    assert tested == (undeclared,)
+    assert note is not None
+    assert note.startswith("no clip is declared as test: the 2 without a split take their place; 1 synthetic")
+    assert clips_to_test_on(ClipSet(tmp_path, (undeclared,))) == ((undeclared,), None)
+
+
+def test_training_clips_alone_test_nothing(tmp_path):
+    clips = tuple(replace(named_clip(number), split="train") for number in range(2))
+    with pytest.raises(DataError, match=r"all 2 clips are declared as train.*speechtune split"):
+        clips_to_test_on(ClipSet(tmp_path / "m.jsonl", clips), with_synthetic=True)
+
+
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_no_synthetic_clip_can_be_of_valid_or_test(split):
     with pytest.raises(ManifestError, match=f"cannot be of the {split} split"):

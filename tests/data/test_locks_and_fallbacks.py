@@ -4,17 +4,18 @@ import os
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import soundfile
 
 from speechtune.cli.app import run
-from speechtune.data.clips import content_hash, read_clip
+from speechtune.data.clips import Clip, content_hash, read_clip
 from speechtune.data.folders import load_folder
 from speechtune.data.loading import load_clips
 from speechtune.data.locks import lock_clips, lock_file, refuse_locked
 from speechtune.data.splits import SplitFractions, split_clips
 from speechtune.errors import DataError, ManifestError, UnsplittableError
-from tests.support.clips import make_folder, named_clip
+from tests.support.clips import make_folder, named_clip, word_like
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 THIRDS = SplitFractions(0.5, 0.25, 0.25)
@@ -100,6 +101,19 @@ def test_a_list_without_sounds_still_holds_and_learns_them_when_its_clips_are_lo
     assert lock_clips(data.clips[:1], locks) == 0
     with pytest.raises(DataError, match=r"again\.flac"):
         refuse_locked(copy, locks)
+
+
+def test_a_recording_longer_than_any_clip_may_be_is_locked_and_known_again(tmp_path):
+    path = tmp_path / "talk" / "hour.wav"
+    path.parent.mkdir()
+    sound = np.tile(word_like(1), 8)
+    soundfile.write(path, np.concatenate([sound, np.zeros(601 * 16_000, np.float32)]), 16_000)
+    locks = tmp_path / "list.txt"
+    lock_clips([Clip(path, "_unknown_")], locks)
+    again = tmp_path / "again.flac"
+    soundfile.write(again, 0.5 * sound, 16_000)
+    with pytest.raises(DataError, match=r"again\.flac"):
+        refuse_locked([Clip(again, "_unknown_")], locks)
 
 
 @needs_speech

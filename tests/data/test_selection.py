@@ -81,6 +81,16 @@ def test_each_known_word_of_unknown_clips_is_a_class_of_its_own(tmp_path):
     assert [clip.label for clip in clips] == ["yes", "cat", "dog", "cat", "_unknown_"]
 
 
+def test_a_word_that_only_valid_or_test_clips_say_is_not_learnt(tmp_path):
+    given = [("yes", None), ("no", "test"), ("cat", "train"), ("dog", "test"), ("cow", "valid")]
+    clips = tuple(Clip(tmp_path / label, label, split=split) for label, split in given)
+    more = (Clip(tmp_path / "u", "_unknown_", word="fox", split="test"), Clip(tmp_path / "v", "bat", split="valid"))
+    labels, chosen = choose_labels(ClipSet(tmp_path, clips), ["yes", "no"], ClipSet(tmp_path, more))
+    assert labels.keywords == ("yes", "no")
+    assert labels.negatives == ("cat",)
+    assert chosen == (clips[0], clips[2])
+
+
 def test_what_cannot_name_a_class_stays_unknown(tmp_path):
     texts = ("well, then", "x" * 65, "_silence_", "_background_noise_")
     labels, clips = choose_labels(clip_set(tmp_path, "yes"), None, unknown(tmp_path, *texts))

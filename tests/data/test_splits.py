@@ -1,5 +1,6 @@
 """Splits without a person on two sides, folds, and leaks."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from speechtune.cli.app import run
 from speechtune.data.clips import Clip
 from speechtune.data.folds import folds
 from speechtune.data.leaks import find_leaks
 from speechtune.data.loading import load_clips
 from speechtune.data.splits import SplitFractions, Splits, split_by_speaker
 from speechtune.errors import ConfigError, UnreadableAudioError, UnsplittableError
-from tests.support.clips import named_clip, word_like, write_audio
+from tests.support.clips import make_folder, named_clip, word_like, write_audio
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 THIRDS = SplitFractions(0.4, 0.3, 0.3)
@@ -63,10 +65,20 @@ def test_a_share_of_zero_stays_empty():
     assert splits.valid == ()
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5, 0.5), (1.2, -0.1, -0.1), (0.0, 0.0, 0.0)])
+@pytest.mark.parametrize(
+    "shares", [(0.5, 0.5, 0.5), (1.2, -0.1, -0.1), (0.0, 0.0, 0.0), (0.9, math.nan, 0.1), (math.nan, 0.5, 0.5)]
+)
 def test_impossible_shares_are_refused(shares):
     with pytest.raises(ConfigError, match="split shares"):
         SplitFractions(*shares)
+
+
+@pytest.mark.parametrize(("valid", "test"), [("0.8", "0.2"), ("0.3", "0.7"), ("0.9", "0.1"), ("0.7", "0.3")])
+def test_nothing_is_left_for_training_where_the_shares_add_up(tmp_path, valid, test):
+    folder = make_folder(tmp_path / "data", {"yes": 40})
+    arguments = ["split", str(folder), "--out", str(tmp_path / "m.jsonl"), "--speaker-pattern", r"(\d+)"]
+    assert run([*arguments, "--valid", valid, "--test", test]) == 0
+    assert {clip.split for clip in load_clips(tmp_path / "m.jsonl").clips} == {"valid", "test"}
 
 
 def test_where_speakers_are_not_all_known_sessions_separate_and_claim_less():

@@ -5,12 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from data_scripts import demo
 from data_scripts.mix_stream import Planted, plant_commands, quietest_place, read_truth, write_truth
 from data_scripts.mix_stream import main as mix_stream
 from data_scripts.synthesize_commands import Line, plan_lines, split_voices, synthesize_set
 from data_scripts.synthesize_commands import main as synthesize_commands
-from speechtune.audio.files import read_audio
+from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.levels import active_speech_dbfs, rms_dbfs
+from speechtune.data import synthetic_sets
 from speechtune.data.clips import fingerprint
 from speechtune.data.leaks import find_leaks
 from speechtune.data.loading import load_clips
@@ -52,6 +54,51 @@ def test_a_line_said_twice_and_an_impossible_label_are_refused(tmp_path):
         synthesize_set(tmp_path, [Line("yes", "yes", 1)] * 2, train, seed=1)
     with pytest.raises(ConfigError, match=r"label '../x'"):
         synthesize_set(tmp_path, [Line("../x", "yes", 1)], train, seed=1)
+
+
+def test_a_label_that_cannot_be_leaves_nothing_of_the_lines_before_it(tmp_path):
+    train, _ = split_voices()
+    for lines in ([Line("yes", "yes", 1), Line("a/b", "no", 1)], [Line("yes", "yes", 1)] * 2):
+        with pytest.raises(ConfigError):
+            synthesize_set(tmp_path / "set", lines, train, seed=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_recordings_is_refused_and_stays_as_it_is(tmp_path):
+    make_folder(tmp_path / "mine", {"yes": 1})
+    manifest = tmp_path / "mine" / "manifest.jsonl"
+    manifest.write_text('{"path": "yes/0.wav", "label": "yes", "speaker": "ann"}\n')
+    with pytest.raises(ConfigError, match=r"mine: holds something already; name a new folder"):
+        synthesize_set(tmp_path / "mine", [Line("yes", "yes", 1)], split_voices()[0], seed=1)
+    assert load_clips(tmp_path / "mine").speakers == ("ann",)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["0.wav", "manifest.jsonl", "mine", "yes"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_set_that_is_not_finished_leaves_nothing(tmp_path, monkeypatch, stop):
+    written = []
+
+    def third_fails(path, samples):
+        written.append(path)
+        if len(written) == 3:
+            raise stop
+        write_flac(path, samples)
+
+    monkeypatch.setattr(synthetic_sets, "write_flac", third_fails)
+    is_error = isinstance(stop, OSError)
+    with pytest.raises(ConfigError if is_error else KeyboardInterrupt, match="No space left" if is_error else None):
+        synthesize_set(tmp_path / "set", [Line("yes", "yes", 4)], split_voices()[0], seed=1)
+    assert len(written) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_renews_its_own_sets_and_never_recordings(tmp_path):
+    synthesize_set(tmp_path / "made", [Line("yes", "yes", 1)], split_voices()[0], seed=1)
+    make_folder(tmp_path / "mine", {"yes": 1})
+    (tmp_path / "mine" / "manifest.jsonl").write_text('{"path": "yes/0.wav", "label": "yes"}\n')
+    assert not demo._renewed(tmp_path / "made").exists()
+    assert demo._renewed(tmp_path / "mine" / "yes").exists()
+    assert demo._renewed(tmp_path / "mine").exists()
 
 
 def test_other_words_are_never_commands():

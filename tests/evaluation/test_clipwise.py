@@ -12,13 +12,15 @@ from pydantic import ValidationError
 
 from speechtune.audio.files import write_flac
 from speechtune.data.clips import Clip
+from speechtune.data.loading import load_clips
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
-from speechtune.evaluation.clipwise import BATCH_CLIPS, evaluate_clips
+from speechtune.evaluation.clipwise import BATCH_CLIPS, answer_clips, evaluate_clips
 from speechtune.evaluation.measurement import Provenance, measure
 from speechtune.evaluation.metrics import Metrics, load_metrics, write_metrics
 from speechtune.evaluation.report import report_text
 from speechtune.labels import LabelSet
 from tests.support.answers import LABELS, predictions_of, simulate, sure
+from tests.support.clips import make_folder
 
 
 @dataclass
@@ -96,6 +98,23 @@ def test_what_the_data_knows_of_a_clip_is_kept() -> None:
     assert (predictions.speakers[0], predictions.devices[0], predictions.sessions[0], predictions.rooms[0]) == (
         "ann", "phone", "monday", "hall",
     )  # fmt: skip
+
+
+def test_clips_of_a_manifest_have_the_same_ids_wherever_they_are_named_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path / "data", {"loud": 2, "soft": 1})
+    lines = ['{"path": "loud/0.wav", "label": "loud"}', '{"path": "../data/soft/0.wav", "label": "soft"}']
+    for folder, name in (("data", "m.jsonl"), ("data", "manifest.jsonl")):
+        (tmp_path / folder / name).write_text("\n".join(lines))
+    (tmp_path / "elsewhere").mkdir()
+    for start, named in (
+        (".", "data/m.jsonl"), ("data", "m.jsonl"), ("elsewhere", "../data"), ("data", tmp_path / "data" / "m.jsonl")
+    ):  # fmt: skip
+        monkeypatch.chdir(tmp_path / start)
+        clip_set = load_clips(Path(named))
+        predictions = answer_clips(LoudnessScorer(), clip_set.clips, root=clip_set.root)
+        assert predictions.clip_ids == ("loud/0.wav", "../data/soft/0.wav")
 
 
 def test_the_audio_of_scored_clips_is_let_go() -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
 from speechtune.evaluation.listening import decision_compute_ms, listen
-from speechtune.evaluation.recordings import audio_blocks, find_recordings
+from speechtune.evaluation.recordings import audio_blocks, check_words, find_recordings
 from speechtune.evaluation.stream_measurement import measure_streams
 from speechtune.evaluation.stream_metrics import load_stream_metrics, stream_metrics_schema, write_stream_metrics
 from speechtune.evaluation.stream_report import render_stream_report
@@ -50,6 +50,27 @@ def of_session(samples: np.ndarray, thresholds: dict[str, float] | None = None) 
     session = Session(SessionConfig(SAMPLES_FORMAT, rules), scorer.labels, scorer.thresholds, scorer.window_samples)
     events = run_session(session, scorer, LoudnessActivity(), chunks_of(samples.astype(np.float32)))
     return tuple(event for event in events if isinstance(event, Detection))
+
+
+def test_a_word_that_ends_a_rounding_after_its_recording_ends_with_it(tmp_path):
+    write(tmp_path / "a.wav", LOW_HIGH)
+    end = len(LOW_HIGH)
+    for late, start in ((1, end - 9_000), (160, end - 1)):
+        write_truth(tmp_path / "a.txt", (*WORDS, SpokenWord("high", start, end + late)))
+        recordings = find_recordings(tmp_path)
+        check_words(recordings, ("low", "high"))
+        listening = listen(PitchScorer(), LoudnessActivity(), recordings)
+        for streams in (listening.streams, listening.streams_at(PitchScorer().thresholds)):
+            assert streams[0].spoken == (*WORDS, SpokenWord("high", start, end))
+
+
+def test_a_word_after_its_recording_is_refused_before_listening(tmp_path):
+    write(tmp_path / "a.wav", LOW_HIGH)
+    end = len(LOW_HIGH)
+    for word in (SpokenWord("high", end - 9_000, end + 161), SpokenWord("high", end, end + 100)):
+        write_truth(tmp_path / "a.txt", (word,))
+        with pytest.raises(DataError, match="do truth and recording belong together"):
+            check_words(find_recordings(tmp_path), ("low", "high"))
 
 
 def test_recordings_heard_together_are_heard_as_each_alone(folder):

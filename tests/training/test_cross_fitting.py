@@ -6,6 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from speechtune.data.clips import Clip
+from speechtune.evaluation.operating_point import DEFAULT_THRESHOLD, LOWEST, choose_thresholds
 from speechtune.labels import LabelSet
 from speechtune.models.head import KeywordHead
 from speechtune.recipe import Recipe
@@ -28,11 +29,11 @@ def clips_of(num_recorded: int, num_synthetic: int) -> list[Clip]:
     return recorded + made
 
 
-def embedded(clips: list[Clip]) -> EmbeddedClips:
+def embedded(clips: list[Clip], labels: LabelSet = LABELS) -> EmbeddedClips:
     """Each label has a direction of its own."""
-    targets = [LABELS.classes.index(clip.label) for clip in clips]
+    targets = [labels.classes.index(clip.label) for clip in clips]
     rng = np.random.default_rng(0)
-    silence = len(LABELS.classes) - 1
+    silence = len(labels.classes) - 1
     rows = np.eye(6)[[*targets, silence, silence]] + 0.1 * rng.standard_normal((len(clips) + 2, 6))
     return EmbeddedClips(
         torch.from_numpy(rows.astype(np.float32)),
@@ -50,7 +51,7 @@ def test_synthetic_clips_are_not_among_those_that_thresholds_are_chosen_on() -> 
     assert not any("synthetic" in note for note in held_out.notes)
 
 
-def test_the_temperature_is_fitted_on_recorded_clips_and_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temperature_is_fitted_on_recorded_keyword_clips_and_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[int]] = []
 
     def spy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
@@ -60,7 +61,7 @@ def test_the_temperature_is_fitted_on_recorded_clips_and_silence(monkeypatch: py
     monkeypatch.setattr(cross_fitting, "fit_temperature", spy)
     clips = clips_of(4, 3)
     cross_fit(KeywordHead((6,), 6), embedded(clips), clips, LABELS, Recipe(), silent)
-    assert seen == [[number for number in range(5) for _ in range(4)] + [5] * 2]
+    assert seen == [[0] * 4 + [1] * 4 + [5] * 2]  # a word that was held out has no class to hit
 
 
 def test_of_synthetic_clips_alone_all_judge_and_it_is_said() -> None:
@@ -68,3 +69,50 @@ def test_of_synthetic_clips_alone_all_judge_and_it_is_said() -> None:
     held_out = cross_fit(KeywordHead((6,), 6), embedded(clips), clips, LABELS, Recipe(), silent)
     assert len(held_out.predictions) == 20
     assert any("every keyword clip is synthetic" in note for note in held_out.notes)
+
+
+WORDS = ("cat", "dog", "house", "tree")
+
+
+@pytest.mark.parametrize(("num_words", "num_folds"), [(2, 2), (2, 5), (3, 5), (3, 20)])
+def test_no_negative_word_is_scored_by_a_head_that_heard_it(
+    num_words: int, num_folds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = LabelSet(("yes", "no"), WORDS[:num_words])
+    clips = [named_clip(n, label, f"person{n}") for label in labels.classes[:-1] for n in range(6)]
+    rows = embedded(clips, labels)
+    heard: list[set[int]] = []
+
+    def spy(
+        head: KeywordHead,
+        embeddings: torch.Tensor,
+        targets: torch.Tensor,
+        settings: object,
+        rows: torch.Tensor,
+        prior: object,
+    ) -> None:
+        heard.append(set(rows.tolist()))
+
+    monkeypatch.setattr(cross_fitting, "train_head", spy)
+    recipe = Recipe.model_validate({"calibration": {"folds": num_folds}})
+    held_out = cross_fit(KeywordHead((6,), len(labels.classes)), rows, clips, labels, recipe, silent)
+    everything = set(range(len(clips) + 2))
+    negatives = {n for n, clip in enumerate(clips) if clip.label in labels.negatives}
+    assert set().union(*(everything - one for one in heard)) == everything
+    for trained in heard:
+        scored = {clips[n].label for n in negatives - trained}
+        assert not scored & {clips[n].label for n in negatives & trained}
+    assert held_out.lowest_threshold == LOWEST
+    assert held_out.notes == ()
+
+
+@pytest.mark.parametrize("negative", ["cat", "_unknown_", "_silence_"])
+def test_where_no_word_can_be_held_out_no_threshold_is_below_the_default_and_it_is_said(negative: str) -> None:
+    labels = LabelSet(("yes", "no"), () if negative == "_silence_" else (negative,))
+    clips = [named_clip(n, label, f"person{n}") for label in ("yes", "no", negative) for n in range(6)]
+    rows = embedded(clips, labels)
+    held_out = cross_fit(KeywordHead((6,), len(labels.classes)), rows, clips, labels, Recipe(), silent)
+    assert any("nothing can be held out by word" in note for note in held_out.notes)
+    assert min(choose_thresholds(held_out.predictions, 0.15).thresholds.values()) < DEFAULT_THRESHOLD
+    point = choose_thresholds(held_out.predictions, 0.15, held_out.lowest_threshold)
+    assert min(point.thresholds.values()) >= DEFAULT_THRESHOLD

@@ -226,6 +226,7 @@ def test_auto_chooses_by_the_number_of_clips_and_says_why(num_clips: int, tuning
     method = choose_method(TuneSettings(method="auto"), clips, LabelSet(("yes", "no"), ()))
     assert method.tuning == tuning
     assert f"{num_clips} clips a keyword" in str(method.reason)
+    assert tuning is None or "seven to eight times the work" in str(method.reason)
 
 
 @pytest.mark.filterwarnings("ignore:.log_with=mlflow. was passed")  # it is not installed here, and does not run

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from speechtune.data.loading import load_clips
+from speechtune.data.loading import load_clips, load_negatives
 from speechtune.data.locks import lock_clips, lock_file
 from speechtune.errors import (
     ConfigError,
@@ -134,6 +135,21 @@ def test_a_locked_test_clip_is_not_trained_on(data: Path, tmp_path: Path, encode
     assert not (tmp_path / "model").exists()
 
 
+def test_a_locked_test_clip_that_is_long_is_not_trained_on_in_pieces(data: Path, tmp_path: Path, encoder: str) -> None:
+    sentence = np.concatenate([word_like(seed, 14_000) for seed in range(20, 26)])
+    write_audio(tmp_path / "talk" / "sentence.wav", sentence)
+    lock_clips(load_negatives(tmp_path / "talk").clips)
+    (tmp_path / "again").mkdir()
+    for again, level in ((tmp_path / "talk", 1.0), (tmp_path / "again", 0.5)):
+        write_audio(again / "sentence.wav", level * sentence)
+        try:
+            with pytest.raises(DataError, match=r"sentence\.wav: one of 1 clips of a locked test split"):
+                run(data, tmp_path / "model", encoder, negatives=again)
+        finally:
+            if level != 1.0:
+                lock_file().unlink()
+
+
 def test_one_clip_of_each_keyword_is_enough_and_the_thresholds_say_so(data: Path, tmp_path: Path, encoder: str) -> None:
     result = run(data, tmp_path / "model", encoder, shots=1)
     assert any("yes, no" in note and "record more" in note for note in result.notes)
@@ -149,6 +165,30 @@ def test_clips_declared_test_are_not_learnt_from(data: Path, tmp_path: Path, enc
     manifest.write_text("\n".join(lines))
     result = run(manifest, tmp_path / "model", encoder)
     assert result.num_clips == {label: count - 1 for label, count in LABELS.items()}
+
+
+def test_words_of_test_clips_alone_are_no_negatives_and_a_keyword_of_them_is_told(
+    data: Path, tmp_path: Path, encoder: str
+) -> None:
+    def declared(test: set[str]) -> Path:
+        lines = [
+            {
+                "path": path.as_posix(),
+                "label": path.parent.name,
+                "split": "test" if path.parent.name in test else "train",
+            }
+            for path in sorted(data.glob("*/*.wav"))
+        ]
+        manifest = tmp_path / "clips.jsonl"
+        manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return manifest
+
+    result = run(declared({"cat", "dog"}), tmp_path / "model", encoder)
+    assert result.checkpoint.classifier.labels.negatives == ("bird", "house", "tree")
+    with pytest.raises(UnsplittableError, match="add other words as folders"):
+        run(declared({"no", "cat", "dog", "bird", "tree", "house"}), tmp_path / "model", encoder, keywords=("yes",))
+    with pytest.raises(UnsplittableError, match="no clip to train on for no; record some"):
+        run(declared({"no"}), tmp_path / "model", encoder)
 
 
 def test_long_words_ask_for_a_longer_window(tmp_path: Path, encoder: str) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("optuna", reason="optuna is not installed (pip install 'speechtune[search]')")
 
+
 from speechtune.errors import ConfigError
 from speechtune.recipe import Recipe
+from speechtune.training import search as searching
 from speechtune.training.reading import TrainingData
 from speechtune.training.search import Found, search
-from tests.support.clips import make_folder
+from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import save_random_model
 
 LABELS = {"yes": 4, "no": 4, "cat": 3, "dog": 3, "bird": 3, "tree": 3, "house": 3}
@@ -49,6 +52,69 @@ def test_other_data_begin_another_study_in_the_same_file(tmp_path: Path, recipe:
     run(tmp_path, recipe, 1)
     make_folder(tmp_path / "data", LABELS | {"yes": 5})
     assert run(tmp_path, recipe, 1).num_trials == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"words": ("yes", "cat")}, {"words": ("no", "yes")}, {"augment": {"copies": 2}}, {"noise": True}]
+)
+def test_other_words_settings_or_noise_begin_another_study(
+    tmp_path: Path, recipe: Recipe, other: dict[str, Any]
+) -> None:
+    make_folder(tmp_path / "data", LABELS)
+    write_audio(tmp_path / "noise" / "hum.wav", word_like(9, 40_000))
+    run(tmp_path, recipe, 1)
+    noise = tmp_path / "noise" if "noise" in other else None
+    settings = Recipe.model_validate(
+        recipe.model_dump() | ({"augment": other["augment"]} if "augment" in other else {})
+    )
+    data = TrainingData(tmp_path / "data", other.get("words", ("yes", "no")), noise=noise)
+    assert search(data, tmp_path / "study", settings, 1).num_trials == 1
+    assert run(tmp_path, recipe, 1).num_trials == 2
+
+
+def tried_in(folder: Path) -> list[tuple[Any, ...]]:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(folder / "study")))
+    (summary,) = optuna.get_all_study_summaries(storage)
+    trials = optuna.load_study(study_name=summary.study_name, storage=storage).trials
+    return [tuple(trial.params.values()) for trial in trials]
+
+
+def test_a_later_run_tries_other_settings_than_the_one_before(tmp_path: Path, recipe: Recipe) -> None:
+    make_folder(tmp_path / "data", LABELS)
+    for _ in range(3):
+        run(tmp_path, recipe, 2)
+    tried = tried_in(tmp_path)
+    assert len(set(tried)) == len(tried) == 6
+
+
+def test_after_a_first_trial_that_was_broken_off_the_recipe_is_tried_all_the_same(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    make_folder(tmp_path / "data", LABELS)
+    with monkeypatch.context() as patch:
+        patch.setattr(searching, "cross_fit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, recipe, 1)
+    found = run(tmp_path, recipe, 1)
+    assert found.num_trials == 1
+    assert found.recipe == recipe
+
+
+@pytest.mark.parametrize(("key", "value"), [("l2", 0.0), ("label_smoothing", 0.3), ("decoder_weight", 10.0)])
+def test_a_start_outside_what_is_searched_is_refused_by_name(
+    tmp_path: Path, recipe: Recipe, key: str, value: float
+) -> None:
+    settings = recipe.model_copy(update={"head": recipe.head.model_copy(update={key: value})})
+    with pytest.raises(ConfigError, match=rf"head\.{key}={value:g}: .* is searched; start within it"):
+        run(tmp_path, settings, 1)
+    assert not (tmp_path / "study").exists()
 
 
 def test_clips_declared_test_are_not_even_opened(tmp_path: Path, recipe: Recipe) -> None:
