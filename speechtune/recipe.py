@@ -118,6 +118,9 @@ class HeadSettings(_Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""
+    running_speech: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`; as many
+    negative words as `calibration.folds` are needed. On long streams fewer commands are missed: see the README."""
 
 
 class TuneSettings(_Section):

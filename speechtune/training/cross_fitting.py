@@ -23,12 +23,13 @@ from speechtune.errors import UnsplittableError
 from speechtune.evaluation.calibration import fit_temperature
 from speechtune.evaluation.operating_point import DEFAULT_THRESHOLD, LOWEST
 from speechtune.evaluation.predictions import Predictions
-from speechtune.labels import SILENCE, LabelSet
+from speechtune.labels import SILENCE, UNKNOWN, LabelSet
 from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.head_phase import Prior, train_head
+from speechtune.training.running_windows import fold_of_words
 from speechtune.training.stages import Progress
 
 _FEWEST_WORDS = 2
@@ -65,7 +66,7 @@ def cross_fit(
 
     Args:
         template: a head of the right shape; it stays as it is.
-        embedded: rows of `clips` in their order, then the silence windows.
+        embedded: rows of `clips` in their order, then the windows of silence and of running speech.
         clips: the clips that were embedded.
         labels: their labels.
         recipe: seed, head and number of folds.
@@ -74,6 +75,8 @@ def cross_fit(
     """
     judging = judges_among(clips, labels)
     judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))]  # silence judges too
+    if UNKNOWN in labels.negatives:  # and running speech, made of clips that judge themselves, does not
+        judges &= (embedded.clips < len(clips)) | (embedded.targets.numpy() != labels.classes.index(UNKNOWN))
     words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
     fold_of_row, notes = _fold_of_rows(embedded, clips, labels, words, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
@@ -116,7 +119,7 @@ def _fold_of_rows(
     fold_of_clip = np.arange(len(clips) + embedded.is_original.sum()) % num_folds  # silence windows are dealt in turn
     fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
     if len(words) >= _FEWEST_WORDS:
-        fold_of_word = {word: index % num_folds for index, word in enumerate(words)}
+        fold_of_word = fold_of_words(words, num_folds)
         for index, clip in enumerate(clips):
             if clip.label in fold_of_word:
                 fold_of_clip[index] = fold_of_word[clip.label]

@@ -15,10 +15,12 @@ from torch import Tensor
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.augment import silence_window
+from speechtune.labels import UNKNOWN
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
 from speechtune.recipe import AugmentSettings, Recipe
+from speechtune.training.running_windows import running_windows
 from speechtune.training.stages import Progress
 from speechtune.training.windows import TrainingWindow, features_of, varied_window
 
@@ -34,8 +36,9 @@ class EmbeddedClips:
     Attributes:
         embeddings: float32[N, E].
         targets: int64[N], class of each row.
-        clips: int64[N], which clip each row comes from; silence windows are clips too, numbered after the rest.
-        is_original: bool[N], rows that are not augmented; every silence window is one.
+        clips: int64[N], which clip each row comes from; windows of silence, then of running speech, are clips too,
+            numbered after the rest.
+        is_original: bool[N], rows that are not augmented; every such window is one.
     """
 
     embeddings: Tensor
@@ -53,7 +56,7 @@ def embed_clips(
     progress: Progress,
     scratch: Path | None = None,
 ) -> EmbeddedClips:
-    """Embed every clip, `augment.copies` varied copies of it, and `head.silence_clips` windows of silence.
+    """Embed every clip, `augment.copies` varied copies of it, and the windows of silence and of running speech.
 
     A clip's copies depend on the seed and its position alone, so that more copies or more clips change none of them.
     Where clips are so many that they vary by themselves, each is copied less often, but once (`num_copies`). What does
@@ -64,14 +67,27 @@ def embed_clips(
         samples: the clips, each float32[any] at 16 kHz.
         targets: the class of every clip.
         recordings: background noises, each float32[any].
-        recipe: seed, augmentation, number of silence windows.
+        recipe: seed, augmentation, number of windows of silence and of running speech.
         progress: told of every batch.
         scratch: folder for that file; none: the system's temporary one, which may lie in memory.
     """
-    copies, num_silence = num_copies(len(samples), recipe.augment), recipe.head.silence_clips
-    num_rows = len(samples) * (1 + copies) + num_silence
+    copies = num_copies(len(samples), recipe.augment)
+    num_silence, num_running = recipe.head.silence_clips, recipe.head.running_speech
+    num_rows = len(samples) * (1 + copies) + num_silence + num_running
     embeddings = _room(num_rows, classifier.embedding_size, scratch)
-    rows = _rows(classifier, samples, recordings, recipe, copies)
+    rows = itertools.chain(
+        _rows(classifier, samples, recordings, recipe, copies),
+        running_windows(
+            classifier.labels,
+            samples,
+            targets,
+            recordings,
+            recipe,
+            classifier.window_samples,
+            len(samples) + num_silence,
+            hears_log_mel=classifier.encoder.hears_log_mel,
+        ),
+    )
     sizes = [min(_BATCH, num_rows - start) for start in range(0, num_rows, _BATCH)]
     batches = (list(itertools.islice(rows, size)) for size in sizes)
     classifier.eval()
@@ -81,14 +97,15 @@ def embed_clips(
         embeddings[done : done + len(embedded)] = embedded
         done += len(embedded)
         progress("embed", done, num_rows)
-    silence = len(classifier.labels.classes) - 1
+    classes = classifier.labels.classes
+    added = [len(classes) - 1] * num_silence + [classes.index(UNKNOWN) if num_running else 0] * num_running
     clip_of_row = np.repeat(np.arange(len(samples)), 1 + copies)
     is_original = np.tile(np.arange(1 + copies) == 0, len(samples))
     return EmbeddedClips(
         embeddings,
-        torch.from_numpy(np.append(np.repeat(np.asarray(targets), 1 + copies), np.full(num_silence, silence))),
-        np.append(clip_of_row, len(samples) + np.arange(num_silence)),
-        np.append(is_original, np.ones(num_silence, dtype=bool)),
+        torch.from_numpy(np.append(np.repeat(np.asarray(targets), 1 + copies), np.array(added, dtype=np.int64))),
+        np.append(clip_of_row, len(samples) + np.arange(len(added))),
+        np.append(is_original, np.ones(len(added), dtype=bool)),
     )
 
 
@@ -126,6 +143,6 @@ def _rows(
             rng = np.random.default_rng((recipe.seed, position, copy))
             yield varied_window(clip, window_samples, recipe.augment, recordings, rng, hears_log_mel=hears_log_mel)
     rng = np.random.default_rng((recipe.seed, len(samples)))
-    yield TrainingWindow(np.zeros(window_samples, dtype=np.float32))
-    while True:
-        yield TrainingWindow(silence_window(window_samples, recordings, rng))
+    for number in range(recipe.head.silence_clips):
+        silence = silence_window(window_samples, recordings, rng) if number else np.zeros(window_samples, np.float32)
+        yield TrainingWindow(silence)
