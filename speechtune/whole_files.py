@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -78,6 +80,25 @@ def write_together(folder: Path, contents: Mapping[str, str]) -> None:
         if is_new:
             folder.rmdir()
         raise
+
+
+@contextmanager
+def writing_whole_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`; when the block ends well, it takes that name.
+
+    What stands there must be an empty folder or nothing. When the block fails, nothing is left behind.
+
+    Raises:
+        OSError: it cannot be made, or cannot take its place.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield beside
+        beside.chmod(0o755)  # mkdtemp's are private
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def why_not_writable(path: Path) -> str | None:

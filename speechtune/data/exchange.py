@@ -16,7 +16,7 @@ from typing import Any
 
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ConfigError, ManifestError
-from speechtune.whole_files import write_whole
+from speechtune.whole_files import write_whole, writing_whole_folder
 
 _SPLIT_OF_NAME: dict[str, Split] = {"train": "train", "validation": "valid", "valid": "valid", "test": "test"}
 _NAME_OF_SPLIT: dict[Split, str] = {"train": "train", "valid": "validation", "test": "test"}
@@ -119,23 +119,18 @@ def write_audiofolder(clip_set: ClipSet, folder: Path) -> None:
     if folder.exists():
         raise ConfigError(f"{folder}: exists; name a new folder")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        with writing_whole_folder(folder) as beside:
+            lines: dict[str, list[str]] = {}
+            for number, clip in enumerate(clip_set.clips):
+                split = _NAME_OF_SPLIT[clip.split or "train"]
+                text = json.dumps(_copied(clip, number, beside / split), ensure_ascii=False)
+                lines.setdefault(split, []).append(f"{text}\n")
+            for split, texts in lines.items():
+                (beside / split / _METADATA_NAME).write_text("".join(texts), encoding="utf-8")
     except OSError as error:
-        raise ManifestError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
-    try:
-        lines: dict[str, list[str]] = {}
-        for number, clip in enumerate(clip_set.clips):
-            split = _NAME_OF_SPLIT[clip.split or "train"]
-            lines.setdefault(split, []).append(json.dumps(_copied(clip, number, beside / split), ensure_ascii=False))
-        for split, texts in lines.items():
-            (beside / split / _METADATA_NAME).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
-        beside.chmod(0o755)  # mkdtemp's are private
-        beside.replace(folder)
-    except OSError as error:
-        raise ManifestError(f"{error.filename or folder}: cannot be copied ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise ManifestError(
+            f"{error.filename or folder}: cannot be made or copied ({error.strerror or error})"
+        ) from error
 
 
 def _clips_of_part(name: str, split: Split | None, part: Any, folder: Path, columns: Columns) -> Iterator[Clip]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from speechtune.data.manifest import MANIFEST_NAME, write_manifest
 from speechtune.data.synthesis import Voice, synthesize
 from speechtune.errors import ConfigError
 from speechtune.labels import check_label
+from speechtune.whole_files import writing_whole_folder
 
 _MARGIN_MS = 150
 _LEVEL_DB = (-9.0, 3.0)
@@ -72,19 +71,11 @@ def synthesize_set(folder: Path, lines: Sequence[Line], speakers: Sequence[Voice
     try:
         if folder.is_dir() and any(folder.iterdir()):
             raise ConfigError(f"{folder}: holds something already; name a new folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        with writing_whole_folder(folder) as beside:
+            clips = tuple(_said(take, beside) for take in takes)
+            write_manifest(beside / MANIFEST_NAME, ClipSet(beside, clips))
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made ({error.strerror}); name another place") from error
-    try:
-        clips = tuple(_said(take, beside) for take in takes)
-        write_manifest(beside / MANIFEST_NAME, ClipSet(beside, clips))
-        beside.chmod(0o755)  # mkdtemp's are private
-        beside.replace(folder)
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be written ({error.strerror}); make room or name another place") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        raise ConfigError(f"{folder}: cannot be made ({error.strerror}); make room or name another place") from error
     return ClipSet(
         folder, tuple(replace(clip, path=folder / take.name) for clip, take in zip(clips, takes, strict=True))
     )

@@ -28,13 +28,6 @@ from tests.support.encoders import noise_windows, save_random_model
 LABELS = {"yes": 4, "no": 4, "cat": 3, "dog": 3, "bird": 3, "tree": 3, "house": 3}
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("encoder")
-    save_random_model("whisper", folder)
-    return str(folder)
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return make_folder(tmp_path / "data", LABELS)

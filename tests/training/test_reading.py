@@ -14,16 +14,8 @@ from speechtune.recipe import Recipe
 from speechtune.training import finetune as finetuning
 from speechtune.training.finetune import TrainingData, finetune
 from tests.support.clips import make_folder, word_like, write_audio
-from tests.support.encoders import save_random_model
 
 LABELS = {"yes": 4, "no": 4, "cat": 3, "dog": 3}
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("encoder")
-    save_random_model("whisper", folder)
-    return str(folder)
 
 
 @pytest.fixture

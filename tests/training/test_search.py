@@ -136,3 +136,21 @@ def test_no_trials_and_a_file_that_is_no_study_are_refused(tmp_path: Path, recip
     (tmp_path / "study").write_text("something else\n")
     with pytest.raises(ConfigError, match=r"study .*cannot be read"):
         run(tmp_path, recipe, 1)
+
+
+@pytest.mark.parametrize(("running_speech", "looks"), [(0, [2, 3]), (6, [3])])
+def test_running_speech_is_judged_by_the_folds_that_it_was_cut_for(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, running_speech: int, looks: list[int]
+) -> None:
+    make_folder(tmp_path / "data", LABELS)
+    wanted = {"head": {"silence_clips": 5, "running_speech": running_speech}, "calibration": {"folds": 3}}
+    folds: list[int] = []
+    really = searching.cross_fit
+
+    def spy(*arguments: Any) -> Any:
+        folds.append(arguments[4].calibration.folds)
+        return really(*arguments)
+
+    monkeypatch.setattr(searching, "cross_fit", spy)
+    run(tmp_path, Recipe.model_validate({**recipe.model_dump(exclude={"head", "calibration"}), **wanted}), 1)
+    assert folds == looks
