@@ -66,7 +66,7 @@ class ServerConfig(BaseModel):
     """The same in bytes, which bounds it where a second is large: at a high rate, with many channels."""
     max_held_seconds: Annotated[float, Field(ge=1.0, le=180.0)] = 5.0
     """A stream's `preroll_ms`, `min_speech_ms` and `hangover_ms` together: audio that is held although it is processed.
-    More is refused."""
+    More is refused, unless the model's own recipe has it."""
     max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
     """Longest stream; none: they may last for ever."""
     max_idle_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] | None = None

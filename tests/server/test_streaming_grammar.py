@@ -5,7 +5,9 @@ from __future__ import annotations
 import grpc
 import pytest
 
+from speechtune.recipe import EndpointingSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server.model_store import ServedModel
 from tests.support.serving import (
     COMMANDS_CONTENT,
     DIGEST,
@@ -19,6 +21,7 @@ from tests.support.serving import (
     running_server,
     stub_of,
 )
+from tests.support.streaming import PitchScorer
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -259,3 +262,18 @@ def test_every_number_that_may_be_unset_says_whether_it_is():
         for field in message.DESCRIPTOR.fields:
             assert field.has_presence or field.name == "label", f"{message.DESCRIPTOR.name}.{field.name}"
     assert LINEAR16_SPEC.channels == 1
+
+
+@asynchronous
+async def test_what_the_models_own_recipe_holds_is_taken_and_no_more():
+    recipe = EndpointingSettings(hangover_ms=6_000)
+
+    def load(name, folder):
+        return ServedModel(name, DIGEST, PitchScorer(), endpointing=recipe)
+
+    async with running_server(load=load) as server, stub_of(server) as stub:
+        assert kinds(await responses(stub, [config()])) == ["started", "ended"]
+        shorter = config(endpointing=pb.Endpointing(hangover_ms=5_500))
+        assert kinds(await responses(stub, [shorter])) == ["started", "ended"]
+        longer = config(endpointing=pb.Endpointing(hangover_ms=6_001))
+        assert (await refusal(responses(stub, [longer]))).fields == ("config.endpointing",)
