@@ -17,7 +17,9 @@ from speechtune.errors import ConfigError, UnknownLabelError
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
 BACKGROUND_NOISE = "_background_noise_"
-RESERVED = frozenset({UNKNOWN, SILENCE, BACKGROUND_NOISE})
+PARTS = "_parts_"
+"""The class of parts of commands, which training cuts itself; reported as `_unknown_`."""
+RESERVED = frozenset({UNKNOWN, SILENCE, BACKGROUND_NOISE, PARTS})
 
 _MAX_LABEL_CHARACTERS = 64
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f,]")

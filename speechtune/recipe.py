@@ -118,9 +118,14 @@ class HeadSettings(_Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""
-    running_speech: Annotated[int, Field(ge=0, le=10_000)] = 0
-    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`; as many
-    negative words as `calibration.folds` are needed. On long streams fewer commands are missed: see the README."""
+    running_speech: Annotated[int, Field(ge=0, le=10_000)] = 500
+    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`. Where there
+    are fewer negative words than `calibration.folds` there are none."""
+    background_speech: Annotated[int, Field(ge=0, le=10_000)] = 500
+    """How many windows of the synthesised talk that comes with the package teach `_unknown_`, beside the negatives that
+    the data has, if any."""
+    command_parts: Annotated[int, Field(ge=0, le=100)] = 4
+    """How many parts of each clip of a command longer than 0.6 s, its beginning or its end alone, teach `_unknown_`."""
 
 
 class TuneSettings(_Section):
@@ -172,6 +177,10 @@ class CalibrationSettings(_Section):
 
     folds: Annotated[int, Field(ge=2, le=20)] = 5
     """Cross-fitting: each clip is scored by a head that never saw it nor its speaker, where speakers are known."""
+    false_accepts_per_hour: Annotated[float, Field(gt=0.0, le=1_000.0)] = 0.5
+    """How often all keywords together may fire on an hour of talk, counted as events of the session on negative words
+    strung together, each heard by heads that never met it. Where commands and talk lie apart, thresholds stand in the
+    middle between them."""
     false_accept_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     """Share of clips of words that the head never heard that thresholds let through, all keywords together. Such words
     are the worst case, and heads trained without a fifth of the clips let many more of them through than the final one:

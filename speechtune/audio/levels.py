@@ -147,6 +147,26 @@ def active_range(samples: NDArray[np.float32]) -> tuple[int, int] | None:
     return SpeechLevels(samples).range
 
 
+def main_stretch(samples: NDArray[np.float32], longest_pause_ms: int = 300) -> tuple[int, int]:
+    """Where the word or phrase of a recording lies: first sample, and the one after the last.
+
+    Of the stretches of active frames with no pause longer than `longest_pause_ms` it is the one with the most energy, so
+    that a click or a chair at either end does not count; all of float32[N] where no frame is active.
+
+    >>> main_stretch(np.array([0.01] * 640 + [0.0] * 8000 + [0.5] * 640 + [0.0] * 640, dtype=np.float32))
+    (8640, 9280)
+    """
+    levels = SpeechLevels(samples)
+    active = np.flatnonzero(levels.active)
+    if not len(active):
+        return 0, len(samples)
+    longest_pause = longest_pause_ms * SAMPLE_RATE_HZ // (1000 * FRAME_SAMPLES)
+    stretches = np.split(active, np.flatnonzero(np.diff(active) > longest_pause) + 1)
+    power = 10.0 ** (levels.frames_dbfs / 10.0)
+    loudest = max(stretches, key=lambda frames: float(power[frames].sum()))
+    return int(loudest[0]) * FRAME_SAMPLES, min((int(loudest[-1]) + 1) * FRAME_SAMPLES, len(samples))
+
+
 def active_speech_dbfs(samples: NDArray[np.float32]) -> float | None:
     """Mean power of the active frames, see `SpeechLevels.speech_dbfs`; None if none is active."""
     return SpeechLevels(samples).speech_dbfs

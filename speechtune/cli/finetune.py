@@ -86,6 +86,8 @@ def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
             f"on clips held out in turn: {point.detection_rate:.1%} of the keywords detected, "
             f"{point.false_accept_rate:.1%} of the negatives taken for one (an estimate; see speechtune evaluate)"
         )
+    if result.summary:
+        console.print(result.summary, highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
     if profile:

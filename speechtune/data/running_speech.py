@@ -53,17 +53,17 @@ def running_speech(
         word = words[int(rng.integers(len(words)))]
         first = _lost(word, rng)
         part = word[first : len(word) - _lost(word, rng)]
-        parts.append(_faded(part if len(part) >= _SHORTEST else word))
+        parts.append(faded(part if len(part) >= _SHORTEST else word))
         if rng.random() < _GAP_PROBABILITY:
             parts.append(np.zeros(int(rng.uniform(0.0, _GAP)), dtype=np.float32))
-    return _faded(np.concatenate(parts)[before : before + length])
+    return faded(np.concatenate(parts)[before : before + length])
 
 
 def _lost(word: NDArray[np.float32], rng: np.random.Generator) -> int:
     return int(rng.uniform(0.0, _LOST_SHARE) * len(word)) if rng.random() < _CUT_PROBABILITY else 0
 
 
-def _faded(part: NDArray[np.float32]) -> NDArray[np.float32]:
+def faded(part: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same part with soft ends: a cut is no click."""
     faded = part.copy()
     num = min(_FADE, len(part) // 2)

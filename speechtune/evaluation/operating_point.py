@@ -79,15 +79,12 @@ def choose_thresholds(predictions: Predictions, false_accept_rate: float, lowest
     if not negatives.any():
         even = dict.fromkeys(keywords, DEFAULT_THRESHOLD)
         note = f"no negatives: every threshold is {DEFAULT_THRESHOLD}, and what it lets through is not known"
-        return _measured(predictions, even, note)
-    scores = _logit(predictions.posteriors[:, : len(keywords)])
-    shifts = _keyword_shifts(predictions, scores)
-    common = _tail_quantile(
-        (scores[negatives] - shifts).max(axis=1), false_accept_rate, _word_shares(predictions, negatives)
-    )
+        return measured(predictions, even, note)
+    shifts = keyword_shifts(predictions)
+    common = word_level(predictions, false_accept_rate, shifts)
     levels = np.clip(_sigmoid(common + shifts), lowest, HIGHEST)
     thresholds = {keyword: float(level) for keyword, level in zip(keywords, levels, strict=True)}
-    return _measured(predictions, thresholds, _limit_note(common + shifts, false_accept_rate))
+    return measured(predictions, thresholds, _limit_note(common + shifts, false_accept_rate))
 
 
 def accepted(predictions: Predictions, thresholds: dict[str, float]) -> NDArray[np.int64]:
@@ -102,7 +99,23 @@ def accepted(predictions: Predictions, thresholds: dict[str, float]) -> NDArray[
     return np.where(passed.max(axis=1) >= 0.0, passed.argmax(axis=1), -1)
 
 
-def _measured(predictions: Predictions, thresholds: dict[str, float], note: str | None) -> OperatingPoint:
+def word_level(predictions: Predictions, false_accept_rate: float, shifts: NDArray[np.float64]) -> float:
+    """The common level of all thresholds, in logits, that the share `false_accept_rate` of the negative words passes.
+
+    Args:
+        predictions: out-of-fold posteriors, some of them of negatives.
+        false_accept_rate: between 0 and 1, both excluded.
+        shifts: float64[K], how much higher each keyword's threshold lies, in logits.
+    """
+    negatives = _negatives(predictions)
+    scores = logit(predictions.posteriors[:, : len(shifts)])
+    return _tail_quantile(
+        (scores[negatives] - shifts).max(axis=1), false_accept_rate, _word_shares(predictions, negatives)
+    )
+
+
+def measured(predictions: Predictions, thresholds: dict[str, float], note: str | None) -> OperatingPoint:
+    """These thresholds, and what they do on these clips."""
     reported, keywords = accepted(predictions, thresholds), predictions.is_keyword
     negatives = _negatives(predictions)
     shares = _word_shares(predictions, negatives)
@@ -127,7 +140,7 @@ def _word_shares(predictions: Predictions, chosen: NDArray[np.bool_]) -> NDArray
 
 
 def _limit_note(levels: NDArray[np.float64], false_accept_rate: float) -> str | None:
-    if (levels > _logit(np.float64(HIGHEST))).any():
+    if (levels > logit(np.float64(HIGHEST))).any():
         return (
             f"{false_accept_rate:.2%} false acceptance asks for thresholds above {HIGHEST}: some negatives score like "
             "keywords; listen to them, or give more of such words as negatives"
@@ -135,12 +148,13 @@ def _limit_note(levels: NDArray[np.float64], false_accept_rate: float) -> str | 
     return None
 
 
-def _keyword_shifts(predictions: Predictions, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def keyword_shifts(predictions: Predictions) -> NDArray[np.float64]:
     """float64[K], in logits: how much higher each keyword's threshold lies than the common one.
 
     The mode of P(right | clip answered k with logit z) = sigmoid(slope · (z - centre - shift_k)), fitted as
     sigmoid(slope · z + offset + bias_k) with normal priors on slope (around 1, as for calibrated scores) and biases.
     """
+    scores = logit(predictions.posteriors[:, : len(predictions.labels.keywords)])
     num_keywords = scores.shape[1]
     answered = predictions.best_keyword
     right = (answered == predictions.truth).astype(np.float64)
@@ -181,7 +195,8 @@ def _tail_quantile(scores: NDArray[np.float64], share: float, weights: NDArray[n
     return max(float(descending[0]), float(start + mean_excess * math.log(above[size - 1] / share)))
 
 
-def _logit(posteriors: NDArray[np.floating] | np.float64) -> NDArray[np.float64]:
+def logit(posteriors: NDArray[np.floating] | np.float64) -> NDArray[np.float64]:
+    """Log-odds of posteriors, finite at 0 and 1 too."""
     inside = np.clip(np.asarray(posteriors, dtype=np.float64), _FLOAT_EDGE, 1.0 - _FLOAT_EDGE)
     logit: NDArray[np.float64] = np.log(inside) - np.log1p(-inside)
     return logit

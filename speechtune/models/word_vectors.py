@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import CheckpointCorruptError
-from speechtune.labels import SILENCE, UNKNOWN
+from speechtune.labels import RESERVED
 from speechtune.models.packaged import PACKAGED_ENCODERS, PackagedEncoder, read_packaged, read_tokenizer
 from speechtune.models.pretrained_files import TOKENIZER_FILE
 from speechtune.models.registry import find_folder
@@ -61,7 +61,7 @@ class WordVectors:
 
     def _tokens(self, label: str) -> list[int]:
         """The first tokens of ` word` and ` Word`, a numeral also as figures and figures also as a word."""
-        if label in (UNKNOWN, SILENCE):
+        if label in RESERVED:
             return []
         word = re.sub(r"[\W_]+", " ", label).strip()
         spellings = {word} | {other for pair in _pairs() if word.lower() in pair for other in pair}

@@ -23,13 +23,13 @@ from speechtune.errors import UnsplittableError
 from speechtune.evaluation.calibration import fit_temperature
 from speechtune.evaluation.operating_point import DEFAULT_THRESHOLD, LOWEST
 from speechtune.evaluation.predictions import Predictions
-from speechtune.labels import SILENCE, UNKNOWN, LabelSet
+from speechtune.labels import SILENCE, LabelSet
 from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
-from speechtune.training.head_phase import Prior, train_head
-from speechtune.training.running_windows import fold_of_words
+from speechtune.training.head_phase import LighterClasses, Prior, train_head
+from speechtune.training.added_windows import fold_of_words
 from speechtune.training.stages import Progress
 
 _FEWEST_WORDS = 2
@@ -45,12 +45,18 @@ class OutOfFold:
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
         lowest_threshold: no threshold that is chosen on them may lie below.
+        heads: of every fold, at that temperature.
+        talk: of every fold, the recorded negative clips that its head never heard, nor their word.
+        added: float64[A, K], posteriors of the keywords in the windows that were added to the clips, held out.
     """
 
     predictions: Predictions
     temperature: float
     notes: tuple[str, ...]
     lowest_threshold: float = LOWEST
+    heads: tuple[KeywordHead, ...] = ()
+    talk: tuple[tuple[int, ...], ...] = ()
+    added: NDArray[np.float64] | None = None
 
 
 def cross_fit(
@@ -74,33 +80,42 @@ def cross_fit(
         prior: what is known of the classes before.
     """
     judging = judges_among(clips, labels)
-    judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))]  # silence judges too
-    if UNKNOWN in labels.negatives:  # and running speech, made of clips that judge themselves, does not
-        judges &= (embedded.clips < len(clips)) | (embedded.targets.numpy() != labels.classes.index(UNKNOWN))
+    judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))] & ~embedded.is_added
     words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
     fold_of_row, notes = _fold_of_rows(embedded, clips, labels, words, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
+    has_words = len(words) >= _FEWEST_WORDS
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
     was_trained = np.zeros(len(embedded.targets), dtype=bool)
 
-    def answers(held_out: Tensor) -> Tensor:
+    lighter = LighterClasses.among(embedded.targets, embedded.is_added, len(labels.keywords))
+
+    def answers(held_out: Tensor) -> tuple[KeywordHead, Tensor]:
         head = copy.deepcopy(template)
         rows = torch.nonzero(~held_out)[:, 0]
-        train_head(head, embedded.embeddings, embedded.targets, recipe.head, rows, prior)
+        train_head(head, embedded.embeddings, embedded.targets, recipe.head, rows, prior, lighter)
         with torch.no_grad():
-            return torch.cat([head(piece) for piece in pieces_of(embedded.embeddings, torch.nonzero(held_out)[:, 0])])
+            scored = [head(piece) for piece in pieces_of(embedded.embeddings, torch.nonzero(held_out)[:, 0])]
+        return head, torch.cat(scored)
 
     progress("cross-fit", 0, num_folds)
     masks = [torch.from_numpy(fold_of_row == fold) for fold in range(num_folds)]
-    for fold, scored in enumerate(map_on_cores(answers, masks)):
+    heads = []
+    for fold, (head, scored) in enumerate(map_on_cores(answers, masks)):
+        heads.append(head)
         logits[masks[fold]] = scored
         trained = np.isin(embedded.targets.numpy(), np.unique(embedded.targets[~masks[fold]].numpy()))
         was_trained |= trained & judges & masks[fold].numpy()
         progress("cross-fit", fold + 1, num_folds)
     # A held-out negative word has no class of its own in its fold: its target cannot be hit and says nothing here.
     temperature = fit_temperature(logits.numpy()[was_trained], embedded.targets.numpy()[was_trained])
+    for head in heads:
+        head.set_temperature(temperature)
     posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]
     recorded = embedded.is_original & judges & (embedded.clips < len(clips))
+    is_negative = np.array([clip.label in labels.negatives for clip in clips]) & judging.mask & has_words
+    fold_of_clip = np.zeros(len(clips), dtype=np.int64)
+    fold_of_clip[embedded.clips[recorded]] = fold_of_row[recorded]
     predictions = Predictions(
         labels=labels,
         posteriors=np.clip(posteriors[recorded], 0.0, 1.0).astype(np.float32),
@@ -109,14 +124,22 @@ def cross_fit(
         speakers=tuple(clips[clip].speaker for clip in embedded.clips[recorded]),
     )
     lowest = DEFAULT_THRESHOLD if len(words) < _FEWEST_WORDS else LOWEST
-    return OutOfFold(predictions, temperature, judging.notes + notes, lowest)
+    return OutOfFold(
+        predictions,
+        temperature,
+        judging.notes + notes,
+        lowest,
+        heads=tuple(heads),
+        talk=tuple(tuple(np.flatnonzero(is_negative & (fold_of_clip == fold)).tolist()) for fold in range(num_folds)),
+        added=np.clip(posteriors[embedded.is_added, : len(labels.keywords)], 0.0, 1.0),
+    )
 
 
 def _fold_of_rows(
     embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, words: Sequence[str], num_folds: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     keyword_clips = [index for index, clip in enumerate(clips) if clip.label in labels.keywords]
-    fold_of_clip = np.arange(len(clips) + embedded.is_original.sum()) % num_folds  # silence windows are dealt in turn
+    fold_of_clip = np.arange(int(embedded.clips.max()) + 1) % num_folds  # silence windows are dealt in turn
     fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
     if len(words) >= _FEWEST_WORDS:
         fold_of_word = fold_of_words(words, num_folds)

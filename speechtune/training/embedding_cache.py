@@ -15,12 +15,11 @@ from torch import Tensor
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.augment import silence_window
-from speechtune.labels import UNKNOWN
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
 from speechtune.recipe import AugmentSettings, Recipe
-from speechtune.training.running_windows import running_windows
+from speechtune.training.added_windows import added_windows
 from speechtune.training.stages import Progress
 from speechtune.training.windows import TrainingWindow, features_of, varied_window
 
@@ -36,15 +35,17 @@ class EmbeddedClips:
     Attributes:
         embeddings: float32[N, E].
         targets: int64[N], class of each row.
-        clips: int64[N], which clip each row comes from; windows of silence, then of running speech, are clips too,
-            numbered after the rest.
-        is_original: bool[N], rows that are not augmented; every such window is one.
+        clips: int64[N], which clip each row comes from; windows of silence, then those that are added, are clips too,
+            numbered after the rest, but for parts of clips.
+        is_original: bool[N], rows that are not augmented; every window of silence is one, no added one is.
+        is_added: bool[N], windows that nobody recorded as a clip (`added_windows`): they teach, and judge nothing.
     """
 
     embeddings: Tensor
     targets: Tensor
     clips: NDArray[np.int64]
     is_original: NDArray[np.bool_]
+    is_added: NDArray[np.bool_]
 
 
 def embed_clips(
@@ -56,7 +57,7 @@ def embed_clips(
     progress: Progress,
     scratch: Path | None = None,
 ) -> EmbeddedClips:
-    """Embed every clip, `augment.copies` varied copies of it, and the windows of silence and of running speech.
+    """Embed every clip, `augment.copies` varied copies of it, the windows of silence, and those that are added.
 
     A clip's copies depend on the seed and its position alone, so that more copies or more clips change none of them.
     Where clips are so many that they vary by themselves, each is copied less often, but once (`num_copies`). What does
@@ -67,27 +68,25 @@ def embed_clips(
         samples: the clips, each float32[any] at 16 kHz.
         targets: the class of every clip.
         recordings: background noises, each float32[any].
-        recipe: seed, augmentation, number of windows of silence and of running speech.
+        recipe: seed, augmentation, number of windows of silence and of added ones.
         progress: told of every batch.
         scratch: folder for that file; none: the system's temporary one, which may lie in memory.
     """
     copies = num_copies(len(samples), recipe.augment)
-    num_silence, num_running = recipe.head.silence_clips, recipe.head.running_speech
-    num_rows = len(samples) * (1 + copies) + num_silence + num_running
-    embeddings = _room(num_rows, classifier.embedding_size, scratch)
-    rows = itertools.chain(
-        _rows(classifier, samples, recordings, recipe, copies),
-        running_windows(
-            classifier.labels,
-            samples,
-            targets,
-            recordings,
-            recipe,
-            classifier.window_samples,
-            len(samples) + num_silence,
-            hears_log_mel=classifier.encoder.hears_log_mel,
-        ),
+    num_silence = recipe.head.silence_clips
+    added = added_windows(
+        classifier.labels,
+        samples,
+        targets,
+        recordings,
+        recipe,
+        classifier.window_samples,
+        len(samples) + num_silence,
+        hears_log_mel=classifier.encoder.hears_log_mel,
     )
+    num_rows = len(samples) * (1 + copies) + num_silence + len(added.targets)
+    embeddings = _room(num_rows, classifier.embedding_size, scratch)
+    rows = itertools.chain(_rows(classifier, samples, recordings, recipe, copies), added)
     sizes = [min(_BATCH, num_rows - start) for start in range(0, num_rows, _BATCH)]
     batches = (list(itertools.islice(rows, size)) for size in sizes)
     classifier.eval()
@@ -97,15 +96,17 @@ def embed_clips(
         embeddings[done : done + len(embedded)] = embedded
         done += len(embedded)
         progress("embed", done, num_rows)
-    classes = classifier.labels.classes
-    added = [len(classes) - 1] * num_silence + [classes.index(UNKNOWN) if num_running else 0] * num_running
+    silence = np.full(num_silence, len(classifier.labels.classes) - 1)
+    of_clips = np.repeat(np.asarray(targets, dtype=np.int64), 1 + copies)
     clip_of_row = np.repeat(np.arange(len(samples)), 1 + copies)
     is_original = np.tile(np.arange(1 + copies) == 0, len(samples))
+    is_added = np.arange(num_rows) >= num_rows - len(added.targets)
     return EmbeddedClips(
         embeddings,
-        torch.from_numpy(np.append(np.repeat(np.asarray(targets), 1 + copies), np.array(added, dtype=np.int64))),
-        np.append(clip_of_row, len(samples) + np.arange(len(added))),
-        np.append(is_original, np.ones(len(added), dtype=bool)),
+        torch.from_numpy(np.concatenate([of_clips, silence, added.targets])),
+        np.concatenate([clip_of_row, len(samples) + np.arange(num_silence), added.clips]),
+        np.concatenate([is_original, np.ones(num_silence, dtype=bool), np.zeros(len(added.targets), dtype=bool)]),
+        is_added,
     )
 
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.clips import count_labels
 from speechtune.evaluation.confusion import closed_set_accuracy
-from speechtune.evaluation.operating_point import OperatingPoint, choose_thresholds
+from speechtune.evaluation.operating_point import OperatingPoint
 from speechtune.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.registry import load_encoder
@@ -21,12 +21,14 @@ from speechtune.training.acceleration import Device, check_tuning, is_main_proce
 from speechtune.training.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.encoder_phase import Tuned
-from speechtune.training.head_phase import Prior, train_head
+from speechtune.training.head_phase import LighterClasses, Prior, train_head
 from speechtune.training.methods import Method, choose_method
 from speechtune.training.parent import with_parents_settings
 from speechtune.training.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
 from speechtune.training.resume import SavedState
 from speechtune.training.stages import Progress, StageClock, silent
+from speechtune.training.talk_heard import HeardTalk, hear_talk
+from speechtune.training.thresholds import ChosenThresholds, choose
 from speechtune.training.tuned_parameters import Tuning
 from speechtune.training.tuning import clips_in_memory, identity_of, tune_and_average
 from speechtune.training.word_prior import word_prior
@@ -45,6 +47,7 @@ class FinetuneResult:
         notes: what a reader should know of data, method and thresholds, one sentence each.
         seconds: wall time of every stage.
         tuned: how the encoder phase went; None: the encoder was left as it was.
+        summary: how often it fires on talk and how much it misses, in one sentence, as far as that is known.
     """
 
     checkpoint: Checkpoint
@@ -53,6 +56,7 @@ class FinetuneResult:
     notes: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
     tuned: Tuned | None = None
+    summary: str = ""
 
 
 def finetune(
@@ -107,8 +111,9 @@ def finetune(
         embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
-        rate = recipe.calibration.false_accept_rate
-        point = choose_thresholds(held_out.predictions, rate, held_out.lowest_threshold)
+    with clock.stage("hear talk"):
+        chosen = choose(held_out, _heard_talk(classifier, held_out, read, recipe, where, progress), recipe.calibration)
+        point = chosen.point
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, prior, progress)
     tuned = None
@@ -126,14 +131,14 @@ def finetune(
             _train(classifier, embedded, recipe, prior, progress)
     classifier.head.set_temperature(held_out.temperature)
     with clock.stage("save"):
-        facts = read.facts | _facts(held_out, point, method, tuned, started)
+        facts = read.facts | _facts(held_out, chosen, method, tuned, started)
         checkpoint = Checkpoint(classifier, point.thresholds, recipe, facts)
         if is_main_process():
             checkpoint = save_checkpoint(checkpoint, out)
             if method.tuning is not None:
                 saved.remove()
     notes = read.notes + held_out.notes + _notes(point, method, tuned)
-    return FinetuneResult(checkpoint, point, count_labels(read.clips), notes, clock.seconds, tuned)
+    return FinetuneResult(checkpoint, point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary)
 
 
 def embed_training_data(
@@ -201,6 +206,25 @@ def _embed(
         classifier.to("cpu")  # heads are trained where their embeddings are kept
 
 
+def _heard_talk(
+    classifier: KeywordClassifier,
+    held_out: OutOfFold,
+    read: ReadClips,
+    recipe: Recipe,
+    device: torch.device,
+    progress: Progress,
+) -> HeardTalk | None:
+    progress("hear talk", 0, 1)
+    classifier.to(device)
+    try:
+        clips = [[read.samples[index] for index in fold] for fold in held_out.talk]
+        heard = hear_talk(classifier, held_out.heads, clips, recipe)
+    finally:
+        classifier.to("cpu")
+    progress("hear talk", 1, 1)
+    return heard
+
+
 def _tune(
     classifier: KeywordClassifier,
     tuning: Tuning,
@@ -233,14 +257,16 @@ def _train(
     classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, prior: Prior | None, progress: Progress
 ) -> None:
     progress("train head", 0, 1)
-    train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, prior=prior)
+    lighter = LighterClasses.among(embedded.targets, embedded.is_added, len(classifier.labels.keywords))
+    train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, prior=prior, lighter=lighter)
     progress("train head", 1, 1)
 
 
 def _facts(
-    held_out: OutOfFold, point: OperatingPoint, method: Method, tuned: Tuned | None, started: Checkpoint | None
+    held_out: OutOfFold, chosen: ChosenThresholds, method: Method, tuned: Tuned | None, started: Checkpoint | None
 ) -> dict[str, JsonValue]:
     """What was done, and what clips held out in turn say: an estimate before any test clip is heard."""
+    point = chosen.point
     facts: dict[str, JsonValue] = {
         "method": method.tuning or "head",
         "cross_fitted": {
@@ -249,6 +275,7 @@ def _facts(
             "false_accept_rate": point.false_accept_rate,
         },
     }
+    facts["false_accepts_on_talk"] = "not known: no recorded talk" if chosen.talk is None else chosen.talk.as_facts()
     if started is not None:
         facts["started_from"] = started.digest
     if tuned is not None:

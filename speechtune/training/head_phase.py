@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -40,6 +42,7 @@ def train_head(
     settings: HeadSettings,
     rows: Tensor | None = None,
     prior: Prior | None = None,
+    lighter: LighterClasses | None = None,
 ) -> None:
     """Fit standardisation and every block's linear layer of `head`; there is no randomness.
 
@@ -56,13 +59,14 @@ def train_head(
         settings: strength of the penalty, smoothing, balance of the classes, number of iterations.
         rows: int64[M], the rows to learn from; none: all.
         prior: of the last block; none: nothing is known.
+        lighter: classes that count less than their rows ask for; none: there are no such.
 
     Raises:
         TrainingDivergedError: the weights are not finite.
     """
     head.fit_standardisation(embeddings, rows)
     chosen = targets if rows is None else targets[rows]
-    weights = _row_weights(chosen, settings.class_balance)
+    weights = _row_weights(chosen, settings.class_balance, lighter)
     first = 0
     for number, (linear, size) in enumerate(zip(head.linears, head.block_sizes, strict=True), start=1):
         assert isinstance(linear, nn.Linear)
@@ -77,10 +81,55 @@ def train_head(
         )
 
 
-def _row_weights(targets: Tensor, balance: float) -> Tensor:
+@dataclass(frozen=True)
+class LighterClasses:
+    """Classes of windows that were added by the hundred, and what the others are.
+
+    All keywords are half of what a head is asked: other speech, whether it was recorded or added, weighs as much as they
+    do, but for recorded words that weigh more. Heavier, added windows would teach that commands are rare: the likeliest
+    label of all was then right in 95.4 % of single clips beside 97.3 %.
+
+    Attributes:
+        added: the classes.
+        num_keywords: the classes before this number are keywords; the last one is silence.
+    """
+
+    added: tuple[int, ...]
+    num_keywords: int
+
+    @classmethod
+    def among(cls, targets: Tensor, is_added: NDArray[np.bool_], num_keywords: int) -> LighterClasses:
+        """The classes that hold nothing but added rows; targets int64[N], is_added bool[N]."""
+        of_row = targets.numpy()
+        added = set(of_row[is_added].tolist()) - set(of_row[~is_added].tolist())
+        return cls(tuple(sorted(added)), num_keywords)
+
+    def shares(self, class_weights: Tensor) -> Tensor:
+        """float32[C], what each class's weight float32[C] is to be multiplied by."""
+        shares = torch.ones_like(class_weights)
+        added = [number for number in self.added if number < len(class_weights) and class_weights[number] > 0.0]
+        if not added:
+            return shares
+        keywords = class_weights[: self.num_keywords]
+        words = [
+            weight
+            for number, weight in enumerate(class_weights[:-1].tolist())
+            if number >= self.num_keywords and number not in added and weight > 0.0
+        ]
+        as_a_word = float(sum(words)) / len(words) if words else 0.0
+        most = max(as_a_word, (float(keywords.sum()) - float(sum(words))) / len(added))
+        for number in added:
+            shares[number] = min(1.0, most / float(class_weights[number]))
+        return shares
+
+
+def _row_weights(targets: Tensor, balance: float, lighter: LighterClasses | None = None) -> Tensor:
     """float32[N], summing to 1."""
-    counts = torch.bincount(targets).clamp(min=1).float()
-    weights = counts.pow(-balance)[targets]
+    counts = torch.bincount(targets).float()
+    of_row = counts.clamp(min=1).pow(-balance)
+    if lighter is not None:
+        of_row = of_row * lighter.shares(counts * of_row)
+    weights = of_row[targets]
     return weights / weights.sum()
 
 

@@ -25,7 +25,7 @@ from speechtune.errors import UnsplittableError
 from speechtune.labels import SILENCE, LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.clip_audio import ClipAudio
-from speechtune.training.running_windows import with_running_speech
+from speechtune.training.added_windows import with_added_classes
 from speechtune.training.stages import Progress
 from speechtune.training.window_length import SHORTEST_MS
 
@@ -88,7 +88,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     clip_set = _load_all(data)
     negatives = load_negatives(data.negatives) if data.negatives is not None else None
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
-    labels = with_running_speech(labels, recipe)
+    labels = with_added_classes(labels, recipe)
     given = [clip for clip in (*clip_set.clips, *(negatives.clips if negatives else ())) if clip.may_train]
     given_as = dict(zip(clips, given, strict=True))
     if data.shots is not None:

@@ -18,7 +18,7 @@ from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.encoder_phase import Surroundings, Tuned, tune_encoder
-from speechtune.training.head_phase import Prior, train_head
+from speechtune.training.head_phase import LighterClasses, Prior, train_head
 from speechtune.training.judging import Judge, hold_out
 from speechtune.training.methods import share_to_hold_out
 from speechtune.training.resume import SavedState
@@ -72,7 +72,8 @@ def tune_and_average(
         # The head that heard the judging clips would pass for good whatever the encoder does.
         is_held = np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips]
         rows = torch.from_numpy(np.flatnonzero(~is_held))
-        train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, rows, prior)
+        lighter = LighterClasses.among(embedded.targets, embedded.is_added, len(classifier.labels.keywords))
+        train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, rows, prior, lighter)
     batches = TuningBatches(
         memory, np.flatnonzero(~held), classifier.window_samples, classifier.encoder.hears_log_mel, recipe
     )

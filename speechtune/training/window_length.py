@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.levels import active_range
+from speechtune.audio.levels import main_stretch
 from speechtune.audio.timebase import samples_from_ms
 
 SHORTEST_MS = 1_000
@@ -23,14 +23,15 @@ def choose_window_samples(keyword_clips: Iterable[NDArray[np.float32]]) -> int:
     """The window that holds nearly all keywords with a margin, in whole tenths of a second.
 
     Args:
-        keyword_clips: the keywords' clips, each float32[any]; pauses at their ends do not count.
+        keyword_clips: the keywords' clips, each float32[any]; what lies beside the word or phrase does not
+            count, lest a chair moved half a second later makes every window twice as long.
 
     Returns:
         Samples, 1,000 to 8,000 ms; 1,000 ms without clips, and never longer than the longest clip asks for.
     """
     spoken, longest_clip = [], 0
     for clip in keyword_clips:
-        start, end = active_range(clip) or (0, len(clip))
+        start, end = main_stretch(clip)
         spoken.append(end - start)
         longest_clip = max(longest_clip, len(clip))
     if not spoken:
