@@ -2,10 +2,10 @@
 
     python -m data_scripts.render_background_speech
 
-Whoever fine-tunes on commands alone has no recording of anything else; these stretches teach what talk sounds like. They
-train, and never judge. The texts lie in `data_scripts/background_speech` and were written for this purpose; the voices are
-eSpeak NG's (extra `demo`) and, for a part of the English texts, those of the Debian package `flite`. What a synthesiser
-says is not covered by its licence; the result is under this project's own.
+Whoever fine-tunes on commands alone has no recording of anything else; these stretches teach what talk sounds like.
+They train, and never judge. The texts lie in `data_scripts/background_speech` and were written for this purpose; the
+voices are eSpeak NG's (extra `demo`) and, for a part of the English texts, those of the Debian package `flite`. What a
+synthesiser says is not covered by its licence; the result is under this project's own.
 
 Written are `speechtune/data/background/speech.ogg`, all stretches one after the other as Opus, and `speech.json`: text,
 voice, first and last sample of each.
@@ -99,7 +99,9 @@ def render(target: Path) -> None:
             beside, everything, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS", compression_level=_COMPRESSION
         )
         beside.rename(target / "speech.ogg")
-    write_whole(target / "speech.json", "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in index) + "\n]\n")
+    write_whole(
+        target / "speech.json", "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in index) + "\n]\n"
+    )
     size = (target / "speech.ogg").stat().st_size
     print(f"{target}: {len(index)} stretches, {position / SAMPLE_RATE_HZ:.0f} s, {size / 1e6:.2f} MB")
 

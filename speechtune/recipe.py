@@ -119,8 +119,8 @@ class HeadSettings(_Section):
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""
     running_speech: Annotated[int, Field(ge=0, le=10_000)] = 500
-    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`. Where there
-    are fewer negative words than `calibration.folds` there are none."""
+    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`. Where
+    there are fewer negative words than `calibration.folds` there are none."""
     background_speech: Annotated[int, Field(ge=0, le=10_000)] = 500
     """How many windows of the synthesised talk that comes with the package teach `_unknown_`, beside the negatives that
     the data has, if any."""
@@ -151,7 +151,7 @@ class TuneSettings(_Section):
     head_learning_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 5e-4
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
     """Of the encoder's weights."""
-    warmup: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
+    warmup: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
     """Share of the steps in which the rates rise; then they fall along a cosine."""
     clip_norm: Annotated[float, Field(gt=0.0, le=1e3)] = 5.0
     """Longest gradient; longer ones are shortened to it."""
@@ -181,10 +181,10 @@ class CalibrationSettings(_Section):
     """How often all keywords together may fire on an hour of talk, counted as events of the session on negative words
     strung together, each heard by heads that never met it. Where commands and talk lie apart, thresholds stand in the
     middle between them."""
-    false_accept_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
-    """Share of clips of words that the head never heard that thresholds let through, all keywords together. Such words
-    are the worst case, and heads trained without a fifth of the clips let many more of them through than the final one:
-    where they let through 15 in 100, that one let through none of 182 clips of other people's."""
+    false_accept_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
+    """Share of single clips of words that the head never heard that thresholds may let through, all keywords together.
+    Such words are the worst case, and heads trained without a fifth of the clips let many more of them through than the
+    final one. Talk asks for higher thresholds nearly always (`false_accepts_per_hour`)."""
 
 
 class EndpointingSettings(_Section):

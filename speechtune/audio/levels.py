@@ -150,8 +150,8 @@ def active_range(samples: NDArray[np.float32]) -> tuple[int, int] | None:
 def main_stretch(samples: NDArray[np.float32], longest_pause_ms: int = 300) -> tuple[int, int]:
     """Where the word or phrase of a recording lies: first sample, and the one after the last.
 
-    Of the stretches of active frames with no pause longer than `longest_pause_ms` it is the one with the most energy, so
-    that a click or a chair at either end does not count; all of float32[N] where no frame is active.
+    Of the stretches of active frames with no pause longer than `longest_pause_ms` it is the one with the most energy,
+    so that a click or a chair at either end does not count; all of float32[N] where no frame is active.
 
     >>> main_stretch(np.array([0.01] * 640 + [0.0] * 8000 + [0.5] * 640 + [0.0] * 640, dtype=np.float32))
     (8640, 9280)

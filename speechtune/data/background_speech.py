@@ -49,9 +49,7 @@ def background_stretches() -> tuple[BackgroundStretch, ...]:
     return tuple(BackgroundStretch(**row) for row in rows)
 
 
-def without_commands(
-    stretches: Iterable[BackgroundStretch], commands: Iterable[str]
-) -> tuple[BackgroundStretch, ...]:
+def without_commands(stretches: Iterable[BackgroundStretch], commands: Iterable[str]) -> tuple[BackgroundStretch, ...]:
     """Those whose text holds no command, so that none of it teaches that a command is other speech.
 
     A command is known by its words in their order: `turn on` leaves out "please turn on the lamp", not "turn left, and

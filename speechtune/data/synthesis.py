@@ -30,11 +30,16 @@ _ACCENTS = {
     "en-gb-midlands": "gmw/en-GB-x-gbcwmd",
     "en-caribbean": "gmw/en-029",
 }
+# fmt: off
 _LANGUAGES = frozenset(
-    "aav/vi bnt/sw dra/ta dra/te eu gmq/da gmq/is gmq/nb gmq/sv gmw/de gmw/nl grk/el inc/bn inc/hi inc/ur ine/hy ira/fa "
-    "ira/ku jpx/ja ko poz/id poz/ms roa/ca roa/es roa/es-419 roa/fr roa/it roa/pt roa/pt-BR roa/ro sem/ar sit/cmn "
-    "sit/yue tai/th trk/tr urj/fi urj/hu zle/ru zle/uk zls/bg zls/hr zlw/cs zlw/pl".split()
+    {
+        "aav/vi", "bnt/sw", "dra/ta", "dra/te", "eu", "gmq/da", "gmq/is", "gmq/nb", "gmq/sv", "gmw/de", "gmw/nl",
+        "grk/el", "inc/bn", "inc/hi", "inc/ur", "ine/hy", "ira/fa", "ira/ku", "jpx/ja", "ko", "poz/id", "poz/ms",
+        "roa/ca", "roa/es", "roa/es-419", "roa/fr", "roa/it", "roa/pt", "roa/pt-BR", "roa/ro", "sem/ar", "sit/cmn",
+        "sit/yue", "tai/th", "trk/tr", "urj/fi", "urj/hu", "zle/ru", "zle/uk", "zls/bg", "zls/hr", "zlw/cs", "zlw/pl",
+    }
 )
+# fmt: on
 """Other languages by eSpeak's own names, which an accent may be too: for background speech, never for commands."""
 
 # Variants that sound like people: the numbered men and women and the clearer of the named ones.
@@ -154,7 +159,10 @@ def _speak(text: str, voice: Voice) -> tuple[NDArray[np.int16], int]:
             raise ConfigError(f"eSpeak NG: does not start with its data at {data_path}; {_REINSTALL}")
         library.espeak_SetSynthCallback(callback)
         library.espeak_ng_SetRandSeed(ctypes.c_long(1))
-        _check(library.espeak_SetVoiceByName(f"{_ACCENTS.get(voice.accent, voice.accent)}+{voice.variant}".encode()), f"voice {voice}")
+        _check(
+            library.espeak_SetVoiceByName(f"{_ACCENTS.get(voice.accent, voice.accent)}+{voice.variant}".encode()),
+            f"voice {voice}",
+        )
         library.espeak_SetParameter(_PARAMETER_RATE, voice.words_per_minute, 0)
         library.espeak_SetParameter(_PARAMETER_VOLUME, _VOLUME, 0)
         library.espeak_SetParameter(_PARAMETER_PITCH, voice.pitch, 0)

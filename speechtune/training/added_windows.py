@@ -48,7 +48,8 @@ class AddedWindows:
 
     Attributes:
         targets: int64[A], the class of each.
-        clips: int64[A], the clip each counts as: of a part the one that it was cut out of, else a number after all clips.
+        clips: int64[A], the clip each counts as: of a part the one it was cut out of, else a number after all clips.
+        makers: of the windows, in this order.
     """
 
     targets: NDArray[np.int64]

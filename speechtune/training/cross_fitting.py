@@ -27,9 +27,9 @@ from speechtune.labels import SILENCE, LabelSet
 from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
+from speechtune.training.added_windows import fold_of_words
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.head_phase import LighterClasses, Prior, train_head
-from speechtune.training.added_windows import fold_of_words
 from speechtune.training.stages import Progress
 
 _FEWEST_WORDS = 2

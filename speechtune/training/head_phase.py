@@ -85,8 +85,8 @@ def train_head(
 class LighterClasses:
     """Classes of windows that were added by the hundred, and what the others are.
 
-    All keywords are half of what a head is asked: other speech, whether it was recorded or added, weighs as much as they
-    do, but for recorded words that weigh more. Heavier, added windows would teach that commands are rare: the likeliest
+    All keywords are half of what a head is asked: other speech, whether recorded or added, weighs as much as they do,
+    but for recorded words that weigh more. Heavier, added windows would teach that commands are rare: the likeliest
     label of all was then right in 95.4 % of single clips beside 97.3 %.
 
     Attributes:

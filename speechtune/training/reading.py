@@ -24,8 +24,8 @@ from speechtune.data.selection import choose_labels
 from speechtune.errors import UnsplittableError
 from speechtune.labels import SILENCE, LabelSet
 from speechtune.recipe import Recipe
-from speechtune.training.clip_audio import ClipAudio
 from speechtune.training.added_windows import with_added_classes
+from speechtune.training.clip_audio import ClipAudio
 from speechtune.training.stages import Progress
 from speechtune.training.window_length import SHORTEST_MS
 

@@ -99,7 +99,11 @@ def search(
             template.block_weights[-1] = tried.head.decoder_weight
         quick = tried.calibration.model_copy(update={"folds": _QUICK_FOLDS})
         # Running speech is cut for the recipe's own folds: dealt to others it would hold words that are held out.
-        looks = (tried.calibration,) if tried.head.running_speech or tried.head.background_speech else (quick, tried.calibration)
+        looks = (
+            (tried.calibration,)
+            if tried.head.running_speech or tried.head.background_speech
+            else (quick, tried.calibration)
+        )
         for step, calibration in enumerate(looks):
             judged = tried.model_copy(update={"calibration": calibration})
             score = _score(cross_fit(template, embedded, read.clips, read.labels, judged, silent, prior).predictions)

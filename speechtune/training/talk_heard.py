@@ -1,6 +1,7 @@
 """What cross-fitted heads do on talk: negative words strung together, heard through the session that will serve.
 
-Each head hears only words that were held out from it. Nothing but recorded clips is played: synthetic ones judge nothing.
+Each head hears only words that were held out from it. Nothing but recorded clips is played: synthetic ones judge
+nothing.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class HeardTalk:
     Attributes:
         steps: of each session, in order.
         num_samples: talk heard, at 16 kHz.
+        labels: of the model.
+        recipe: its settings, of which the detector's decide.
     """
 
     steps: tuple[tuple[Step, ...], ...]
@@ -88,18 +91,24 @@ def hear_talk(
         samples: of each fold, the clips to play, each float32[any] at 16 kHz.
         recipe: seed, detector, endpointing, and whether windows in doubt are looked at again.
     """
-    played = [(head, _strung(clips, recipe.seed + fold)) for fold, (head, clips) in enumerate(zip(heads, samples)) if clips]
+    played = [
+        (head, _strung(clips, recipe.seed + fold))
+        for fold, (head, clips) in enumerate(zip(heads, samples, strict=True))
+        if clips
+    ]
     if not played:
         return None
     activity = SileroActivity()
     steps = map_on_cores(lambda pair: _steps(classifier, *pair, recipe, activity), played)
-    return HeardTalk(
-        tuple(steps), sum(len(talk) for _, talk in played), classifier.labels, recipe
-    )
+    return HeardTalk(tuple(steps), sum(len(talk) for _, talk in played), classifier.labels, recipe)
 
 
 def _steps(
-    classifier: KeywordClassifier, head: KeywordHead, talk: NDArray[np.float32], recipe: Recipe, activity: SileroActivity
+    classifier: KeywordClassifier,
+    head: KeywordHead,
+    talk: NDArray[np.float32],
+    recipe: Recipe,
+    activity: SileroActivity,
 ) -> tuple[Step, ...]:
     journal: list[Step] = []
     scorer = _FoldScorer(classifier, head)

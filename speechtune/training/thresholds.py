@@ -57,12 +57,12 @@ class ChosenThresholds:
         missed = "how much it misses is not known" if rate is None else f"misses about {100 * (1 - rate):.0f} of 100"
         if self.talk is None:
             return (
-                "how often it fires on talk is not known, since no recorded speech without commands was there to measure on; "
-                f"{missed}"
+                "how often it fires on talk is not known, since no recorded speech without commands was there to "
+                f"measure on; {missed}"
             )
         return (
-            f"fires about {self.talk.per_hour:.2g} times an hour on running speech ({self.talk.minutes:.1f} minutes heard, "
-            f"95 %: {self.talk.interval.low:.1f} to {self.talk.interval.high:.1f}); {missed}"
+            f"fires about {self.talk.per_hour:.2g} times an hour on running speech ({self.talk.minutes:.1f} minutes "
+            f"heard, 95 %: {self.talk.interval.low:.1f} to {self.talk.interval.high:.1f}); {missed}"
         )
 
 

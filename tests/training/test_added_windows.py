@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from speechtune.training.running_windows import running_windows, with_running_speech
 
 from speechtune.errors import ConfigError
 from speechtune.labels import UNKNOWN, LabelSet
@@ -13,7 +14,6 @@ from speechtune.training import running_windows as module
 from speechtune.training.cross_fitting import cross_fit
 from speechtune.training.embedding_cache import embed_clips
 from speechtune.training.finetune import TrainingData, finetune
-from speechtune.training.running_windows import running_windows, with_running_speech
 from speechtune.training.stages import silent
 from tests.support.clips import make_folder, named_clip
 from tests.support.encoders import random_classifier, save_random_model
