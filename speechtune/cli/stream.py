@@ -22,6 +22,8 @@ from speechtune.cli.server_access import (
 from speechtune.errors import ConfigError, UnreadableAudioError
 
 _CHUNK_MS = 40
+_MICROPHONE_MS = 2_000
+_NOTHING_TO_TELL = "STATE_UNSPECIFIED"
 _RAW, _FILE_ENCODINGS = "LINEAR16", ("WAV", "FLAC", "OGG_OPUS")
 
 
@@ -47,14 +49,24 @@ def stream(
 ) -> None:
     """Stream a file or the microphone to a server; print one JSON line per event.
 
-    The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back.
+    The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back. A
+    heartbeat is printed when the microphone turns out to be quiet or dead, and when it is well again.
     """
-    from speechtune_client import as_json
+    from speechtune_client import Heartbeat, as_json
 
+    told = "OK"
     chunks = _chunks(source, encoding.upper(), realtime)
     with connected(ServerAccess(address, authorities, certificate, private_key, key_file)) as client:
         open_stream = client.listen if source == "mic" else client.stream
-        for event in open_stream(chunks, encoding=encoding, model=model, interims=interim):
+        beats_ms = _MICROPHONE_MS
+        for event in open_stream(
+            chunks, encoding=encoding, model=model, interims=interim, heartbeat_interval_ms=beats_ms
+        ):
+            if isinstance(event, Heartbeat) and event.ends_within is None:
+                state = event.microphone.state if event.microphone is not None else told
+                if state in (told, _NOTHING_TO_TELL):
+                    continue
+                told = state
             typer.echo(json.dumps(as_json(event)))
 
 
