@@ -6,8 +6,8 @@
 Each `--set` names a checkpoint and a folder of clips, one folder per keyword. Every clip is scaled so that its peak
 lies at the given level (`as is`: left alone) and rounded to 16 bits. `alone`: the share of clips in which a session of
 their own detects the right keyword. `stream`: the same of one long stream of all clips, a second of digital silence
-apart. `whole clip`: the share whose best keyword is the right one where the clip, as it came, is placed in one window by
-its energy, with neither session nor threshold.
+apart. `whole clip`: the share whose best keyword is the right one where the clip, as it came, is placed in one window
+by its energy, with neither session nor threshold.
 
 Of each kind of silence, made here and rounded to 16 bits too, a stretch of speech that began and a keyword that was
 detected are counted. `--noises` plays recordings of noise as they are and 30 dB lower.
