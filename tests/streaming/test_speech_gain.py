@@ -45,15 +45,20 @@ def test_the_gain_falls_at_once_so_that_no_frame_is_louder_than_the_target_or_th
     assert gains_at(-70.0, -3.0)[1] == 0.0
 
 
-def test_the_gain_rises_by_a_decibel_a_second():
-    gains = gains_at(-40.0, *[-90.0] * round(10 * FRAMES_A_SECOND))
-    assert gains[-1] - gains[0] == pytest.approx(10.0, abs=0.1)
-    assert np.all(np.diff(gains) >= 0.0)
+def test_the_gain_rises_by_three_decibels_a_second_after_a_sound_that_lasted():
+    gains = gains_at(*[-50.0] * 3, *[-90.0] * round(3 * FRAMES_A_SECOND))[3:]
+    assert gains[-1] == pytest.approx(TARGET_DBFS + 50.0 + 9.0, abs=0.2)
+    assert np.all(np.diff(gains) > 0.0)
 
 
-@given(st.lists(st.floats(-100.0, 0.0), max_size=60), st.floats(-15.0, 0.0))
+def test_a_click_turns_its_own_frames_down_and_none_after_them():
+    assert gains_at(-70.0, -10.0, -10.0, -70.0) == pytest.approx([MAX_GAIN_DB, 0.0, 0.0, MAX_GAIN_DB])
+    assert gains_at(-70.0, -10.0, -10.0, -10.0, -70.0)[-1] < 1.0
+
+
+@given(st.lists(st.floats(-60.0, 0.0), max_size=60), st.floats(-15.0, 0.0))
 def test_streams_that_differ_in_level_alone_are_amplified_to_the_same(below_loudest_db, softer_db):
-    loud = [-40.0, *(-40.0 + below for below in below_loudest_db)]
+    loud = [*[-40.0] * 3, *(-40.0 + below for below in below_loudest_db)]
     soft = [peak + softer_db for peak in loud]
     assert np.array(soft) + gains_at(*soft) == pytest.approx(np.array(loud) + gains_at(*loud), abs=1e-6)
 
