@@ -164,13 +164,35 @@ class SpeechActivity(StreamEvent):
 
 
 @dataclass(frozen=True)
+class Microphone:
+    """What the level of the audio tells of the microphone.
+
+    Attributes:
+        state: "STATE_UNSPECIFIED" (nobody has spoken yet), "OK", "QUIET" (still heard; turn it up, or go nearer),
+            "DEAD" (digital silence for ten seconds: muted or not connected), or the number of one that only newer
+            servers know.
+        level_dbfs: peak of the loudest sound of late; None: digital silence.
+        speech_dbfs: the same of speech; None: nobody has spoken yet.
+    """
+
+    state: str
+    level_dbfs: float | None
+    speech_dbfs: float | None
+
+
+@dataclass(frozen=True)
 class Heartbeat(StreamEvent):
-    """The stream is alive; with `ends_within` the server is going to end it, and `ends_because` says why."""
+    """The stream is alive; with `ends_within` the server is going to end it, and `ends_because` says why.
+
+    Attributes:
+        microphone: how it does; None in a warning, and from servers that do not tell.
+    """
 
     event: ClassVar[str] = "heartbeat"
 
     ends_within: float | None
     ends_because: str | None
+    microphone: Microphone | None = None
 
 
 @dataclass(frozen=True)

@@ -218,7 +218,18 @@ def _activity(message: pb.SpeechActivity, stamp: dict[str, Any]) -> events.Speec
 def _heartbeat(message: pb.Heartbeat, stamp: dict[str, Any]) -> events.Heartbeat:
     ends_within = _optional_seconds(message, "ends_within")
     reason = None if ends_within is None else pb.Ended.Reason.Name(message.ends_because)
-    return events.Heartbeat(ends_within, reason, **stamp)
+    microphone = _microphone(message.microphone) if message.HasField("microphone") else None
+    return events.Heartbeat(ends_within, reason, microphone, **stamp)
+
+
+def _microphone(message: pb.Microphone) -> events.Microphone:
+    # Enumerations of protobuf are open: a newer server may send a state that has no name here.
+    names = {code: name for name, code in pb.Microphone.State.items()}
+    return events.Microphone(
+        names.get(message.state, str(message.state)),
+        _number(message.level_dbfs) if message.HasField("level_dbfs") else None,
+        _number(message.speech_dbfs) if message.HasField("speech_dbfs") else None,
+    )
 
 
 def _ended(message: pb.Ended, stamp: dict[str, Any]) -> events.Ended:

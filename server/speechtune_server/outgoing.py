@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from speechtune.streaming.events import Event
+from speechtune.streaming.microphone import Microphone
 from speechtune_server.inbox import EndReason
 
 
@@ -19,10 +20,15 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The stream is alive; with a reason: it is going to end, `ends_within_seconds` from now."""
+    """The stream is alive; with a reason: it is going to end, `ends_within_seconds` from now.
+
+    Attributes:
+        microphone: how it does; None in a warning.
+    """
 
     ends_within_seconds: float | None = None
     reason: EndReason | None = None
+    microphone: Microphone | None = None
 
 
 @dataclass(frozen=True)

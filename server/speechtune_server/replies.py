@@ -11,6 +11,7 @@ from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.streaming.config import EffectiveRule
 from speechtune.streaming.events import Detection, Interim, Rejected, Score, SpeechEnded, SpeechStarted
+from speechtune.streaming.microphone import Microphone, MicrophoneState
 from speechtune.streaming.session import Session
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.config import ServerConfig
@@ -27,6 +28,13 @@ _END_REASONS = {
     EndReason.DRAINING: pb.Ended.DRAINING,
     EndReason.MAX_DURATION: pb.Ended.MAX_DURATION,
     EndReason.IDLE: pb.Ended.IDLE,
+}
+
+_MICROPHONE_STATES = {
+    MicrophoneState.UNKNOWN: pb.Microphone.STATE_UNSPECIFIED,
+    MicrophoneState.OK: pb.Microphone.OK,
+    MicrophoneState.QUIET: pb.Microphone.QUIET,
+    MicrophoneState.DEAD: pb.Microphone.DEAD,
 }
 
 
@@ -225,7 +233,18 @@ def _heartbeat(event: Heartbeat) -> pb.Heartbeat:
     if event.ends_within_seconds is not None and event.reason is not None:
         written.ends_within.CopyFrom(duration_of_seconds(event.ends_within_seconds))
         written.ends_because = _END_REASONS[event.reason]
+    if event.microphone is not None:
+        written.microphone.CopyFrom(_microphone(event.microphone))
     return written
+
+
+def _microphone(microphone: Microphone) -> pb.Microphone:
+    # A level that is None leaves its field unset.
+    return pb.Microphone(
+        state=_MICROPHONE_STATES[microphone.state],
+        level_dbfs=microphone.level_dbfs,
+        speech_dbfs=microphone.speech_dbfs,
+    )
 
 
 def _rules(rules: Iterable[EffectiveRule]) -> list[pb.CommandRule]:

@@ -217,7 +217,7 @@ class RecognitionStream:
         processed = self.session.num_samples_processed
         if interval is not None and processed - self._last_beat >= interval:
             self._last_beat = processed
-            await self._send(Heartbeat(), None)
+            await self._send(Heartbeat(microphone=self.session.microphone), None)
 
     async def _send_warning(self) -> None:
         if self._warning is not None:

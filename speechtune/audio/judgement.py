@@ -30,6 +30,8 @@ class SoundLimits:
 
     silent_peak_dbfs: float = -60.0
     quiet_speech_dbfs: float = -50.0
+    clear_snr_db: float = 15.0
+    """Speech so far over its background is clear however quiet it is: noise tells, the level alone does not."""
     noisy_snr_db: float = 6.0
     clipped_fraction: float = 0.002
     min_speech_ms: int = 80
@@ -128,7 +130,7 @@ def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = Non
     if measures.speech_dbfs is None:
         faults.append(Fault("no_speech", "nothing stands out from a steady sound"))
         return tuple(faults)
-    if measures.speech_dbfs < limits.quiet_speech_dbfs:
+    if measures.speech_dbfs < limits.quiet_speech_dbfs and not _is_clear(measures, limits):
         faults.append(Fault("quiet", f"speech is at {measures.speech_dbfs:.0f} dBFS"))
     if measures.snr_db is not None and measures.snr_db < limits.noisy_snr_db:
         faults.append(Fault("noisy", f"speech is {measures.snr_db:.0f} dB over its background"))
@@ -136,6 +138,20 @@ def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = Non
         if edge_db >= limits.cut_off_edge_db:
             faults.append(Fault(kind, f"its {where} {_EDGE_MS} ms are as loud as speech ({edge_db:+.0f} dB)"))
     return tuple(faults)
+
+
+def sound_notes(measures: SoundMeasures, limits: SoundLimits) -> tuple[str, ...]:
+    """What is worth knowing of a recording and no fault, one sentence each; arguments as for `judge`."""
+    if measures.peak_dbfs < limits.silent_peak_dbfs or measures.speech_dbfs is None:
+        return ()
+    if measures.speech_dbfs >= limits.quiet_speech_dbfs or not _is_clear(measures, limits):
+        return ()
+    levels = f"speech is at {measures.speech_dbfs:.0f} dBFS, {measures.snr_db:.0f} dB over its background"
+    return (f"quiet, but clear of its noise: {levels}",)
+
+
+def _is_clear(measures: SoundMeasures, limits: SoundLimits) -> bool:
+    return measures.snr_db is not None and measures.snr_db >= limits.clear_snr_db
 
 
 def _length_faults(measures: SoundMeasures, limits: SoundLimits, max_ms: int) -> list[Fault]:

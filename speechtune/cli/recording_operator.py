@@ -155,7 +155,7 @@ class UnattendedOperator:
 
 
 def show_verdict(console: Console, take: Take) -> None:
-    """One line of figures, and one for every fault."""
+    """One line of figures, and one for every fault and note."""
     measures = take.measures
     level = "no speech" if measures.speech_dbfs is None else f"speech {measures.speech_dbfs:.0f} dBFS"
     snr = "" if measures.snr_db is None else f", {measures.snr_db:.0f} dB over the background"
@@ -164,6 +164,8 @@ def show_verdict(console: Console, take: Take) -> None:
     console.print(Text(f"   {mark} {length}, {level}, peak {measures.peak_dbfs:.0f} dBFS{snr}", style=style))
     for fault in take.faults:
         console.print(Text(f"     {fault.kind.replace('_', ' ')}: {fault.detail}", style=style))
+    for note in take.notes:
+        console.print(Text(f"     note: {note}", style=style))
 
 
 def _wanted(prompt: Prompt) -> str:

@@ -9,6 +9,7 @@ from speechtune.recipe import EndpointingSettings
 from speechtune.record.takes import Stretch
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityModel, ActivityRequest, ActivityState
 from speechtune.streaming.endpointer import Ended, Endpointer
+from speechtune.streaming.speech_gain import SpeechGain, amplified
 
 _HANGOVER_MS = 600
 """Quiet that ends a take: longer than in a live stream, for nobody waits and a command may hold a pause."""
@@ -26,6 +27,7 @@ class ActivitySpeechFinder:
     def restart(self) -> None:
         """A new take begins."""
         self._endpointer = Endpointer(self._settings)
+        self._gain = SpeechGain()
         self._state: ActivityState | None = None
         self._pending = np.zeros(0, dtype=np.float32)
 
@@ -37,7 +39,8 @@ class ActivitySpeechFinder:
         if num_frames == 0:
             return None
         frames = pending[: num_frames * FRAME_SAMPLES].reshape(num_frames, FRAME_SAMPLES)
-        answer = self._model.judge(ActivityRequest(frames, self._state))
+        gains_db = self._gain.follow(np.abs(frames).max(axis=1).tolist())
+        answer = self._model.judge(ActivityRequest(amplified(frames, gains_db), self._state))
         self._state = answer.state
         for probability in answer.probabilities:
             event = self._endpointer.step(float(probability))

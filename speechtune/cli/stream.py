@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,12 @@ from speechtune.cli.server_access import (
 )
 from speechtune.errors import ConfigError, UnreadableAudioError
 
+if TYPE_CHECKING:
+    from speechtune_client import StreamEvent
+
 _CHUNK_MS = 40
+_HEARTBEAT_MS = 2_000
+_NOTHING_TO_TELL = "STATE_UNSPECIFIED"
 _RAW, _FILE_ENCODINGS = "LINEAR16", ("WAV", "FLAC", "OGG_OPUS")
 
 
@@ -47,15 +52,33 @@ def stream(
 ) -> None:
     """Stream a file or the microphone to a server; print one JSON line per event.
 
-    The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back.
+    The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back. A
+    heartbeat is printed when the microphone turns out to be quiet or dead, and when it is well again.
     """
     from speechtune_client import as_json
 
     chunks = _chunks(source, encoding.upper(), realtime)
     with connected(ServerAccess(address, authorities, certificate, private_key, key_file)) as client:
         open_stream = client.listen if source == "mic" else client.stream
-        for event in open_stream(chunks, encoding=encoding, model=model, interims=interim):
+        events = open_stream(
+            chunks, encoding=encoding, model=model, interims=interim, heartbeat_interval_ms=_HEARTBEAT_MS
+        )
+        for event in _news(events):
             typer.echo(json.dumps(as_json(event)))
+
+
+def _news(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+    """Leave out the heartbeats that tell nothing new of the microphone, which is taken to be well at first."""
+    from speechtune_client import Heartbeat
+
+    told = "OK"
+    for event in events:
+        if isinstance(event, Heartbeat) and event.ends_within is None:
+            state = event.microphone.state if event.microphone is not None else _NOTHING_TO_TELL
+            if state in (told, _NOTHING_TO_TELL):
+                continue
+            told = state
+        yield event
 
 
 def _chunks(source: str, encoding: str, realtime: bool) -> Iterator[bytes]:

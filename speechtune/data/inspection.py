@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from speechtune.audio.judgement import SoundLimits, judge
+from speechtune.audio.judgement import SoundLimits, judge, sound_notes
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels, read_clip
 from speechtune.data.copies import find_copies
@@ -58,14 +58,15 @@ def inspect_clips(
             findings[place] += [more]
     hashes = [one.content for one in examined if one.content is not None]
     readable = [clip for clip, one in zip(clip_set.clips, examined, strict=True) if one.error is None]
+    notes = [_sound_notes(clip, one, limits) for clip, one in zip(clip_set.clips, examined, strict=True)]
     return InspectionReport(
         root=clip_set.root,
         clips=tuple(
-            ClipReport(clip, one.measures, tuple(found), doubts.get(place))
+            ClipReport(clip, one.measures, tuple(found), doubts.get(place), notes[place])
             for place, (clip, one, found) in enumerate(zip(clip_set.clips, examined, findings, strict=True))
         ),
         leaks=_leaks(clip_set.clips, readable, examined, copies),
-        notes=(*clip_set.notes, *_notes(clip_set)),
+        notes=(*clip_set.notes, *_notes(clip_set, sum(map(bool, notes)))),
         fingerprint=combined_fingerprint(hashes, clip_set.clips) if len(hashes) == len(clip_set.clips) else None,
     )
 
@@ -85,6 +86,10 @@ def _own_findings(clip: Clip, one: Examined, limits: SoundLimits) -> list[Findin
         faults = judge(one.measures, limits, max_ms=any_length_ms)
         findings += [Finding(fault.kind, fault.detail) for fault in faults]
     return findings
+
+
+def _sound_notes(clip: Clip, one: Examined, limits: SoundLimits) -> tuple[str, ...]:
+    return () if one.measures is None or clip.label == SILENCE else sound_notes(one.measures, limits)
 
 
 def _copies(
@@ -150,8 +155,15 @@ def _leaks(
     return tuple(leaks)
 
 
-def _notes(clip_set: ClipSet) -> list[str]:
+def _notes(clip_set: ClipSet, num_quiet: int) -> list[str]:
     notes = []
+    if num_quiet:
+        clips = (
+            "1 clip is quiet, but clear of its"
+            if num_quiet == 1
+            else f"{num_quiet} clips are quiet, but clear of their"
+        )
+        notes.append(f"{clips} noise: no fault, though a louder microphone is better")
     if few := [f"{label} ({count})" for label, count in count_labels(clip_set.clips).items() if count < _FEW_CLIPS]:
         notes.append(f"labels with fewer than {_FEW_CLIPS} clips: {', '.join(few)}")
     if len(clip_set.speakers) == 1 and not clip_set.num_without_speaker:

@@ -41,12 +41,14 @@ class ClipReport:
         measures: None: it could not be read.
         findings: what is wrong with it.
         doubt: of its label; None where nobody listened, or where its label is no word or has too few clips.
+        notes: what is worth knowing of its sound and no fault, one sentence each.
     """
 
     clip: Clip
     measures: SoundMeasures | None
     findings: tuple[Finding, ...]
     doubt: Doubt | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ def _clip_row(report: ClipReport) -> dict[str, Any]:
         "label": report.clip.label,
         "speaker": report.clip.speaker,
         "findings": [asdict(finding) for finding in report.findings],
+        "notes": list(report.notes),
         "doubt": report.doubt and {"times": round(report.doubt.times, 3), "label": report.doubt.label},
         "measures": measures
         and {name: round(value, 4) if isinstance(value, float) else value for name, value in measures.items()},

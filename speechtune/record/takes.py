@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.judgement import SoundFault, SoundLimits, SoundMeasures, judge, measure
+from speechtune.audio.judgement import SoundFault, SoundLimits, SoundMeasures, judge, measure, sound_notes
 from speechtune.audio.timebase import ms_from_samples, seconds_from_samples
 from speechtune.record.prompts import Prompt
 
@@ -41,12 +41,14 @@ class Take:
         samples: float32[N] at 16 kHz, N ≥ 1, cut to the speech with a margin.
         measures: of `samples`.
         faults: what is wrong with it; none: it may be kept.
+        notes: what is worth knowing and no fault, one sentence each.
     """
 
     prompt: Prompt
     samples: NDArray[np.float32]
     measures: SoundMeasures
     faults: tuple[TakeFault, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -98,7 +100,7 @@ def _judge_speech(
     # The margins do not count against a long command.
     max_ms = limits.max_ms + round(2 * ms_from_samples(margin_samples))
     faults = tuple(TakeFault(fault.kind, fault.detail) for fault in judge(measures, limits, max_ms))
-    return Take(prompt, samples, measures, faults)
+    return Take(prompt, samples, measures, faults, sound_notes(measures, limits))
 
 
 def _judge_background(prompt: Prompt, heard: NDArray[np.float32], stretch: Stretch | None, limits: SoundLimits) -> Take:

@@ -8,6 +8,7 @@ where it rises above the background *and* the model does not rule speech out; th
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from speechtune.streaming.activity import FRAME_SAMPLES
 _RISE_DB_PER_FRAME = 3.0 * FRAME_SAMPLES / SAMPLE_RATE_HZ
 """The background follows a level that stays up by 3 dB a second, and one that falls at once."""
 _LOWEST_DB = -60.0
-"""Below this all is silence: else a hum after digital silence would stand out for half a minute."""
+"""Below this, once amplified for the voice activity model, all is silence: else a hum after digital silence would stand
+out for half a minute."""
 _SMALLEST_POWER = 1e-12
 
 
@@ -30,12 +32,15 @@ class BurstGate:
         self._settings = settings
         self._background_db: float | None = None
 
-    def strengthen(self, probabilities: NDArray[np.float32], frames: NDArray[np.float32]) -> list[float]:
+    def strengthen(
+        self, probabilities: NDArray[np.float32], frames: NDArray[np.float32], gains_db: Sequence[float]
+    ) -> list[float]:
         """Raise the probability of speech to the onset where a frame stands out.
 
         Args:
             probabilities: float32[F], the model's answer; 0 where it was not asked.
-            frames: float32[F, 512], the same frames.
+            frames: float32[F, 512], the same frames as they came.
+            gains_db: F gains, by which the model heard them amplified.
 
         Returns:
             F probabilities.
@@ -43,15 +48,15 @@ class BurstGate:
         strengthened: list[float] = probabilities.tolist()
         # A few frames at a time come from a microphone: numbers are quicker than arrays of three.
         for index, energy in enumerate(np.einsum("fn,fn->f", frames, frames).tolist()):
-            level_db = max(10.0 * math.log10(energy / FRAME_SAMPLES + _SMALLEST_POWER), _LOWEST_DB)
-            stands_out = self._rise_db(level_db) >= self._settings.burst_db
+            level_db = 10.0 * math.log10(energy / FRAME_SAMPLES + _SMALLEST_POWER)
+            stands_out = self._rise_db(level_db, _LOWEST_DB - gains_db[index]) >= self._settings.burst_db
             if stands_out and strengthened[index] >= self._settings.burst_probability:
                 strengthened[index] = max(strengthened[index], self._settings.onset_probability)
         return strengthened
 
-    def _rise_db(self, level_db: float) -> float:
-        """How far a frame's level lies above the background, which then follows it."""
-        if self._background_db is None:
-            self._background_db = level_db
-        self._background_db = min(level_db, self._background_db + _RISE_DB_PER_FRAME)
+    def _rise_db(self, level_db: float, lowest_db: float) -> float:
+        """How far a frame's level lies above the background, which then follows it; neither counts as any lower."""
+        level_db = max(level_db, lowest_db)
+        before_db = level_db if self._background_db is None else max(self._background_db, lowest_db)
+        self._background_db = min(level_db, before_db + _RISE_DB_PER_FRAME)
         return level_db - self._background_db

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-QUIET_PEAK = 0.001
-"""Largest amplitude of a quiet frame: -60 dBFS. Microphones that are not muted are louder than that by themselves."""
+QUIET_PEAK = 0.0001
+"""Largest amplitude of a quiet frame: -80 dBFS, three steps of 16 bits, so that neither digital silence nor its dither
+costs anything. Speech at -50 dBFS would be cut into by the -60 dBFS that this once was."""
 NUM_LISTENED = 10
 """So many quiet frames in a row are still judged by the model, which then remembers no more of the speech before."""
 
@@ -21,28 +22,27 @@ class QuietGate:
     def __init__(self) -> None:
         self._num_quiet = NUM_LISTENED
 
-    def num_skipped(self, frames: NDArray[np.float32]) -> int:
-        """How many of the next frames float32[F, 512], from the first on, need no model; they are then passed."""
+    def num_skipped(self, peaks: NDArray[np.float32]) -> int:
+        """How many of the next frames, from the first on, need no model; they are then passed.
+
+        Args:
+            peaks: float32[F], the largest amplitude of each.
+        """
         if self._num_quiet < NUM_LISTENED:
             return 0
-        loud = np.flatnonzero(_peaks(frames) >= QUIET_PEAK)
-        return int(loud[0]) if len(loud) else len(frames)
+        loud = np.flatnonzero(peaks >= QUIET_PEAK)
+        return int(loud[0]) if len(loud) else len(peaks)
 
-    def num_heard(self, frames: NDArray[np.float32]) -> int:
+    def num_heard(self, peaks: NDArray[np.float32]) -> int:
         """How many of the next frames, from the first on, the model must judge; they are then passed.
 
         At least one, where `num_skipped` has just said 0.
         """
-        for index, peak in enumerate(_peaks(frames).tolist()):
+        for index, peak in enumerate(peaks.tolist()):
             if peak >= QUIET_PEAK:
                 self._num_quiet = 0
             elif self._num_quiet >= NUM_LISTENED:
                 return index
             else:
                 self._num_quiet += 1
-        return len(frames)
-
-
-def _peaks(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    peaks: NDArray[np.float32] = np.abs(frames).max(axis=1)
-    return peaks
+        return len(peaks)

@@ -17,7 +17,9 @@ from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.decision import LongUtteranceEnded
 from speechtune.streaming.endpointer import Ended, Endpointer, SpeechState, Started
 from speechtune.streaming.events import Event, SpeechEnded, SpeechStarted
+from speechtune.streaming.microphone import MicrophoneMeter
 from speechtune.streaming.quiet_gate import QuietGate
+from speechtune.streaming.speech_gain import SpeechGain, amplified
 from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
 
 Planned: TypeAlias = Event | Window | LongUtteranceEnded
@@ -31,16 +33,23 @@ class Segmenter:
     Args:
         config: the stream's settings.
         window_samples: length of the windows the model takes.
+        meter: hears the level of every frame.
         start_sample: where the audio begins, counted at 16 kHz.
     """
 
-    def __init__(self, config: SessionConfig, window_samples: int, start_sample: int = 0) -> None:
+    def __init__(
+        self, config: SessionConfig, window_samples: int, meter: MicrophoneMeter, start_sample: int = 0
+    ) -> None:
         self._config = config
         self._window_samples = window_samples
+        self._meter = meter
         self._buffer = SampleBuffer(start_sample)
         self._endpointer = Endpointer(config.endpointing, start_sample)
         self._activity: ActivityState | None = None
         self._gate = QuietGate()
+        self._gain = SpeechGain()
+        self._peaks: list[float] = []
+        self._gains_db: list[float] = []
         self._bursts = BurstGate(config.endpointing)
         self._judged = start_sample
         self._is_heard = False
@@ -82,7 +91,7 @@ class Segmenter:
         """Frames whose voice activity must be known to go on; None when none are, or when the plan must be taken."""
         frames = self._pass_quiet()
         if frames is not None:
-            return ActivityRequest(frames[: self._gate.num_heard(frames)], self._activity)
+            return ActivityRequest(amplified(frames, self._gains_db), self._activity)
         if self._is_closing and not self._is_closed and not self._plan:
             self._close_last()
         return None
@@ -98,11 +107,15 @@ class Segmenter:
         return plan
 
     def _pass_quiet(self) -> NDArray[np.float32] | None:
-        """Take frames that are too quiet for speech as such; gives the frames after them that the model must judge."""
+        """Take frames that are too quiet for speech as such; gives those after them that the model must judge now."""
         while not self._plan and (frames := self._waiting_frames()) is not None:
-            num_skipped = self._gate.num_skipped(frames)
+            peaks: NDArray[np.float32] = np.abs(frames).max(axis=1)
+            num_skipped = self._gate.num_skipped(peaks)
+            num_taken = num_skipped or self._gate.num_heard(peaks)
+            self._peaks = peaks[:num_taken].tolist()
+            self._gains_db = self._gain.follow(self._peaks)
             if not num_skipped:
-                return frames
+                return frames[:num_taken]
             self._activity = None  # the model goes on as it begins: after silence
             self._make_plan(np.zeros(num_skipped, dtype=np.float32))
         return None
@@ -121,12 +134,13 @@ class Segmenter:
     def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
         """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
         frames = self._buffer.between(self._judged, self._judged + len(probabilities) * FRAME_SAMPLES)
-        strengthened = self._bursts.strengthen(probabilities, frames.reshape(-1, FRAME_SAMPLES))
+        strengthened = self._bursts.strengthen(probabilities, frames.reshape(-1, FRAME_SAMPLES), self._gains_db)
         onset = self._config.endpointing.onset_probability
         end = self._buffer.end
-        for heard, probability in zip(probabilities.tolist(), strengthened, strict=True):
+        for peak, heard, probability in zip(self._peaks, probabilities.tolist(), strengthened, strict=True):
             change = self._endpointer.step(probability)
             self._is_heard |= heard >= onset
+            self._meter.hear(peak, is_speech=heard >= onset and self._endpointer.is_speech)
             self._judged += FRAME_SAMPLES
             now = min(self._judged, end)
             if isinstance(change, Started):

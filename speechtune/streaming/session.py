@@ -28,13 +28,18 @@ from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
 from speechtune.streaming.events import Event, Interim, SpeechStarted
+from speechtune.streaming.microphone import Microphone, MicrophoneMeter
 from speechtune.streaming.segmenter import Planned, Segmenter
+from speechtune.streaming.speech_gain import brought_up
 from speechtune.streaming.windows import Window
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """Windows to score: float32[B, window_samples], B ≥ 1; answered with posteriors float32[B, K]."""
+    """Windows to score, quiet ones amplified: float32[B, window_samples], B ≥ 1.
+
+    It is answered with posteriors float32[B, K].
+    """
 
     windows: NDArray[np.float32]
 
@@ -71,7 +76,8 @@ class Session:
         self._window_samples = window_samples
         self._decoder = PcmDecoder(config.audio)
         self._resampler = StreamResampler(config.audio.rate_hz)
-        self._segmenter = Segmenter(config, window_samples)
+        self._meter = MicrophoneMeter()
+        self._segmenter = Segmenter(config, window_samples, self._meter)
         self._decision = Decision(labels, self.rules, config.detector)
         self._thresholds = thresholds
         self._num_decoded = 0
@@ -92,6 +98,11 @@ class Session:
     def num_samples_processed(self) -> int:
         """Samples at 16 kHz whose consequences are all among the events, taken or waiting."""
         return min(self._processed, self._segmenter.end)
+
+    @property
+    def microphone(self) -> Microphone:
+        """What the level of the audio processed so far tells of the microphone; a flush changes nothing about it."""
+        return self._meter.microphone
 
     @property
     def is_finished(self) -> bool:
@@ -152,6 +163,7 @@ class Session:
         """
         self._check_idle("reset")
         self._decision = Decision(self._labels, self.rules, self._config.detector)
+        self._meter = MicrophoneMeter()
         self._restart()
 
     def update_commands(self, commands: tuple[CommandRule, ...]) -> None:
@@ -178,9 +190,8 @@ class Session:
             if not self._take_plan() and self._outstanding is None:
                 break
         if self._plan:
-            self._outstanding = ScoreRequest(
-                np.stack([step.samples for step in self._plan if isinstance(step, Window)])
-            )
+            windows = np.stack([step.samples for step in self._plan if isinstance(step, Window)])
+            self._outstanding = ScoreRequest(brought_up(windows))
         return self._outstanding
 
     def resolve(self, request: Request, answer: ActivityAnswer | NDArray[np.float32]) -> None:
@@ -214,7 +225,7 @@ class Session:
         # Counted from what came in: what the resampler rounds does not add up over many restarts.
         here = round(self._num_decoded * SAMPLE_RATE_HZ / self._config.audio.rate_hz)
         self._resampler = StreamResampler(self._config.audio.rate_hz)
-        self._segmenter = Segmenter(self._config, self._window_samples, here)
+        self._segmenter = Segmenter(self._config, self._window_samples, self._meter, here)
         self._processed = here
         self._is_flushing = False
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speechtune.audio.files import read_audio
-from speechtune.audio.judgement import SoundLimits, judge, measure
+from speechtune.audio.judgement import SoundLimits, judge, measure, sound_notes
 from tests.support.clips import word_like
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
@@ -26,13 +26,32 @@ def test_each_planted_fault_is_found():
     good = word_like(7)
     rng = np.random.default_rng(0)
     assert kinds(0.1 * rng.standard_normal(16_000)) == {"no_speech"}
-    assert kinds(good * 0.005) == {"quiet"}
+    assert kinds((good + 0.02 * rng.standard_normal(len(good))) * 0.005) == {"quiet"}
     assert kinds(np.clip(4 * good, -0.5, 0.5)) == {"clipped"}
     assert kinds(good[6_000:]) == {"cut_off_start"}
     assert kinds(good[:6_000]) == {"cut_off_end"}
     assert kinds(np.tile(good, 8)) == {"too_long"}
     assert kinds(good[6_000:6_800]) >= {"too_short"}
     assert kinds(good + 0.055 * rng.standard_normal(len(good))) == {"noisy"}
+
+
+def notes(samples: np.ndarray) -> tuple[str, ...]:
+    return sound_notes(measure(samples.astype(np.float32)), SoundLimits())
+
+
+def test_quiet_speech_that_is_clear_of_its_noise_is_noted_and_no_fault():
+    rng = np.random.default_rng(0)
+    quiet = word_like(7) * (10.0 ** (-45.0 / 20.0) / np.abs(word_like(7)).max())
+    assert kinds(quiet) == set()
+    (note,) = notes(quiet)
+    assert note.startswith("quiet, but clear of its noise")
+    near = quiet + 0.07 * np.abs(quiet).max() * rng.standard_normal(len(quiet))
+    assert kinds(near) == {"quiet"}
+    assert notes(near) == notes(word_like(7)) == notes(np.zeros(16_000)) == ()
+
+
+def test_what_is_nearly_silent_is_rejected_however_clear_it_is():
+    assert kinds(word_like(7) * 0.002) == {"silent"}
 
 
 def test_a_limit_of_the_length_may_be_given_for_a_clip():

@@ -55,6 +55,13 @@ def test_a_letter_answers_a_verdict(key, choice):
     assert operator(key)[0].review(bad_take()) is choice
 
 
+def test_a_note_is_shown_and_the_take_is_still_kept():
+    quiet = judge_take(PROMPT, 0.01 * word_like(1), Stretch(1_000, 11_000), 3_200)
+    asked, text, _, _ = operator("")
+    assert asked.review(quiet) is Choice.KEEP
+    assert "note: quiet, but clear of its noise" in text.getvalue()
+
+
 def test_enter_keeps_a_good_take_and_repeats_another():
     assert operator("")[0].review(good_take()) is Choice.KEEP
     assert operator("")[0].review(bad_take()) is Choice.REDO

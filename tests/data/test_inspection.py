@@ -75,6 +75,21 @@ def test_faults_of_the_sound_are_found(tmp_path):
     assert report.num_findings == {"clipped": 1, "cut_off_start": 1, "silent": 1}
 
 
+def test_a_quiet_clip_that_is_clear_of_its_noise_is_noted_and_one_that_is_not_is_accused(tmp_path):
+    make_folder(tmp_path, {"yes": 5})
+    quiet = word_like(93) * 0.01
+    write_audio(tmp_path / "yes" / "clear.wav", quiet)
+    noise = 0.1 * np.abs(quiet).max() * np.random.default_rng(0).standard_normal(len(quiet))
+    write_audio(tmp_path / "yes" / "near.wav", quiet + noise)
+    report = inspect_clips(load_folder(tmp_path))
+    assert kinds(report) == {"near.wav": ["quiet"]}
+    assert {found.clip.path.name for found in report.clips if found.notes} == {"clear.wav"}
+    assert "1 clip is quiet, but clear of its noise: no fault, though a louder microphone is better" in report.notes
+    rows = {row["path"].rsplit("/")[-1]: row["notes"] for row in report.to_json()["clips"]}
+    assert len(rows["clear.wav"]) == 1
+    assert rows["near.wav"] == []
+
+
 def test_silence_may_be_silent_and_unknown_speech_long_but_a_keyword_neither(tmp_path):
     for seed, label in enumerate(("yes", "_silence_", "_unknown_")):
         write_audio(tmp_path / label / f"{label}_zero.wav", np.zeros(16_000, dtype=np.float32))

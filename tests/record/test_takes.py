@@ -51,6 +51,20 @@ def test_faults_of_the_sound_are_told():
     assert kinds(judge_take(YES, cut, Stretch(0, 5_000), MARGIN)) == ["cut_off_start"]
 
 
+def test_a_quiet_take_that_is_clear_of_its_noise_is_good_and_noted():
+    heard = 0.3 * room(40_000, 0.00005)
+    heard[10_000:22_000] += 0.018 * word_like(1)
+    take = judge_take(YES, heard, Stretch(12_000, 20_000), MARGIN)
+    assert take.measures.peak_dbfs == pytest.approx(-45.4, abs=0.5)
+    assert take.is_good
+    (note,) = take.notes
+    assert note.startswith("quiet, but clear of its noise")
+    noisy = heard + room(40_000, 0.0007)
+    take = judge_take(YES, noisy, Stretch(12_000, 20_000), MARGIN)
+    assert "quiet" in kinds(take)
+    assert take.notes == ()
+
+
 def test_background_keeps_its_whole_length_and_must_hold_sound_and_no_speech():
     quiet = judge_take(BACKGROUND, room(32_000), None, MARGIN)
     assert quiet.is_good

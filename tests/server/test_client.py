@@ -8,8 +8,10 @@ import json
 import threading
 import time
 
+import numpy as np
 import pytest
 
+from speechtune.cli.app import run
 from speechtune_client import (
     AsyncCommandClient,
     ClientError,
@@ -20,10 +22,14 @@ from speechtune_client import (
     Ended,
     Endpointing,
     Heartbeat,
+    Microphone,
     Started,
     as_json,
     errors,
 )
+from speechtune_client.messages import stream_event
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from tests.support.clips import write_audio
 from tests.support.serving import (
     COMMANDS,
     COMMANDS_CONTENT,
@@ -34,7 +40,7 @@ from tests.support.serving import (
     server_in_thread,
     until,
 )
-from tests.support.streaming import cut
+from tests.support.streaming import cut, linear16
 
 LABELS = ["low", "high"]
 
@@ -122,6 +128,46 @@ def test_heartbeats_come_as_often_as_they_were_asked_for(client):
     ]
     assert len(beats) in (2, 3)
     assert all(later - earlier >= 2.0 for earlier, later in itertools.pairwise(beats))
+
+
+def last_microphone(client, content):
+    beats = client.stream([content], heartbeat_interval_ms=1_000)
+    return [event.microphone for event in beats if isinstance(event, Heartbeat)][-1]
+
+
+def test_heartbeats_tell_a_microphone_that_is_well_from_a_quiet_and_a_dead_one(client):
+    well = last_microphone(client, linear16(np.tile(COMMANDS, 3)))
+    assert (well.state, round(well.speech_dbfs)) == ("OK", -10)
+    quiet = last_microphone(client, linear16(np.tile(COMMANDS, 3) * 0.01))
+    assert (quiet.state, round(quiet.speech_dbfs)) == ("QUIET", -50)
+    assert quiet.level_dbfs <= quiet.speech_dbfs
+    dead = last_microphone(client, bytes(32_000 * 13))
+    assert (dead.state, dead.level_dbfs, dead.speech_dbfs) == ("DEAD", None, None)
+    assert json.loads(json.dumps(as_json(Heartbeat(None, None, dead))))["microphone"]["state"] == "DEAD"
+
+
+def test_a_heartbeat_of_an_older_or_a_newer_server_can_be_read():
+    def read(**fields):
+        return stream_event(pb.StreamingRecognizeResponse(heartbeat=pb.Heartbeat(**fields)))
+
+    assert read() == Heartbeat(None, None, None, audio_processed=0.0)
+    assert "microphone" not in as_json(read())
+    assert read(microphone=pb.Microphone(state=9)).microphone == Microphone("9", None, None)
+    assert read(microphone=pb.Microphone(state="QUIET", level_dbfs=-44.5)).microphone == Microphone(
+        "QUIET", -44.5, None
+    )
+
+
+def test_the_verb_shows_the_heartbeat_in_which_the_microphone_has_changed(server, tmp_path, capsys):
+    path = tmp_path / "quiet.wav"
+    write_audio(path, np.tile(COMMANDS, 3) * 0.01)
+    assert run(["stream", str(path), "--address", server.address]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    beats = [event["microphone"] for event in events if event["event"] == "heartbeat"]
+    assert [microphone["state"] for microphone in beats] == ["QUIET"]
+    write_audio(path, np.tile(COMMANDS, 3))
+    assert run(["stream", str(path), "--address", server.address]) == 0
+    assert '"heartbeat"' not in capsys.readouterr().out
 
 
 def test_a_clip_is_recognised(client):

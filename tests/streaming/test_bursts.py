@@ -42,9 +42,9 @@ def frames_at(*levels_db):
     return np.repeat(amplitudes[:, None], FRAME, axis=1)
 
 
-def strengthened(levels_db, probability=0.1, settings=SETTINGS):
+def strengthened(levels_db, probability=0.1, settings=SETTINGS, gain_db=0.0):
     probabilities = np.full(len(levels_db), probability, dtype=np.float32)
-    return BurstGate(settings).strengthen(probabilities, frames_at(*levels_db))
+    return BurstGate(settings).strengthen(probabilities, frames_at(*levels_db), [gain_db] * len(levels_db))
 
 
 def test_a_frame_that_rises_above_its_background_counts_as_voice():
@@ -72,6 +72,20 @@ def test_hum_after_digital_silence_is_measured_from_the_lowest_level_that_counts
     assert strengthened([-120] * 5 + [-60 + SETTINGS.burst_db - 1.0]) == pytest.approx([0.1] * 6)
 
 
+def test_what_was_amplified_for_the_model_is_measured_from_a_level_that_lies_as_much_lower():
+    levels_db = [-120] * 5 + [-90 + SETTINGS.burst_db + 1.0] * 2
+    assert strengthened(levels_db) == pytest.approx([0.1] * 7)
+    assert strengthened(levels_db, gain_db=30.0) == pytest.approx([0.1] * 5 + [ONSET] * 2)
+
+
+def test_a_frame_does_not_stand_out_because_the_gain_has_changed():
+    gate = BurstGate(SETTINGS)
+    levels_db, gains_db = [-80, -20, -80, -80, -80], [30.0, 0.0, 0.0, 15.0, 30.0]
+    assert gate.strengthen(np.full(5, 0.1, np.float32), frames_at(*levels_db), gains_db) == pytest.approx(
+        [0.1, ONSET, 0.1, 0.1, 0.1]
+    )
+
+
 def test_a_probability_of_one_leaves_the_level_out_of_account():
     assert strengthened([-50, -50, -5], 0.9, SETTINGS.model_copy(update={"burst_probability": 1.0})) == pytest.approx(
         [0.9] * 3
@@ -82,11 +96,16 @@ def test_a_probability_of_one_leaves_the_level_out_of_account():
 def test_frames_may_come_one_by_one_or_together(levels, cut_at):
     frames, probabilities = frames_at(*levels), np.full(len(levels), 0.1, np.float32)
     gate = BurstGate(SETTINGS)
-    parts = [gate.strengthen(probabilities[part], frames[part]) for part in (slice(cut_at), slice(cut_at, None))]
-    assert np.concatenate(parts).tolist() == strengthened(levels)
+    gains_db = [float(level) for level in np.linspace(30.0, 0.0, len(levels))]
+    parts = [
+        gate.strengthen(probabilities[part], frames[part], gains_db[part])
+        for part in (slice(cut_at), slice(cut_at, None))
+    ]
+    whole = BurstGate(SETTINGS).strengthen(probabilities, frames, gains_db)
+    assert np.concatenate(parts).tolist() == whole
 
 
-WORD = np.concatenate([quiet(16_000) + 0.002, tone(250, 8_000), quiet(16_000) + 0.002])
+WORD = np.concatenate([quiet(16_000) + 0.00015, tone(250, 8_000), quiet(16_000) + 0.00015])
 
 
 def test_a_word_that_voice_activity_misses_is_detected_by_its_level_at_a_stricter_threshold():

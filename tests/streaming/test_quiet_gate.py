@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechtune.streaming.activity import FRAME_SAMPLES
+from speechtune.streaming.driver import advance
 from speechtune.streaming.quiet_gate import NUM_LISTENED, QUIET_PEAK, QuietGate
 from tests.support.streaming import LoudnessActivity, PitchScorer, linear16, open_session, quiet, tone
 
 
-def frames_of(pattern):
-    """A frame per character: L is loud, q is quiet."""
+def peaks_of(pattern):
+    """The peak of a frame per character: L is loud, q is quiet."""
     peaks = [2 * QUIET_PEAK if character == "L" else QUIET_PEAK / 2 for character in pattern]
-    return np.repeat(np.array(peaks, dtype=np.float32)[:, None], FRAME_SAMPLES, axis=1)
+    return np.array(peaks, dtype=np.float32)
 
 
-def walk(gate, frames):
+def walk(gate, peaks):
     """What becomes of each frame: heard (h) or skipped (s)."""
     fates = ""
-    while len(fates) < len(frames):
-        skipped = gate.num_skipped(frames[len(fates) :])
+    while len(fates) < len(peaks):
+        skipped = gate.num_skipped(peaks[len(fates) :])
         fates += "s" * skipped
-        if len(fates) < len(frames) and not skipped:
-            fates += "h" * gate.num_heard(frames[len(fates) :])
+        if len(fates) < len(peaks) and not skipped:
+            fates += "h" * gate.num_heard(peaks[len(fates) :])
     return fates
 
 
 def test_silence_is_skipped_from_the_start_and_after_some_that_is_heard():
     pattern = "qq" + "LL" + "q" * (NUM_LISTENED + 3) + "L"
-    assert walk(QuietGate(), frames_of(pattern)) == "ss" + "hh" + "h" * NUM_LISTENED + "sss" + "h"
+    assert walk(QuietGate(), peaks_of(pattern)) == "ss" + "hh" + "h" * NUM_LISTENED + "sss" + "h"
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("Lq"), st.integers(1, 15)), max_size=8), st.lists(st.integers(1, 20)))
 def test_the_fate_of_a_frame_does_not_depend_on_the_cuts(runs, lengths):
-    frames = frames_of("".join(character * number for character, number in runs))
+    peaks = peaks_of("".join(character * number for character, number in runs))
     gate, fates, start = QuietGate(), "", 0
-    for length in [*lengths, len(frames)]:
-        fates += walk(gate, frames[start : start + length])
-        start = min(start + length, len(frames))
-    assert fates == walk(QuietGate(), frames)
+    for length in [*lengths, len(peaks)]:
+        fates += walk(gate, peaks[start : start + length])
+        start = min(start + length, len(peaks))
+    assert fates == walk(QuietGate(), peaks)
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 2])
+def test_digital_silence_and_the_dither_of_16_bits_ask_no_model(num_steps):
+    activity, session = CountingActivity(), open_session(PitchScorer())
+    steps = np.random.default_rng(0).integers(-num_steps, num_steps + 1, 160_000)
+    session.receive(steps.astype("<i2").tobytes())
+    assert advance(session, PitchScorer(), activity) == []
+    assert activity.num_frames == 0
 
 
 class CountingActivity(LoudnessActivity):
@@ -53,8 +64,6 @@ class CountingActivity(LoudnessActivity):
 
 
 def test_an_idle_stream_asks_no_model():
-    from speechtune.streaming.driver import advance
-
     activity, session = CountingActivity(), open_session(PitchScorer())
     session.receive(linear16(quiet(160_000)))
     assert advance(session, PitchScorer(), activity) == []

@@ -300,12 +300,34 @@ class SpeechActivity(_message.Message):
     def __init__(self, kind: _Optional[_Union[SpeechActivity.Kind, str]] = ..., start_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decision_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("ends_within", "ends_because")
+    __slots__ = ("ends_within", "ends_because", "microphone")
     ENDS_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDS_BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    MICROPHONE_FIELD_NUMBER: _ClassVar[int]
     ends_within: _duration_pb2.Duration
     ends_because: Ended.Reason
-    def __init__(self, ends_within: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_because: _Optional[_Union[Ended.Reason, str]] = ...) -> None: ...
+    microphone: Microphone
+    def __init__(self, ends_within: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_because: _Optional[_Union[Ended.Reason, str]] = ..., microphone: _Optional[_Union[Microphone, _Mapping]] = ...) -> None: ...
+
+class Microphone(_message.Message):
+    __slots__ = ("state", "level_dbfs", "speech_dbfs")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[Microphone.State]
+        OK: _ClassVar[Microphone.State]
+        QUIET: _ClassVar[Microphone.State]
+        DEAD: _ClassVar[Microphone.State]
+    STATE_UNSPECIFIED: Microphone.State
+    OK: Microphone.State
+    QUIET: Microphone.State
+    DEAD: Microphone.State
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_DBFS_FIELD_NUMBER: _ClassVar[int]
+    SPEECH_DBFS_FIELD_NUMBER: _ClassVar[int]
+    state: Microphone.State
+    level_dbfs: float
+    speech_dbfs: float
+    def __init__(self, state: _Optional[_Union[Microphone.State, str]] = ..., level_dbfs: _Optional[float] = ..., speech_dbfs: _Optional[float] = ...) -> None: ...
 
 class Ended(_message.Message):
     __slots__ = ("reason", "statistics")
