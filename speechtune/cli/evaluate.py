@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from speechtune.evaluation.metrics import ConditionMetrics
 
 
+NO_STREAMS = (
+    "no long recordings were listened to: how often an hour it fires when nobody speaks to it cannot be told from "
+    "clips; measure it with: speechtune evaluate CKPT DATA --stream RECORDINGS --out DIR"
+)
+"""What a report on clips alone says first; label tracks are wanted only where commands are said."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command()(evaluate)
@@ -46,6 +53,7 @@ class _ClipOptions:
     conditions: bool
     noise: Path | None
     synthetic: bool
+    with_streams: bool
 
 
 def evaluate(
@@ -60,7 +68,11 @@ def evaluate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the figures and report.html.")],
     stream: Annotated[
         Path | None,
-        typer.Option(metavar="FILE|DIR", help="Long recordings, with Audacity label tracks (.txt) beside them."),
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Long recordings, an Audacity label track (.txt) beside each in which commands are said; in one without "
+            "a label track every event is counted as false.",
+        ),
     ] = None,
     truth: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks, where they lie elsewhere.")
@@ -108,7 +120,7 @@ def evaluate(
     with _system(checkpoint, access, model) as system:
         facts = dict(system.facts)
         if data is not None:
-            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic)
+            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic, stream is not None)
             clip_part = _clips(system, options, facts)
             console.print(_clip_figures(clip_part, files))
         if stream is not None:
@@ -187,6 +199,8 @@ def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -
     with progress_bars() as progress:
         report = system.answer_clips(clips, clip_set.root, progress)
     notes = [] if note is None else [note]
+    if not options.with_streams:
+        notes.append(NO_STREAMS)
     found = report.metrics.model_copy(
         update={
             "data_fingerprint": version,

@@ -157,7 +157,7 @@ def test_the_figures_of_recordings_count_match_and_read_back(folder):
     assert strict.threshold == 0.995
     assert strict.false_reject_rate == 1.0
     assert {error.kind for error in metrics.errors} == {"alone"}
-    assert any("2 recordings have no label track" in finding for finding in metrics.findings)
+    assert any("2 of 3 recordings have no label track" in finding for finding in metrics.findings)
     path = write_stream_metrics(metrics, folder)
     assert load_stream_metrics(path) == metrics
     assert set(stream_metrics_schema()["required"]) == set(metrics.model_dump())
@@ -171,6 +171,29 @@ def test_what_recordings_cannot_show_is_null_and_says_why(tmp_path):
     assert metrics.not_measured.keys() == {"total.false_reject_rate", "latency"}
     assert metrics.total.alone_interval is not None
     assert any("below" in finding for finding in metrics.findings)
+
+
+def test_without_any_label_track_every_event_is_counted_as_false_and_that_is_said(tmp_path):
+    write(tmp_path / "a.wav", np.concatenate([LOW_HIGH] * 2))
+    write(tmp_path / "b.flac", LONG)
+    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    total = metrics.total
+    assert (total.num_false_accepts, total.num_alone, total.num_spoken) == (5, 5, 0)
+    assert metrics.negative_hours == pytest.approx(metrics.hours)
+    assert total.alone_interval is not None
+    (said,) = [finding for finding in metrics.findings if "every event is counted as false" in finding]
+    assert f"5 in {metrics.hours:.2f} h, {5 / metrics.hours:.2f} an hour" in said
+    assert f"(95 %, Poisson: {total.alone_interval[0]:.2f} to {total.alone_interval[1]:.2f})" in said
+
+
+def test_no_event_without_label_tracks_shows_a_rate_below_three_in_the_hours_heard(tmp_path):
+    write(tmp_path / "a.wav", np.concatenate([tone(600, 16_000), quiet(16_000)] * 9))
+    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    assert metrics.total.num_false_accepts == 0
+    assert metrics.total.alone_interval is not None
+    assert metrics.total.alone_interval[1] == pytest.approx(3 / metrics.hours, rel=0.25)
+    assert any(f"the rate is below {3 / metrics.hours:.1f} per hour" in finding for finding in metrics.findings)
+    assert any("every event is counted as false" in finding for finding in metrics.findings)
 
 
 def test_a_word_that_is_no_keyword_is_refused(folder):
