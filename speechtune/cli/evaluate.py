@@ -70,8 +70,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="Long recordings, an Audacity label track (.txt) beside each in which commands are said; in one without "
-            "a label track every event is counted as false.",
+            help="Long recordings, each with an Audacity label track (.txt) beside it where commands are said; without "
+            "one every event is counted as false.",
         ),
     ] = None,
     truth: Annotated[

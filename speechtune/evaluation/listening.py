@@ -95,6 +95,12 @@ class Listening:
         return sum(seconds_from_samples(one.num_samples) for one in self.heard)
 
     @property
+    def session_thresholds(self) -> dict[str, float]:
+        """What the sessions took for each keyword: the settings' one threshold for all where they have one."""
+        level = self.settings.detector.threshold
+        return {label: own if level is None else level for label, own in self.thresholds.items()}
+
+    @property
     def streams(self) -> tuple[HeardStream, ...]:
         """For `score_streams`."""
         return tuple(one.stream for one in self.heard)
