@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption, SyntheticOption, check_out_folder
+from speechtune.cli.options import (
+    BackendOption,
+    EvaluationBackend,
+    SpeakerPatternOption,
+    SyntheticOption,
+    check_out_folder,
+)
 from speechtune.cli.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -88,6 +94,7 @@ def evaluate(
     ] = None,
     speaker_pattern: SpeakerPatternOption = None,
     synthetic: SyntheticOption = False,
+    backend: BackendOption = None,
     address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Ask a running server; CKPT then tells which words it was shown."),
@@ -113,11 +120,13 @@ def evaluate(
     _check_options(data, stream, truth, has_conditions or train is not None)
     access = None if address is None else ServerAccess(address, authorities, certificate, private_key, key_file)
     _check_system(checkpoint, access, model, authorities or certificate or private_key or key_file)
+    if access is not None and backend is not None:
+        raise ConfigError("--backend belongs to a checkpoint of this machine: a server has its own")
     check_out_folder(out)
     console = Console()
     clip_part = stream_part = None
     files: dict[str, str] = {}
-    with _system(checkpoint, access, model) as system:
+    with _system(checkpoint, access, model, backend) as system:
         facts = dict(system.facts)
         if data is not None:
             options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic, stream is not None)
@@ -152,7 +161,9 @@ def _is_checkpoint(path: Path) -> bool:
 
 
 @contextmanager
-def _system(checkpoint: Path | None, access: ServerAccess | None, model: str) -> Iterator[System]:
+def _system(
+    checkpoint: Path | None, access: ServerAccess | None, model: str, backend: EvaluationBackend | None
+) -> Iterator[System]:
     if access is not None:
         from speechtune.cli.server_system import server_system
 
@@ -161,7 +172,7 @@ def _system(checkpoint: Path | None, access: ServerAccess | None, model: str) ->
     elif checkpoint is not None:
         from speechtune.cli.local_system import open_system
 
-        yield open_system(checkpoint)
+        yield open_system(checkpoint, backend)
 
 
 def _check_options(data: Path | None, stream: Path | None, truth: Path | None, has_clip_options: bool) -> None:

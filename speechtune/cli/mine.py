@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from speechtune.cli.options import BackendOption
 from speechtune.evaluation.mining import DEFAULT_MARGIN, DEFAULT_MOST
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def mine(
         typer.Option(metavar="LOGITS", help="How far below its threshold still counts as nearly; 0: only what fired."),
     ] = DEFAULT_MARGIN,
     most: Annotated[int, typer.Option(min=1, help="Keep at most so many clips, the strongest.")] = DEFAULT_MOST,
+    backend: BackendOption = None,
 ) -> None:
     """Listen to long recordings, and cut out what fires or nearly does: negatives for speechtune finetune.
 
@@ -64,7 +66,7 @@ def mine(
     check_new_folder(out)
     found = _recordings(recordings)
     check_readable(found)
-    system = open_system(checkpoint)
+    system = open_system(checkpoint, backend)
     check_words(found, system.scorer.labels.keywords)
     with progress_bars() as progress:
         listening = listen(system.scorer, SileroActivity(), found, system.settings, progress)
@@ -101,10 +103,11 @@ def _recordings(sources: Sequence[Path]) -> list[Recording]:
 
 def _tell(console: Console, listening: Listening, mining: Mining) -> None:
     num_truth = sum(one.recording.has_truth for one in listening.heard)
+    num_near = len(mining.stretches) - mining.num_fired
     console.print(
-        f"{listening.audio_seconds / 60.0:.1f} minutes in {len(listening.heard)} recordings, "
-        f"{num_truth} of them with a label track: {mining.num_fired} stretches fired, {len(mining.stretches) - mining.num_fired} came within "
-        f"{mining.margin:g} logits of a threshold",
+        f"{listening.audio_seconds / 60.0:.1f} minutes in {len(listening.heard)} recordings, {num_truth} of them with "
+        f"a label track: {mining.num_fired} stretches fired, {num_near} came within {mining.margin:g} logits of a "
+        "threshold",
         highlight=False,
     )
     if mining.stretches:

@@ -69,6 +69,35 @@ def test_a_report_of_clips_alone_says_that_streams_were_not_tried_and_how_to(che
     assert not any(command in finding for finding in json.loads((out / "metrics.json").read_text())["findings"])
 
 
+def test_onnx_runtime_hears_the_same_events_as_torch(checkpoint, tape, tmp_path, capsys):
+    found = {}
+    for backend in ("torch", "onnx", "onnx-int8"):
+        out = tmp_path / backend
+        arguments = ["--stream", str(tape), "--out", str(out), "--backend", backend]
+        assert run(["evaluate", str(checkpoint), *arguments]) == 0
+        assert f'"backend": "{backend}"' in (out / "report.html").read_text(encoding="utf-8")
+        found[backend] = load_stream_metrics(out / "stream_metrics.json")
+    events = {
+        name: [(one.label, one.start_sample, one.end_sample) for one in metrics.errors]
+        for name, metrics in found.items()
+    }
+    assert events["torch"]
+    assert events["torch"] == events["onnx"]
+    assert len({metrics.checkpoint_digest for metrics in found.values()}) == 1
+    assert found["onnx-int8"].num_windows == found["torch"].num_windows
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+def test_a_backend_is_for_a_checkpoint_of_this_machine(checkpoint, tape, tmp_path, capsys):
+    wanted = ["--stream", str(tape), "--out", str(tmp_path / "out"), "--backend", "onnx"]
+    assert run(["evaluate", str(tmp_path / "model.onnx"), *wanted]) == 2
+    assert "--backend onnx belongs to a checkpoint's folder" in capsys.readouterr().err
+    assert run(["evaluate", "--address", "127.0.0.1:1", *wanted]) == 2
+    assert "--backend belongs to a checkpoint" in capsys.readouterr().err
+    assert run(["evaluate", str(checkpoint), *wanted[:-1], "tpu"]) == 2
+    assert "tpu" in capsys.readouterr().err
+
+
 def test_figures_that_an_earlier_evaluation_left_are_named(checkpoint, tape, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
-from speechtune.evaluation.listening import decision_compute_ms, listen
+from speechtune.evaluation.listening import NUM_AT_ONCE, decision_compute_ms, listen
 from speechtune.evaluation.recordings import audio_blocks, check_words, find_recordings
 from speechtune.evaluation.stream_measurement import measure_streams
 from speechtune.evaluation.stream_metrics import load_stream_metrics, stream_metrics_schema, write_stream_metrics
@@ -80,6 +80,41 @@ def test_recordings_heard_together_are_heard_as_each_alone(folder):
     assert [one.detections for one in listening.heard] == expected
     assert len(expected[1]) == 18
     assert listening.audio_seconds == pytest.approx((10 * len(LOW_HIGH) + len(LONG)) / 16_000)
+
+
+def test_recordings_at_once_ask_each_model_in_one_call(tmp_path):
+    calls: list[tuple[str, int]] = []
+
+    class Activity(LoudnessActivity):
+        def judge_together(self, requests):
+            calls.append(("activity", len(requests)))
+            return super().judge_together(requests)
+
+    class Pitch(PitchScorer):
+        def score(self, windows):
+            calls.append(("windows", len(windows)))
+            return super().score(windows)
+
+    for number in range(5):
+        write(tmp_path / f"{number}.wav", LOW_HIGH)
+    listening = listen(Pitch(), Activity(), find_recordings(tmp_path))
+    assert calls[0] == ("activity", 5)
+    assert max(size for kind, size in calls if kind == "windows") >= 5
+    assert [one.detections for one in listening.heard] == [of_session(LOW_HIGH)] * 5
+
+
+def test_more_recordings_than_are_heard_at_once_are_all_heard(tmp_path):
+    for number in range(NUM_AT_ONCE + 3):
+        write(tmp_path / f"{number:02}.wav", LOW_HIGH)
+    told: list[tuple[int, int]] = []
+    listening = listen(
+        PitchScorer(),
+        LoudnessActivity(),
+        find_recordings(tmp_path),
+        progress=lambda _, done, all_: told.append((done, all_)),
+    )
+    assert [len(one.detections) for one in listening.heard] == [2] * (NUM_AT_ONCE + 3)
+    assert told[-1] == (NUM_AT_ONCE + 3, NUM_AT_ONCE + 3)
 
 
 @pytest.mark.parametrize("levels", [{"low": 0.0, "high": 0.9}, {"low": 0.97, "high": 0.2}, {"high": 0.3}])
