@@ -43,7 +43,7 @@ NO_STREAMS = (
     "no long recordings were listened to: how often an hour it fires when nobody speaks to it cannot be told from "
     "clips; measure it with: speechtune evaluate CKPT DATA --stream RECORDINGS --out DIR"
 )
-"""What a report on clips alone says first; label tracks are wanted only where commands are said."""
+"""What a report on clips alone says last; label tracks are wanted only where commands are said."""
 
 
 def register(app: typer.Typer) -> None:
@@ -210,13 +210,12 @@ def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -
     with progress_bars() as progress:
         report = system.answer_clips(clips, clip_set.root, progress)
     notes = [] if note is None else [note]
-    if not options.with_streams:
-        notes.append(NO_STREAMS)
+    untried = [] if options.with_streams else [NO_STREAMS]
     found = report.metrics.model_copy(
         update={
             "data_fingerprint": version,
             "conditions": _conditions(system, clips, noises) if options.conditions else [],
-            "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings],
+            "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings, *untried],
             "not_measured": {key: why for key, why in report.metrics.not_measured.items() if key != "data_fingerprint"},
         }
     )

@@ -69,8 +69,9 @@ def test_a_report_of_clips_alone_says_that_streams_were_not_tried_and_how_to(che
     assert not any(command in finding for finding in json.loads((out / "metrics.json").read_text())["findings"])
 
 
-def test_onnx_runtime_hears_the_same_events_as_torch(checkpoint, tape, tmp_path, capsys):
-    found = {}
+def test_onnx_runtime_hears_the_same_events_as_torch(tape, tmp_path):
+    checkpoint, found = tmp_path / "eager", {}
+    save_checkpoint(random_checkpoint(thresholds={"yes": 0.2, "no": 0.2}), checkpoint)
     for backend in ("torch", "onnx", "onnx-int8"):
         out = tmp_path / backend
         arguments = ["--stream", str(tape), "--out", str(out), "--backend", backend]
