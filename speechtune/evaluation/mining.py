@@ -135,8 +135,13 @@ def mine(listening: Listening, margin: float = DEFAULT_MARGIN, most: int = DEFAU
                 num_on_words += 1
             else:
                 found.append(stretch)
-    strongest = sorted(found, key=lambda stretch: (-stretch.excess, stretch.recording.name, stretch.clip_start))
-    return Mining(tuple(strongest[:most]), num_on_words, max(len(found) - most, 0), margin)
+    strongest = sorted(found, key=_strongest_first)[:most]
+    return Mining(tuple(strongest), num_on_words, max(len(found) - most, 0), margin)
+
+
+def _strongest_first(stretch: HardStretch) -> tuple[bool, float, str, int]:
+    # A stretch may pass its threshold and not fire: within the refractory time of what fired before.
+    return not stretch.fired, -stretch.excess, stretch.recording.name, stretch.clip_start
 
 
 def _by_nearness(listening: Listening, margin: float) -> list[list[HardStretch]]:
@@ -167,9 +172,9 @@ def _stretch(heard: HeardRecording, event: Detection, shift: float) -> HardStret
 
 
 def _apart(stretches: Sequence[HardStretch]) -> list[HardStretch]:
-    """The first of those that lie on each other, so that no sound comes twice, in the order of time."""
+    """The strongest of those that lie on each other, so that no sound comes twice, in the order of time."""
     taken: list[HardStretch] = []
-    for stretch in stretches:
+    for stretch in sorted(stretches, key=_strongest_first):
         place = bisect.bisect_left(taken, stretch.middle, key=lambda one: one.middle)
         # No two of those taken lie on each other: only the neighbours can lie on this one.
         if not any(

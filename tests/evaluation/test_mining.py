@@ -89,6 +89,23 @@ def test_no_sound_comes_twice_and_long_speech_asks_for_more(tmp_path):
     assert all(one.clip_end - one.clip_start <= 4 * 16_000 for one in more)
 
 
+def test_of_events_that_lie_on_each_other_the_strongest_is_kept(tmp_path):
+    both = [
+        np.concatenate([impure(hz, share, 5_000) for hz, share in order])
+        for order in ([(250, 0.7), (1000, 1.0)], [(1000, 1.0), (250, 0.7)])
+    ]
+    filler = tone(600, 30_000)
+    write_audio(tmp_path / "a.wav", tape(*(np.concatenate([filler, one, filler]) for one in both)), subtype="FLOAT")
+    listening = heard(tmp_path, ListeningSettings(detector=DetectorSettings(long_speech_caution=0.0, threshold=0.2)))
+    kept = mine(listening, margin=0.0).stretches
+    events = listening.heard[0].detections
+    assert len(kept) < len(events)
+    for event in events:
+        middle = (event.start_sample + event.end_sample) // 2
+        around = [one for one in kept if one.is_around(middle) or event.start_sample <= one.middle < event.end_sample]
+        assert max(one.confidence for one in around) >= event.confidence
+
+
 def test_one_threshold_of_the_settings_stands_above_the_models(room):
     settings = ListeningSettings(detector=DetectorSettings(threshold=0.8))
     assert [one.fired for one in mine(heard(room, settings)).stretches] == [True, False]
