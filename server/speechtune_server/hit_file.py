@@ -1,5 +1,7 @@
 """One kept hit on disk: `ID.flac`, and `ID.json` (one line) that says what the server made of it.
 
+`speechtune mine` writes the same of what it cuts out of recordings.
+
 The line is written last: a hit is there once its line is. Names hold nothing that a client sent.
 """
 
@@ -65,11 +67,20 @@ def write_hit(folder: Path, hit: Hit, samples: NDArray[np.float32]) -> int:
     audio, line = _audio(folder, hit.id), _line(folder, hit.id)
     try:
         write_flac(audio, samples)
-        write_whole(line, hit.model_dump_json() + "\n")
+        write_hit_line(folder, hit)
         return audio.stat().st_size + line.stat().st_size
     except BaseException:
         remove_hit(folder, hit.id)
         raise
+
+
+def write_hit_line(folder: Path, hit: Hit) -> None:
+    """Write what is said of a hit, whose audio is there already.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_whole(_line(folder, hit.id), hit.model_dump_json() + "\n")
 
 
 def remove_hit(folder: Path, hit_id: str) -> None:
@@ -104,7 +115,9 @@ def read_hits(folder: Path) -> Iterator[tuple[Hit, Path]]:
         ids = stored_ids(folder)
     except OSError as error:
         reason = error.strerror or error
-        raise ManifestError(f"{folder}: cannot be read ({reason}); name a folder of --keep-hits") from error
+        raise ManifestError(
+            f"{folder}: cannot be read ({reason}); name a folder of --keep-hits, or of speechtune mine"
+        ) from error
     for hit_id in ids:
         line, audio = _line(folder, hit_id), _audio(folder, hit_id)
         if not line.is_file() or not audio.is_file():  # the server is just writing or removing it

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import SpeakerPatternOption, SyntheticOption, check_out_folder
+from speechtune.cli.options import (
+    BackendOption,
+    EvaluationBackend,
+    SpeakerPatternOption,
+    SyntheticOption,
+    check_out_folder,
+)
 from speechtune.cli.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -33,6 +39,13 @@ if TYPE_CHECKING:
     from speechtune.evaluation.metrics import ConditionMetrics
 
 
+NO_STREAMS = (
+    "no long recordings were listened to: how often an hour it fires when nobody speaks to it cannot be told from "
+    "clips; measure it with: speechtune evaluate CKPT DATA --stream RECORDINGS --out DIR"
+)
+"""What a report on clips alone says last; label tracks are wanted only where commands are said."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb."""
     app.command()(evaluate)
@@ -46,6 +59,7 @@ class _ClipOptions:
     conditions: bool
     noise: Path | None
     synthetic: bool
+    with_streams: bool
 
 
 def evaluate(
@@ -60,7 +74,11 @@ def evaluate(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the figures and report.html.")],
     stream: Annotated[
         Path | None,
-        typer.Option(metavar="FILE|DIR", help="Long recordings, with Audacity label tracks (.txt) beside them."),
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Long recordings, each with an Audacity label track (.txt) beside it where commands are said; without "
+            "one every event is counted as false.",
+        ),
     ] = None,
     truth: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks, where they lie elsewhere.")
@@ -76,6 +94,7 @@ def evaluate(
     ] = None,
     speaker_pattern: SpeakerPatternOption = None,
     synthetic: SyntheticOption = False,
+    backend: BackendOption = None,
     address: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Ask a running server; CKPT then tells which words it was shown."),
@@ -101,14 +120,16 @@ def evaluate(
     _check_options(data, stream, truth, has_conditions or train is not None)
     access = None if address is None else ServerAccess(address, authorities, certificate, private_key, key_file)
     _check_system(checkpoint, access, model, authorities or certificate or private_key or key_file)
+    if access is not None and backend is not None:
+        raise ConfigError("--backend belongs to a checkpoint of this machine: a server has its own")
     check_out_folder(out)
     console = Console()
     clip_part = stream_part = None
     files: dict[str, str] = {}
-    with _system(checkpoint, access, model) as system:
+    with _system(checkpoint, access, model, backend) as system:
         facts = dict(system.facts)
         if data is not None:
-            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic)
+            options = _ClipOptions(data, speaker_pattern, train, has_conditions, noise, synthetic, stream is not None)
             clip_part = _clips(system, options, facts)
             console.print(_clip_figures(clip_part, files))
         if stream is not None:
@@ -140,7 +161,9 @@ def _is_checkpoint(path: Path) -> bool:
 
 
 @contextmanager
-def _system(checkpoint: Path | None, access: ServerAccess | None, model: str) -> Iterator[System]:
+def _system(
+    checkpoint: Path | None, access: ServerAccess | None, model: str, backend: EvaluationBackend | None
+) -> Iterator[System]:
     if access is not None:
         from speechtune.cli.server_system import server_system
 
@@ -149,7 +172,7 @@ def _system(checkpoint: Path | None, access: ServerAccess | None, model: str) ->
     elif checkpoint is not None:
         from speechtune.cli.local_system import open_system
 
-        yield open_system(checkpoint)
+        yield open_system(checkpoint, backend)
 
 
 def _check_options(data: Path | None, stream: Path | None, truth: Path | None, has_clip_options: bool) -> None:
@@ -187,11 +210,12 @@ def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -
     with progress_bars() as progress:
         report = system.answer_clips(clips, clip_set.root, progress)
     notes = [] if note is None else [note]
+    untried = [] if options.with_streams else [NO_STREAMS]
     found = report.metrics.model_copy(
         update={
             "data_fingerprint": version,
             "conditions": _conditions(system, clips, noises) if options.conditions else [],
-            "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings],
+            "findings": [*notes, *_warnings(facts, leaks), *report.metrics.findings, *untried],
             "not_measured": {key: why for key, why in report.metrics.not_measured.items() if key != "data_fingerprint"},
         }
     )

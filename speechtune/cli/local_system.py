@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from speechtune.cli.options import EvaluationBackend
+from speechtune.errors import ConfigError
 from speechtune.evaluation.listening import ListeningSettings
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from speechtune.evaluation.listening import Listening
     from speechtune.evaluation.recordings import Recording
     from speechtune.evaluation.stream_metrics import StreamMetrics
+    from speechtune.models.checkpoint import Checkpoint
     from speechtune.streaming.config import Scorer
 
 
@@ -90,13 +94,22 @@ class LocalSystem:
         return listening, metrics
 
 
-def open_system(path: Path) -> LocalSystem:
+def open_system(path: Path, backend: EvaluationBackend | None = None) -> LocalSystem:
     """Load a checkpoint's folder or an exported `.onnx` file.
+
+    Args:
+        path: the folder or the file.
+        backend: what runs a checkpoint; none: torch. For ONNX Runtime it is exported into a temporary folder.
 
     Raises:
         CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: it cannot be used.
+        ConfigError: a backend for an exported file, which says itself what it is.
     """
     if path.suffix.lower() == ".onnx":
+        if backend is not None:
+            raise ConfigError(
+                f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it is exported"
+            )
         return _exported(path)
     from speechtune.models.checkpoint import load_checkpoint
 
@@ -105,17 +118,41 @@ def open_system(path: Path) -> LocalSystem:
         "checkpoint": str(path),
         "digest": loaded.digest,
         "encoder": loaded.classifier.encoder.name,
+        "backend": str(backend or EvaluationBackend.TORCH),
         **{f"training: {name}": value for name, value in loaded.training.items()},
     }
     settings = ListeningSettings(loaded.recipe.detector, loaded.recipe.endpointing)
-    return LocalSystem(path.name, facts, loaded.scorer(), settings, loaded.classifier.encoder.name, loaded.digest)
+    if backend in (EvaluationBackend.ONNX, EvaluationBackend.ONNX_INT8):
+        scorer = _through_onnx(loaded, int8=backend is EvaluationBackend.ONNX_INT8)
+    else:
+        scorer = loaded.scorer()
+    return LocalSystem(path.name, facts, scorer, settings, loaded.classifier.encoder.name, loaded.digest)
+
+
+def _through_onnx(loaded: Checkpoint, *, int8: bool) -> Scorer:
+    """A checkpoint's scorer by ONNX Runtime, which needs the file no more once it is loaded."""
+    from tempfile import TemporaryDirectory
+
+    from speechtune.models.export import export_onnx
+    from speechtune.models.onnx_scorer import OnnxScorer
+    from speechtune.models.second_look import with_second_look
+
+    with TemporaryDirectory(prefix="speechtune-") as folder:
+        report = export_onnx(loaded, Path(folder) / "model.onnx", int8=int8)
+        scorer = OnnxScorer(report.path, num_cores=_num_cores())
+    return with_second_look(scorer, report.description.second_look)
+
+
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _exported(path: Path) -> LocalSystem:
     from speechtune.models.onnx_scorer import OnnxScorer
     from speechtune.models.second_look import with_second_look
 
-    scorer = OnnxScorer(path)
+    scorer = OnnxScorer(path, num_cores=_num_cores())
     said = scorer.description
     facts: dict[str, JsonValue] = {
         "exported file": str(path),

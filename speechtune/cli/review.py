@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def review(
-    hits: Annotated[Path, typer.Argument(metavar="HITS", help="Folder of `speechtune serve --keep-hits`.")],
+    hits: Annotated[
+        Path, typer.Argument(metavar="HITS", help="Folder of `speechtune serve --keep-hits` or `speechtune mine`.")
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Data folder to add clips to; it keeps a manifest.")
     ] = None,
@@ -30,10 +32,11 @@ def review(
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show every hit as a line of JSON, and do nothing.")] = False,
 ) -> None:
-    """Confirm, relabel or discard what a server has kept; the rest waits for the next time.
+    """Confirm, relabel or discard what a server has kept or speechtune mine cut out; the rest waits for the next time.
 
     What is decided leaves the folder of hits: confirmed and relabelled clips go to DATA, ready for
-    `speechtune finetune DATA --from CKPT`, discarded ones are deleted.
+    `speechtune finetune DATA --from CKPT`, discarded ones are deleted. In a folder of speechtune mine, what is left for
+    later stays a negative.
     """
     from speechtune.cli.review_session import Answers, Reviewer, TerminalReviewer, review_hits
     from speechtune.data.folder_lock import sole_writer

@@ -15,6 +15,7 @@ from speechtune.audio.files import read_audio
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.data.clips import Clip, check_clip_label
 from speechtune.data.growing import GrowingSet
+from speechtune.data.manifest import MANIFEST_NAME, unlist_clip
 from speechtune.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def _follow(decision: Decision, hit: Hit, audio: Path, folder: Path, growing: Gr
 def _remove(folder: Path, hit: Hit) -> None:
     from speechtune_server.hit_file import remove_hit
 
+    if (folder / MANIFEST_NAME).is_file():  # of `speechtune mine`: what it lists must be there
+        unlist_clip(folder / MANIFEST_NAME, hit.id)
     try:
         remove_hit(folder, hit.id)
     except OSError as error:

@@ -109,6 +109,18 @@ def write_manifest(path: Path, clip_set: ClipSet) -> None:
         raise ManifestError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def unlist_clip(path: Path, clip_id: str) -> None:
+    """Write a manifest again without the clip of this id; without one, nothing changes.
+
+    Raises:
+        ManifestError: it cannot be read or written.
+    """
+    listed = load_manifest(path, may_be_empty=True)
+    kept = tuple(clip for clip in listed.clips if clip.id != clip_id)
+    if len(kept) < len(listed.clips):
+        write_manifest(path, listed.with_clips(kept))
+
+
 def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
     label = check_clip_label(line.label, where)
     extra = _extra(line, where)

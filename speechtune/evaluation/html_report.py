@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from speechtune.audio.timebase import samples_from_ms
 from speechtune.evaluation.atomic_text import write_text
 from speechtune.evaluation.metrics import Metrics
 from speechtune.evaluation.predictions import Predictions
-from speechtune.evaluation.report_media import clip_media
+from speechtune.evaluation.report_media import ClipMedia, clip_media
 from speechtune.evaluation.stream_metrics import StreamMetrics, WrongEvent
 
 REPORT_NAME = "report.html"
@@ -65,6 +65,35 @@ class StreamPart:
 
 
 @dataclass(frozen=True)
+class MinedRow:
+    """A clip that was cut out of a recording because it fired, or nearly did.
+
+    Attributes:
+        file: of the clip, beside the page.
+        recording, offset_seconds: where it was cut out.
+        label, confidence, threshold: the keyword that it came nearest to, its posterior, and what that had to reach.
+        fired: it did.
+        media: None: the page does not play it.
+    """
+
+    file: str
+    recording: str
+    offset_seconds: float
+    label: str
+    confidence: float
+    threshold: float
+    fired: bool
+    media: ClipMedia | None
+
+
+@dataclass(frozen=True)
+class MinedPart:
+    """What was mined, strongest first, for a person to confirm."""
+
+    rows: tuple[MinedRow, ...]
+
+
+@dataclass(frozen=True)
 class ReportSource:
     """What the report is about.
 
@@ -72,12 +101,14 @@ class ReportSource:
         title: one line, for example the checkpoint's folder and the data's.
         facts: name -> value, shown as they are: digest, fingerprint of the data, versions.
         clips, streams: the parts that were measured.
+        mined: what was cut out of recordings; a page of that alone tells of no evaluation.
     """
 
     title: str
     facts: dict[str, JsonValue] = field(default_factory=dict)
     clips: ClipPart | None = None
     streams: StreamPart | None = None
+    mined: MinedPart | None = None
 
 
 def write_html_report(source: ReportSource, folder: Path) -> Path:
@@ -99,6 +130,7 @@ def html_report(source: ReportSource) -> str:
         "facts": source.facts,
         "clips": None if source.clips is None else _clip_document(source.clips),
         "streams": None if source.streams is None else _stream_document(source.streams),
+        "mined": None if source.mined is None else _mined_document(source.mined),
     }
     # Inside a script element only "</" and "<!--" end or change what is read.
     text = json.dumps(document, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
@@ -183,3 +215,9 @@ def _event(part: StreamPart, error: WrongEvent, playable: bool) -> dict[str, Any
     if playable:
         media = clip_media(part.read(error.recording, max(error.start_sample - around, 0), error.end_sample + around))
     return error.model_dump(mode="json") | {"media": None if media is None else media.model_dump()}
+
+
+def _mined_document(part: MinedPart) -> dict[str, Any]:
+    return {
+        "rows": [asdict(row) | {"media": None if row.media is None else row.media.model_dump()} for row in part.rows],
+    }

@@ -1,7 +1,8 @@
 """Recordings of any length through the session that serves: what it reports, and how long that took.
 
-Several recordings are heard at once and their windows scored together, so that the model works on full batches. Memory
-holds a block of audio per recording and the scores of every window, whatever the length.
+Several recordings are heard at once: the voice activity of all is judged in one call and their windows are scored
+together, so that the models work on full batches and on all cores. Memory holds a block of audio per recording and the
+scores of every window, whatever the length.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from speechtune.evaluation.event_matching import HeardStream, SpokenWord
 from speechtune.evaluation.recordings import Recording, audio_blocks, words_within
 from speechtune.labels import LabelSet
 from speechtune.recipe import DetectorSettings, EndpointingSettings
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityModel, ActivityRequest
+from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune.streaming.config import CommandRule, Scorer, SessionConfig
 from speechtune.streaming.decision import Step, decided
 from speechtune.streaming.events import Detection
-from speechtune.streaming.session import ScoreRequest, Session
+from speechtune.streaming.session import Request, ScoreRequest, Session
 
-NUM_AT_ONCE = 8
+NUM_AT_ONCE = 16
 """Recordings heard at once."""
 
 _NUM_TIMED = 20
@@ -93,6 +94,12 @@ class Listening:
     def audio_seconds(self) -> float:
         """Audio heard."""
         return sum(seconds_from_samples(one.num_samples) for one in self.heard)
+
+    @property
+    def session_thresholds(self) -> dict[str, float]:
+        """What the sessions took for each keyword: the settings' one threshold for all where they have one."""
+        level = self.settings.detector.threshold
+        return {label: own if level is None else level for label, own in self.thresholds.items()}
 
     @property
     def streams(self) -> tuple[HeardStream, ...]:
@@ -165,7 +172,7 @@ def listen(
     while waiting or open_ears:
         while waiting and len(open_ears) < NUM_AT_ONCE:
             open_ears.append(waiting.pop(0))
-        requests = [(ear, request) for ear in open_ears if (request := ear.next_windows(activity)) is not None]
+        requests = _windows_of(open_ears, activity)
         num_done += sum(ear.is_finished for ear in open_ears)
         open_ears = [ear for ear in open_ears if not ear.is_finished]
         if requests:
@@ -203,6 +210,24 @@ def decision_compute_ms(scorer: Scorer, activity: ActivityModel) -> tuple[float,
     return tuple(taken)
 
 
+def _windows_of(ears: Sequence[_Ear], activity: ActivityModel) -> list[tuple[_Ear, ScoreRequest]]:
+    """Play every recording on until it has windows to score or is over; gives those that have."""
+    requests: list[tuple[_Ear, ScoreRequest]] = []
+    playing = list(ears)
+    while playing:
+        asked: list[tuple[_Ear, ActivityRequest]] = []
+        for ear in playing:
+            request = ear.next_request()
+            if isinstance(request, ScoreRequest):
+                requests.append((ear, request))
+            elif request is not None:
+                asked.append((ear, request))
+        for (ear, request), answer in zip(asked, activity.judge_together([one for _, one in asked]), strict=True):
+            ear.answer(request, answer)
+        playing = [ear for ear, _ in asked]
+    return requests
+
+
 def _share_out(requests: Sequence[tuple[_Ear, ScoreRequest]], answers: NDArray[np.float32]) -> None:
     first = 0
     for ear, request in requests:
@@ -230,14 +255,10 @@ class _Ear:
         self._blocks: Iterator[NDArray[np.float32]] = iter(())
         self.is_finished = False
 
-    def next_windows(self, activity: ActivityModel) -> ScoreRequest | None:
-        """Play on until windows must be scored, or to the end: then None."""
+    def next_request(self) -> Request | None:
+        """Play on until the models are needed, or to the end: then None."""
         session = self._session or self._open()
-        while True:
-            while (request := session.next_request()) is not None:
-                if isinstance(request, ScoreRequest):
-                    return request
-                session.resolve(request, activity.judge(request))
+        while (request := session.next_request()) is None:
             self._take(session)
             if session.is_finished:
                 self._num_samples = session.num_samples_received
@@ -248,11 +269,12 @@ class _Ear:
                 session.end()
             else:
                 session.receive(block.astype("<f4", copy=False).tobytes())
+        return request
 
-    def answer(self, request: ScoreRequest, posteriors: NDArray[np.float32]) -> None:
-        """Go on with the scores of `request`."""
+    def answer(self, request: Request, answer: ActivityAnswer | NDArray[np.float32]) -> None:
+        """Go on with what the models say of `request`."""
         session = self._session or self._open()
-        session.resolve(request, posteriors)
+        session.resolve(request, answer)
         self._take(session)
 
     def heard(self) -> HeardRecording:

@@ -96,6 +96,16 @@ def check_words(recordings: Sequence[Recording], keywords: Sequence[str]) -> Non
             )
 
 
+def check_readable(recordings: Sequence[Recording]) -> None:
+    """Open every recording: one that is no audio is named before hours are spent on those before it.
+
+    Raises:
+        UnreadableAudioError: a recording cannot be read.
+    """
+    for recording in recordings:
+        _seconds(recording.path)
+
+
 def words_within(recording: Recording, num_samples: int) -> tuple[SpokenWord, ...]:
     """What is said in a recording of `num_samples` at 16 kHz; a word that ends a rounding after it ends with it."""
     return tuple(

@@ -151,9 +151,7 @@ def _errors(streams: Sequence[HeardStream], scores: StreamScores) -> Iterator[Wr
 def _findings(scores: StreamScores, num_without_truth: int, hours: float) -> list[str]:
     findings = []
     if num_without_truth:
-        findings.append(
-            f"{num_without_truth} recordings have no label track: every detection in them counts as a false accept"
-        )
+        findings.append(_without_truth(scores, num_without_truth))
     if scores.total.num_alone == 0 and scores.negative_hours > 0:
         findings.append(
             f"no false accept where no keyword was said in {scores.negative_hours:.2f} h: "
@@ -162,6 +160,23 @@ def _findings(scores: StreamScores, num_without_truth: int, hours: float) -> lis
     if 0 < hours < 1:
         findings.append(f"{60 * hours:.0f} minutes of audio: rates per hour are rough; listen to more")
     return findings
+
+
+def _without_truth(scores: StreamScores, num_without_truth: int) -> str:
+    """Says of recordings without label tracks what their events were taken for, and what that makes an hour."""
+    if num_without_truth < len(scores.outcomes):
+        return (
+            f"{num_without_truth} of {len(scores.outcomes)} recordings have no label track (.txt): no keyword is taken "
+            "to be said in them, and every event in them is counted as false"
+        )
+    total, interval = scores.total, scores.total.false_accepts_interval
+    said = "no recording has a label track (.txt): no keyword is taken to be said, and every event is counted as false"
+    if total.false_accepts_per_hour is None or interval is None:
+        return said
+    return (
+        f"{said}: {total.num_false_accepts} in {scores.negative_hours:.2f} h, {total.false_accepts_per_hour:.2f} an "
+        f"hour (95 %, Poisson: {interval.low:.2f} to {interval.high:.2f})"
+    )
 
 
 def _not_measured(listening: Listening, scores: StreamScores, compute_ms: Sequence[float]) -> dict[str, str]:

@@ -5,6 +5,7 @@ The file needs onnxruntime and numpy alone.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -202,8 +203,13 @@ def _difference(expected: TorchScorer, actual: OnnxScorer) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The tracer warns of every check that it leaves out, and of its own age."""
-    with warnings.catch_warnings():
-        # torch's TracerWarning is a Warning of its own kind.
-        warnings.simplefilter("ignore")
-        yield
+    """The tracer warns of every check that it leaves out, and of its own age; the quantiser logs a hint every time."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # torch's TracerWarning is a Warning of its own kind.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

@@ -5,6 +5,7 @@ The file says itself what it is, as JSON under `METADATA_KEY`; `export` writes i
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +30,7 @@ LOGITS_NAME = "logits"
 POSTERIORS_NAME = "posteriors"
 
 _FORMAT_VERSION: Literal[2] = 2
+_FP32_BATCH = 4  # larger ones gain no more
 
 
 class OnnxDescription(BaseModel):
@@ -61,12 +63,15 @@ class OnnxDescription(BaseModel):
 class OnnxScorer:
     """The `streaming.config.Scorer` of an exported file. Several threads may call `score` at once.
 
-    Windows are scored one by one: on a CPU that is no slower than a batch, and the int8 layers, which take their scale
-    from everything in one call, then give a window the same posteriors whatever company it has.
+    Windows are scored one by one: a server never waits for a batch to fill, and the int8 layers, which take their scale
+    from everything in one call, then give a window the same posteriors whatever company it has. With `num_cores` many
+    windows are shared out over the cores, whole ones to each; of an fp32 file then four go in one call, which takes a
+    fifth less time and moves a posterior in its seventh decimal.
 
     Args:
         path: what `export_onnx` wrote.
         num_threads: cores that one window may use.
+        num_cores: cores that the windows of one call of `score` may use.
 
     Raises:
         CheckpointNotFoundError: no such file.
@@ -74,28 +79,17 @@ class OnnxScorer:
         CheckpointIncompatibleError: another program's file, or of a newer version.
     """
 
-    def __init__(self, path: Path, num_threads: int = 1) -> None:
-        import onnxruntime
-
+    def __init__(self, path: Path, num_threads: int = 1, num_cores: int = 1) -> None:
         if not path.is_file():
             raise CheckpointNotFoundError(
                 f"model {path}: no such file; make it with: speechtune export CKPT --out {path}"
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Idle threads that spin would take the cores that the streams need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Shapes that are known beforehand spare a tenth of the work: the runtime computes them once.
-        options.add_free_dimension_override_by_name(BATCH_NAME, 1)
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # every failure of the runtime has a class of its own, without a common one
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise CheckpointCorruptError(f"model {path}: cannot be read ({reason}); export it again") from error
+        self._session = _opened(path, num_threads, 1)
         self.description = _description(self._session, path)
         self._labels = LabelSet(self.description.keywords, self.description.negatives)
+        self._workers = ThreadPoolExecutor(num_cores, thread_name_prefix="speechtune-onnx") if num_cores > 1 else None
+        self._batch = _FP32_BATCH if num_cores > 1 and self.description.precision == "fp32" else 1
+        self._batch_session = self._session if self._batch == 1 else _opened(path, num_threads, self._batch)
 
     @property
     def labels(self) -> LabelSet:
@@ -122,10 +116,38 @@ class OnnxScorer:
             raise UnsupportedAudioError(
                 f"windows of shape {windows.shape}: this model takes [any, {self.window_samples}]"
             )
-        posteriors = np.empty((len(windows), len(self.labels.labels)), dtype=np.float32)
-        for index in range(len(windows)):
-            posteriors[index] = self._session.run([POSTERIORS_NAME], {INPUT_NAME: windows[index : index + 1]})[0][0]
+        if not len(windows):
+            return np.empty((0, len(self.labels.labels)), dtype=np.float32)
+        in_batches = len(windows) - len(windows) % self._batch
+        pieces = [windows[start : start + self._batch] for start in range(0, in_batches, self._batch)]
+        pieces += [windows[start : start + 1] for start in range(in_batches, len(windows))]
+        run = map if self._workers is None else self._workers.map
+        return np.concatenate(list(run(self._score_piece, pieces)))
+
+    def _score_piece(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Score one window, or as many as the batch has."""
+        session = self._session if len(windows) == 1 else self._batch_session
+        posteriors: NDArray[np.float32] = session.run([POSTERIORS_NAME], {INPUT_NAME: windows})[0]
         return posteriors
+
+
+def _opened(path: Path, num_threads: int, batch: int) -> Any:
+    """The runtime's session for so many windows in a call."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle threads that spin would take the cores that the streams need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Shapes that are known beforehand spare a tenth of the work: the runtime computes them once.
+    options.add_free_dimension_override_by_name(BATCH_NAME, batch)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # every failure of the runtime has a class of its own, without a common one
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointCorruptError(f"model {path}: cannot be read ({reason}); export it again") from error
 
 
 def _description(session: Any, path: Path) -> OnnxDescription:

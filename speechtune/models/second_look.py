@@ -19,6 +19,7 @@ MOVES_MS = (-75, 75)
 """How far the window's audio is moved; what leaves the window is lost, zeros take its place."""
 
 _SMALLEST = 1e-12
+_LOOKED_AT_ONCE = 64  # enough for many cores; the moved copies of all windows of many recordings would take memory
 
 
 class SecondLookScorer:
@@ -57,10 +58,12 @@ class SecondLookScorer:
         doubtful = np.flatnonzero((best > DOUBT[0]) & (best < DOUBT[1]))
         if not len(doubtful):
             return posteriors
-        moved = [_moved(windows[doubtful], move) for move in self._moves]
-        others = np.split(self._scorer.score(np.concatenate(moved)), len(moved))
         looked_twice = posteriors.copy()
-        looked_twice[doubtful] = _geometric_mean([posteriors[doubtful], *others])
+        for start in range(0, len(doubtful), _LOOKED_AT_ONCE):
+            some = doubtful[start : start + _LOOKED_AT_ONCE]
+            moved = [_moved(windows[some], move) for move in self._moves]
+            others = np.split(self._scorer.score(np.concatenate(moved)), len(moved))
+            looked_twice[some] = _geometric_mean([posteriors[some], *others])
         return looked_twice
 
 

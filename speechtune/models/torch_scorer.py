@@ -20,6 +20,7 @@ from speechtune.models.precision import halve_weights, has_bfloat16
 Precision = Literal["fp32", "bf16"]
 
 _CORE_BATCH = 16  # larger ones gain no speed on a core and cost memory
+_WORTH_A_CORE = 4  # fewer windows take longer in two calls than in one
 _GPU_BATCH = 256
 
 
@@ -84,10 +85,11 @@ class TorchScorer:
         if self._classifier.training:
             self._classifier.eval()
         on_cores = self._classifier.device.type == "cpu"
-        size = _CORE_BATCH if on_cores else _GPU_BATCH
-        batches = [windows[start : start + size] for start in range(0, len(windows), size)]
-        if not batches:
+        if not len(windows):
             return np.empty((0, len(self.labels.labels)), dtype=np.float32)
+        num_batches = _num_core_batches(len(windows)) if on_cores else -(-len(windows) // _GPU_BATCH)
+        size = -(-len(windows) // num_batches)
+        batches = [windows[start : start + size] for start in range(0, len(windows), size)]
         if len(batches) > 1:
             return np.concatenate(list((map_on_cores if on_cores else map)(self._score_batch, batches)))
         with one_core():
@@ -99,6 +101,15 @@ class TorchScorer:
         batch = torch.tensor(windows, dtype=torch.float32, device=self._classifier.device)
         posteriors: NDArray[np.float32] = self._posteriors(batch).cpu().numpy()
         return posteriors
+
+
+def _num_core_batches(num_windows: int) -> int:
+    """As many for every core, so that none waits for another's last one; a few windows are not worth a second core."""
+    num_cores = torch.get_num_threads()
+    needed = -(-num_windows // _CORE_BATCH)
+    if num_windows < num_cores * _WORTH_A_CORE:
+        return needed
+    return -(-needed // num_cores) * num_cores
 
 
 def halved_posteriors(classifier: KeywordClassifier, waveforms: Tensor) -> Tensor:

@@ -46,6 +46,59 @@ def test_streams_are_measured_into_a_file_and_a_table(checkpoint, tape, tmp_path
     assert not (tmp_path / "out" / "metrics.json").exists()
 
 
+def test_recordings_without_label_tracks_are_measured_and_the_report_says_so(checkpoint, tape, tmp_path, capsys):
+    (tape / "tape.txt").unlink()
+    assert run(["evaluate", str(checkpoint), "--stream", str(tape), "--out", str(tmp_path / "out")]) == 0
+    assert "no recording has a label track (.txt)" in " ".join(capsys.readouterr().out.split())
+    metrics = load_stream_metrics(tmp_path / "out" / "stream_metrics.json")
+    assert metrics.num_without_truth == 1
+    assert metrics.total.num_false_accepts == metrics.total.num_alone
+    (said,) = [finding for finding in metrics.findings if "every event is counted as false" in finding]
+    assert said in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_of_clips_alone_says_that_streams_were_not_tried_and_how_to(checkpoint, tape, tmp_path, capsys):
+    data, out = make_folder(tmp_path / "data", {"yes": 3, "no": 3, "cat": 3}), tmp_path / "out"
+    assert run(["evaluate", str(checkpoint), str(data), "--out", str(out)]) == 0
+    command = "speechtune evaluate CKPT DATA --stream RECORDINGS"
+    assert command in " ".join(capsys.readouterr().out.split())
+    findings = json.loads((out / "metrics.json").read_text())["findings"]
+    (said,) = [finding for finding in findings if command in finding]
+    assert said in (out / "report.html").read_text(encoding="utf-8")
+    assert run(["evaluate", str(checkpoint), str(data), "--stream", str(tape), "--out", str(out)]) == 0
+    assert not any(command in finding for finding in json.loads((out / "metrics.json").read_text())["findings"])
+
+
+def test_onnx_runtime_hears_the_same_events_as_torch(tape, tmp_path):
+    checkpoint, found = tmp_path / "eager", {}
+    save_checkpoint(random_checkpoint(thresholds={"yes": 0.2, "no": 0.2}), checkpoint)
+    for backend in ("torch", "onnx", "onnx-int8"):
+        out = tmp_path / backend
+        arguments = ["--stream", str(tape), "--out", str(out), "--backend", backend]
+        assert run(["evaluate", str(checkpoint), *arguments]) == 0
+        assert f'"backend": "{backend}"' in (out / "report.html").read_text(encoding="utf-8")
+        found[backend] = load_stream_metrics(out / "stream_metrics.json")
+    events = {
+        name: [(one.label, one.start_sample, one.end_sample) for one in metrics.errors]
+        for name, metrics in found.items()
+    }
+    assert events["torch"]
+    assert events["torch"] == events["onnx"]
+    assert len({metrics.checkpoint_digest for metrics in found.values()}) == 1
+    assert found["onnx-int8"].num_windows == found["torch"].num_windows
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+def test_a_backend_is_for_a_checkpoint_of_this_machine(checkpoint, tape, tmp_path, capsys):
+    wanted = ["--stream", str(tape), "--out", str(tmp_path / "out"), "--backend", "onnx"]
+    assert run(["evaluate", str(tmp_path / "model.onnx"), *wanted]) == 2
+    assert "--backend onnx belongs to a checkpoint's folder" in capsys.readouterr().err
+    assert run(["evaluate", "--address", "127.0.0.1:1", *wanted]) == 2
+    assert "--backend belongs to a checkpoint" in capsys.readouterr().err
+    assert run(["evaluate", str(checkpoint), *wanted[:-1], "tpu"]) == 2
+    assert "tpu" in capsys.readouterr().err
+
+
 def test_figures_that_an_earlier_evaluation_left_are_named(checkpoint, tape, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

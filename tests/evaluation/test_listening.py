@@ -10,7 +10,7 @@ from rich.console import Console
 
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
-from speechtune.evaluation.listening import decision_compute_ms, listen
+from speechtune.evaluation.listening import NUM_AT_ONCE, decision_compute_ms, listen
 from speechtune.evaluation.recordings import audio_blocks, check_words, find_recordings
 from speechtune.evaluation.stream_measurement import measure_streams
 from speechtune.evaluation.stream_metrics import load_stream_metrics, stream_metrics_schema, write_stream_metrics
@@ -80,6 +80,41 @@ def test_recordings_heard_together_are_heard_as_each_alone(folder):
     assert [one.detections for one in listening.heard] == expected
     assert len(expected[1]) == 18
     assert listening.audio_seconds == pytest.approx((10 * len(LOW_HIGH) + len(LONG)) / 16_000)
+
+
+def test_recordings_at_once_ask_each_model_in_one_call(tmp_path):
+    calls: list[tuple[str, int]] = []
+
+    class Activity(LoudnessActivity):
+        def judge_together(self, requests):
+            calls.append(("activity", len(requests)))
+            return super().judge_together(requests)
+
+    class Pitch(PitchScorer):
+        def score(self, windows):
+            calls.append(("windows", len(windows)))
+            return super().score(windows)
+
+    for number in range(5):
+        write(tmp_path / f"{number}.wav", LOW_HIGH)
+    listening = listen(Pitch(), Activity(), find_recordings(tmp_path))
+    assert calls[0] == ("activity", 5)
+    assert max(size for kind, size in calls if kind == "windows") >= 5
+    assert [one.detections for one in listening.heard] == [of_session(LOW_HIGH)] * 5
+
+
+def test_more_recordings_than_are_heard_at_once_are_all_heard(tmp_path):
+    for number in range(NUM_AT_ONCE + 3):
+        write(tmp_path / f"{number:02}.wav", LOW_HIGH)
+    told: list[tuple[int, int]] = []
+    listening = listen(
+        PitchScorer(),
+        LoudnessActivity(),
+        find_recordings(tmp_path),
+        progress=lambda _, done, all_: told.append((done, all_)),
+    )
+    assert [len(one.detections) for one in listening.heard] == [2] * (NUM_AT_ONCE + 3)
+    assert told[-1] == (NUM_AT_ONCE + 3, NUM_AT_ONCE + 3)
 
 
 @pytest.mark.parametrize("levels", [{"low": 0.0, "high": 0.9}, {"low": 0.97, "high": 0.2}, {"high": 0.3}])
@@ -157,7 +192,7 @@ def test_the_figures_of_recordings_count_match_and_read_back(folder):
     assert strict.threshold == 0.995
     assert strict.false_reject_rate == 1.0
     assert {error.kind for error in metrics.errors} == {"alone"}
-    assert any("2 recordings have no label track" in finding for finding in metrics.findings)
+    assert any("2 of 3 recordings have no label track" in finding for finding in metrics.findings)
     path = write_stream_metrics(metrics, folder)
     assert load_stream_metrics(path) == metrics
     assert set(stream_metrics_schema()["required"]) == set(metrics.model_dump())
@@ -171,6 +206,29 @@ def test_what_recordings_cannot_show_is_null_and_says_why(tmp_path):
     assert metrics.not_measured.keys() == {"total.false_reject_rate", "latency"}
     assert metrics.total.alone_interval is not None
     assert any("below" in finding for finding in metrics.findings)
+
+
+def test_without_any_label_track_every_event_is_counted_as_false_and_that_is_said(tmp_path):
+    write(tmp_path / "a.wav", np.concatenate([LOW_HIGH] * 2))
+    write(tmp_path / "b.flac", LONG)
+    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    total = metrics.total
+    assert (total.num_false_accepts, total.num_alone, total.num_spoken) == (5, 5, 0)
+    assert metrics.negative_hours == pytest.approx(metrics.hours)
+    assert total.alone_interval is not None
+    (said,) = [finding for finding in metrics.findings if "every event is counted as false" in finding]
+    assert f"5 in {metrics.hours:.2f} h, {5 / metrics.hours:.2f} an hour" in said
+    assert f"(95 %, Poisson: {total.alone_interval[0]:.2f} to {total.alone_interval[1]:.2f})" in said
+
+
+def test_no_event_without_label_tracks_shows_a_rate_below_three_in_the_hours_heard(tmp_path):
+    write(tmp_path / "a.wav", np.concatenate([tone(600, 16_000), quiet(16_000)] * 9))
+    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    assert metrics.total.num_false_accepts == 0
+    assert metrics.total.alone_interval is not None
+    assert metrics.total.alone_interval[1] == pytest.approx(3 / metrics.hours, rel=0.25)
+    assert any(f"the rate is below {3 / metrics.hours:.1f} per hour" in finding for finding in metrics.findings)
+    assert any("every event is counted as false" in finding for finding in metrics.findings)
 
 
 def test_a_word_that_is_no_keyword_is_refused(folder):

@@ -61,6 +61,16 @@ def test_every_family_gives_the_posteriors_of_torch(family, tmp_path):
     assert max(difference, report.max_difference) <= FP32_TOLERANCE
 
 
+@pytest.mark.parametrize("num_windows", [0, 1, 3, 4, 11])
+def test_windows_shared_out_over_cores_have_the_posteriors_they_have_one_by_one(exported, num_windows):
+    windows = noise_windows(11).numpy()[:num_windows]
+    for name, tolerance in (("fp32.onnx", 1e-5), ("int8.onnx", 0.0)):
+        one_by_one = OnnxScorer(exported / name).score(windows)
+        shared_out = OnnxScorer(exported / name, num_cores=2).score(windows)
+        assert shared_out.shape == one_by_one.shape == (num_windows, 4)
+        np.testing.assert_allclose(shared_out, one_by_one, atol=tolerance, rtol=0.0)
+
+
 def test_int8_is_smaller_and_close(exported):
     windows = noise_windows(5).numpy()
     difference = np.abs(OnnxScorer(exported / "int8.onnx").score(windows) - one_look(saved()).score(windows)).max()

@@ -100,3 +100,12 @@ def test_a_checkpoint_its_export_and_the_server_look_as_often_as_the_recipe_says
         loader_for(Backend.ONNX, None, 1)("model", tmp_path / "model.onnx").scorer,
     ]
     assert [isinstance(scorer, SecondLookScorer) for scorer in scorers] == [wanted] * 4
+
+
+def test_many_windows_in_doubt_are_looked_at_in_parts_with_the_answers_each_has_alone():
+    places = np.arange(2_000, 2_000 + 150)
+    go_at = {int(place) + move: 0.3 + 0.001 * (int(place) % 300) for place in places for move in (-MOVE, 0, MOVE)}
+    scorer = SecondLookScorer(ByPlace(go_at))
+    windows = np.concatenate([window_with_sample(int(place)) for place in places])
+    together = scorer.score(windows)
+    np.testing.assert_array_equal(together, np.concatenate([scorer.score(window[None]) for window in windows]))

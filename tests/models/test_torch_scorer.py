@@ -42,6 +42,27 @@ def test_a_window_scores_alone_as_in_any_batch(family: str) -> None:
     assert np.abs(together - alone).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("num_windows", "num_cores", "sizes"),
+    [(7, 2, [7]), (8, 2, [4, 4]), (17, 2, [9, 8]), (70, 2, [12, 12, 12, 12, 12, 10]), (40, 1, [14, 14, 12])],
+)
+def test_windows_are_shared_out_so_that_every_core_has_as_much_to_do(
+    monkeypatch, num_windows, num_cores, sizes
+) -> None:
+    scorer = TorchScorer(random_classifier(), THRESHOLDS)
+    found: list[int] = []
+    whole = scorer._posteriors
+
+    def counted(windows: Tensor) -> Tensor:
+        found.append(len(windows))
+        return whole(windows)
+
+    monkeypatch.setattr(scorer, "_posteriors", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_cores)
+    assert scorer.score(noise_windows(num_windows).numpy()).shape == (num_windows, 4)
+    assert sorted(found, reverse=True) == sizes
+
+
 @needs_packaged_weights
 def test_tiny_en_scores_a_window_alone_as_in_a_batch(tiny_en: SpeechEncoder) -> None:
     torch.manual_seed(0)

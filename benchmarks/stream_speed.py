@@ -1,0 +1,142 @@
+"""How much faster than it sounds `speechtune evaluate --stream` hears recordings, by backend, and at the same events?
+
+    python -m benchmarks.stream_speed CKPT RECORDINGS [--backends torch,onnx,onnx-int8]
+
+For each backend: how many times as fast as real time by the clock, processor seconds for an hour of audio (which other
+programs on the machine do not change much), looks at windows for a second of audio (a window in doubt is looked at
+three times), and the events that only one of it and the first backend reports. Export and loading are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from speechtune.cli.local_system import open_system
+from speechtune.cli.options import EvaluationBackend
+from speechtune.evaluation.listening import Listening, listen
+from speechtune.evaluation.recordings import find_recordings
+from speechtune.models.second_look import DOUBT
+from speechtune.streaming.activity import SileroActivity
+from speechtune.streaming.config import Scorer
+from speechtune.streaming.decision import WindowScored
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One backend: the listening, its time by the clock and of the processor, in seconds, and how often it looked."""
+
+    listening: Listening
+    seconds: float
+    processor_seconds: float
+    num_looks: int
+
+
+class CountingScorer:
+    """A scorer that counts the windows it is asked for, also by a second look around it."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.labels, self.thresholds, self.window_samples = scorer.labels, scorer.thresholds, scorer.window_samples
+        self._scorer = scorer
+        self.num_windows = 0
+
+    def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As the scorer itself."""
+        self.num_windows += len(windows)
+        return self._scorer.score(windows)
+
+
+def heard(checkpoint: Path, source: Path, backend: EvaluationBackend) -> Heard:
+    """Listen to everything once."""
+    system, activity, recordings = open_system(checkpoint, backend), SileroActivity(), find_recordings(source)
+    scorer = system.scorer
+    inner = getattr(scorer, "_scorer", None)  # of a second look
+    counting = CountingScorer(inner or scorer)
+    if inner is not None:
+        scorer._scorer = counting  # type: ignore[attr-defined]
+    else:
+        scorer = counting
+    scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))  # the first call prepares the model
+    counting.num_windows = 0
+    start, processor = time.perf_counter(), time.process_time()
+    listening = listen(scorer, activity, recordings, system.settings)
+    return Heard(listening, time.perf_counter() - start, time.process_time() - processor, counting.num_windows)
+
+
+def events_of(listening: Listening) -> Counter[tuple[str, str, int, int]]:
+    """What was reported, and where; confidences differ in their last digits whatever one does."""
+    return Counter(
+        (one.recording.name, event.label, event.start_sample, event.end_sample)
+        for one in listening.heard
+        for event in one.detections
+    )
+
+
+def share_in_doubt(listening: Listening) -> float:
+    """Share of the windows whose final answer is in doubt: about those that are looked at three times."""
+    num_keywords = len(listening.labels.keywords)
+    best = np.array(
+        [
+            step.posteriors[:num_keywords].max()
+            for one in listening.heard
+            for step in one.steps or ()
+            if isinstance(step, WindowScored)
+        ]
+    )
+    return float(((best > DOUBT[0]) & (best < DOUBT[1])).mean()) if len(best) else 0.0
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("recordings", type=Path)
+    parser.add_argument("--backends", default=",".join(EvaluationBackend))
+    given = parser.parse_args(argv)
+    table = Table(box=SIMPLE_HEAD)
+    headings = (
+        "backend",
+        "times real time",
+        "CPU s an hour",
+        "ms a window",
+        "looks a second",
+        "events",
+        "of one alone",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "backend" else "right")
+    first: Counter[tuple[str, str, int, int]] | None = None
+    for name in given.backends.split(","):
+        one = heard(given.checkpoint, given.recordings, EvaluationBackend(name))
+        audio, events = one.listening.audio_seconds, events_of(one.listening)
+        first = events if first is None else first
+        table.add_row(
+            name,
+            f"{audio / one.seconds:.1f}",
+            f"{3600 * one.processor_seconds / audio:.0f}",
+            f"{1000 * one.seconds / max(one.listening.num_windows, 1):.1f}",
+            f"{one.num_looks / audio:.2f}",
+            str(events.total()),
+            str(((events - first) + (first - events)).total()),
+        )
+    console = Console(width=100)
+    console.print(table)
+    console.print(
+        f"{audio / 60:.1f} minutes, {one.listening.num_windows} windows, {share_in_doubt(one.listening):.0%} in doubt",
+        highlight=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
