@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from speechtune.training.running_windows import running_windows, with_running_speech
 
-from speechtune.errors import ConfigError
-from speechtune.labels import UNKNOWN, LabelSet
+from speechtune.labels import PARTS, UNKNOWN, LabelSet
 from speechtune.models.checkpoint import load_checkpoint
 from speechtune.recipe import Recipe
-from speechtune.training import running_windows as module
+from speechtune.training import added_windows as module
+from speechtune.training.added_windows import added_windows, with_added_classes
 from speechtune.training.cross_fitting import cross_fit
 from speechtune.training.embedding_cache import embed_clips
 from speechtune.training.finetune import TrainingData, finetune
@@ -24,7 +23,12 @@ WORDS = ("bed", "bird", "cat", "dog", "eight", "five")
 def recipe(running_speech: int, silence_clips: int = 3, copies: int = 1) -> Recipe:
     return Recipe.model_validate(
         {
-            "head": {"running_speech": running_speech, "silence_clips": silence_clips},
+            "head": {
+                "running_speech": running_speech,
+                "silence_clips": silence_clips,
+                "background_speech": 0,
+                "command_parts": 0,
+            },
             "augment": {"copies": copies},
             "calibration": {"folds": 3},
         }
@@ -33,15 +37,31 @@ def recipe(running_speech: int, silence_clips: int = 3, copies: int = 1) -> Reci
 
 def test_a_class_for_it_is_added_only_where_it_is_wanted_and_missing() -> None:
     labels = LabelSet(("yes",), WORDS)
-    assert with_running_speech(labels, recipe(0)) is labels
-    assert with_running_speech(labels, recipe(9)).negatives == (UNKNOWN, *WORDS)
+    assert with_added_classes(labels, recipe(0)) is labels
+    assert with_added_classes(labels, recipe(9)).negatives == (UNKNOWN, *WORDS)
     there = LabelSet(("yes",), (UNKNOWN, *WORDS))
-    assert with_running_speech(there, recipe(9)) is there
+    assert with_added_classes(there, recipe(9)) is there
 
 
-def test_too_few_negative_words_are_told() -> None:
-    with pytest.raises(ConfigError, match=r"head\.running_speech: 2 negative words, and it needs 3"):
-        with_running_speech(LabelSet(("yes",), WORDS[:2]), recipe(9))
+def test_with_too_few_negative_words_there_is_no_running_speech() -> None:
+    labels = LabelSet(("yes",), (UNKNOWN, *WORDS[:2]))
+    clips = [np.ones(4_000, dtype=np.float32)] * 3
+    targets = [labels.classes.index(word) for word in ("yes", *WORDS[:2])]
+    added = added_windows(labels, clips, targets, [], recipe(9), 16_000, first=6, hears_log_mel=True)
+    assert len(added.targets) == 0
+
+
+def test_background_speech_teaches_unknown_and_a_part_counts_as_its_clip() -> None:
+    wanted = recipe(0).model_dump() | {"head": {"background_speech": 6, "command_parts": 2, "silence_clips": 3}}
+    settings = Recipe.model_validate(wanted)
+    labels = with_added_classes(LabelSet(("lights on",)), settings)
+    assert labels.negatives == (UNKNOWN, PARTS)
+    rng = np.random.default_rng(0)
+    loud = np.pad(0.1 * rng.standard_normal(12_000), 3_200).astype(np.float32)
+    added = added_windows(labels, [loud, loud], [0, 0], [], settings, 16_000, first=5, hears_log_mel=True)
+    assert [labels.classes[target] for target in added.targets] == [UNKNOWN] * 6 + [PARTS] * 4
+    assert added.clips.tolist() == [5, 6, 7, 8, 9, 10, 0, 0, 1, 1]
+    assert all(window.samples.shape == (16_000,) and window.samples.any() for window in added)
 
 
 def test_a_stretch_is_made_of_the_negative_words_of_its_own_fold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +77,7 @@ def test_a_stretch_is_made_of_the_negative_words_of_its_own_fold(monkeypatch: py
 
     monkeypatch.setattr(module, "running_speech", spy)
     windows = list(
-        running_windows(labels, samples, targets, [], recipe(6), 16_000, first=len(targets) + 3, hears_log_mel=True)
+        added_windows(labels, samples, targets, [], recipe(6), 16_000, first=len(targets) + 3, hears_log_mel=True)
     )
     assert len(windows) == 6
     assert [window.spectral_rng is None for window in windows].count(True) == 2
@@ -83,9 +103,9 @@ def test_what_is_held_out_lies_in_no_stretch_that_is_learnt_and_stretches_judge_
     learnt: list[np.ndarray] = []
     really = cross_fitting.train_head
 
-    def spy(head, embeddings, targets, settings, rows, prior) -> None:  # type: ignore[no-untyped-def]
+    def spy(head, embeddings, targets, settings, rows, prior, lighter) -> None:  # type: ignore[no-untyped-def]
         learnt.append(rows.numpy())
-        really(head, embeddings, targets, settings, rows, prior)
+        really(head, embeddings, targets, settings, rows, prior, lighter)
 
     temperatures: list[np.ndarray] = []
     monkeypatch.setattr(cross_fitting, "train_head", spy)

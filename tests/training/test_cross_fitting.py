@@ -40,6 +40,7 @@ def embedded(clips: list[Clip], labels: LabelSet = LABELS) -> EmbeddedClips:
         torch.tensor([*targets, silence, silence]),
         np.arange(len(clips) + 2),
         np.ones(len(clips) + 2, dtype=bool),
+        np.zeros(len(clips) + 2, dtype=bool),
     )
 
 
@@ -90,6 +91,7 @@ def test_no_negative_word_is_scored_by_a_head_that_heard_it(
         settings: object,
         rows: torch.Tensor,
         prior: object,
+        lighter: object,
     ) -> None:
         heard.append(set(rows.tolist()))
 
