@@ -64,9 +64,17 @@ def without_commands(stretches: Iterable[BackgroundStretch], commands: Iterable[
     return tuple(stretch for stretch in stretches if not any(words in _spaced(stretch.text) for words in spoken))
 
 
-def read_background_speech() -> NDArray[np.float32]:
-    """The whole file, float32[N] at 16 kHz; about a quarter of an hour."""
-    return read_audio(_FOLDER / "speech.ogg", _LONGEST_SECONDS)
+def samples_of(stretch: BackgroundStretch) -> NDArray[np.float32]:
+    """float32[N] at 16 kHz, N ≥ 1."""
+    return _whole_file()[stretch.start_sample : stretch.end_sample].astype(np.float32) / np.float32(32_768.0)
+
+
+@cache
+def _whole_file() -> NDArray[np.int16]:
+    """int16[N] at 16 kHz: decoding takes longer than all else here, and half the bits keep it in 32 MB."""
+    samples = read_audio(_FOLDER / "speech.ogg", _LONGEST_SECONDS)
+    whole: NDArray[np.int16] = np.clip(np.round(samples * 32_768.0), -32_768, 32_767).astype(np.int16)
+    return whole
 
 
 def _spaced(text: str) -> str:

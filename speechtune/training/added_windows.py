@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from speechtune.audio.levels import main_stretch
 from speechtune.audio.placement import cut_window, place_by_energy
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.background_speech import background_stretches, read_background_speech, without_commands
+from speechtune.data.background_speech import background_stretches, samples_of, without_commands
 from speechtune.data.running_speech import faded, running_speech, spoken_part
 from speechtune.labels import PARTS, UNKNOWN, LabelSet
 from speechtune.recipe import Recipe
@@ -156,7 +156,6 @@ def _background(
         return []
     stretches = without_commands(background_stretches(), labels.keywords)
     num_folds = recipe.calibration.folds
-    speech = read_background_speech()
 
     def make(number: int) -> TrainingWindow:
         rng = np.random.default_rng((recipe.seed, number, 1))
@@ -164,7 +163,7 @@ def _background(
         some = [stretch for stretch in stretches[number % num_folds :: num_folds] if stretch.is_word == is_word]
         lengths = np.array([stretch.end_sample - stretch.start_sample for stretch in some], dtype=np.float64)
         chosen = some[int(rng.choice(len(some), p=None if is_word else lengths / lengths.sum()))]
-        samples = speech[chosen.start_sample : chosen.end_sample]
+        samples = samples_of(chosen)
         if is_word:
             return vary(samples, rng=rng)
         # Windows that pass over long speech are full of it; the others hold a short utterance.

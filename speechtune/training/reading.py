@@ -95,7 +95,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
         clips = draw_shots(clips, data.shots, recipe.seed, labels.keywords)
     whole = clips
     clips = _cut_speech(whole, labels, recipe)
-    _check_enough(clips, labels, data.clips)
+    _check_enough(clips, labels, data.clips, has_background=recipe.head.background_speech > 0)
     noise = clip_set.noise + (load_noise(data.noise) if data.noise is not None else ())
     # Cut, a locked clip is not known again; whole, a long clip that holds a copy of one is not.
     refuse_locked(tuple(dict.fromkeys((*whole, *clips))))
@@ -145,7 +145,7 @@ def _load_all(data: TrainingData) -> ClipSet:
     )
 
 
-def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path) -> None:
+def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path, *, has_background: bool) -> None:
     counts = count_labels(clips)
     if empty := [keyword for keyword in labels.keywords if not counts.get(keyword)]:
         raise UnsplittableError(f"{where}: no clip to train on for {', '.join(empty)}; record some")
@@ -154,7 +154,7 @@ def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path) -> None:
             f"{where}: one clip of one keyword is all there is; record at least {MIN_KEYWORD_CLIPS} clips, better 5 of "
             "each command, and some other words as negatives"
         )
-    if len(labels.keywords) == 1 and not labels.negatives:
+    if len(labels.keywords) == 1 and not has_background and not any(counts.get(word) for word in labels.negatives):
         raise UnsplittableError(
             f"{where}: one keyword and nothing to tell it from; add other words as folders, or --negatives FOLDER"
         )
