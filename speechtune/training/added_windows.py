@@ -88,7 +88,7 @@ def added_windows(
 ) -> AddedWindows:
     """Plan all windows that the recipe adds; each is made when it is iterated over.
 
-    Running speech needs as many negative words as `calibration.folds`; where there are fewer there is none. The window
+    None where `labels` lack the class for them, see `with_added_classes`. Running speech needs as many negative words as `calibration.folds`; where there are fewer there is none. The window
     that counts as clip n is made of words, or of background speech, of fold n modulo `calibration.folds`.
 
     Args:
@@ -132,7 +132,7 @@ def _running(
 ) -> list[_Maker]:
     num_folds = recipe.calibration.folds
     folds = fold_of_words([word for word in labels.negatives if word in set(names)], num_folds)
-    if not recipe.head.running_speech or len(folds) < num_folds:
+    if UNKNOWN not in labels.negatives or not recipe.head.running_speech or len(folds) < num_folds:
         return []
     words: list[list[NDArray[np.float32]]] = [[] for _ in range(num_folds)]
     for position, name in enumerate(names):
@@ -152,7 +152,7 @@ def _running(
 def _background(
     labels: LabelSet, recipe: Recipe, window_samples: int, first: int, vary: Callable[..., TrainingWindow]
 ) -> list[_Maker]:
-    if not recipe.head.background_speech:
+    if UNKNOWN not in labels.negatives or not recipe.head.background_speech:
         return []
     stretches = without_commands(background_stretches(), labels.keywords)
     num_folds = recipe.calibration.folds
@@ -182,7 +182,7 @@ def _parts(
     vary: Callable[..., TrainingWindow],
 ) -> tuple[list[int], list[_Maker]]:
     """The beginning or the end of a long command, alone: which clip each was cut out of, and its maker."""
-    num_each = recipe.head.command_parts
+    num_each = recipe.head.command_parts if PARTS in labels.negatives else 0
     stretches = {
         position: main_stretch(samples[position])
         for position, name in enumerate(names)

@@ -143,7 +143,10 @@ def test_running_speech_is_judged_by_the_folds_that_it_was_cut_for(
     tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, running_speech: int, looks: list[int]
 ) -> None:
     make_folder(tmp_path / "data", LABELS)
-    wanted = {"head": {"silence_clips": 5, "running_speech": running_speech}, "calibration": {"folds": 3}}
+    wanted = {
+        "head": {"silence_clips": 5, "running_speech": running_speech, "background_speech": 0},
+        "calibration": {"folds": 3},
+    }
     folds: list[int] = []
     really = searching.cross_fit
 

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recipe(folder: Path) -> Recipe:
     save_random_model("whisper", folder / "encoder")
-    sections = {"augment": {"copies": 1}, "head": {"silence_clips": 5}}
+    sections = {"augment": {"copies": 1}, "head": {"silence_clips": 5, "background_speech": 10}}
     return Recipe.model_validate({"encoder": {"name": str(folder / "encoder")}} | sections)
 
 
@@ -40,7 +40,7 @@ def test_a_dropped_word_counts_as_unknown_and_the_others_answer_as_before(checkp
     remove_keywords(checkpoint, ("no",), tmp_path / "less")
     before, after = load_checkpoint(checkpoint), load_checkpoint(tmp_path / "less")
     assert after.classifier.labels.keywords == ("yes", "up")
-    assert after.classifier.labels.negatives == ("cat", "no")
+    assert after.classifier.labels.negatives == ("_parts_", "_unknown_", "cat", "no")
     assert after.thresholds == {word: before.thresholds[word] for word in ("yes", "up")}
     windows = noise_windows(4)
     with torch.inference_mode():
@@ -69,7 +69,7 @@ def test_added_words_follow_the_old_ones_on_the_same_encoder(
     add_keywords(checkpoint, data, ("left",), tmp_path / "more", recipe)
     before, after = load_checkpoint(checkpoint), load_checkpoint(tmp_path / "more")
     assert after.classifier.labels.keywords == ("yes", "no", "up", "left")
-    assert after.classifier.labels.negatives == ("bird", "cat")
+    assert after.classifier.labels.negatives == ("_unknown_", "_parts_", "bird", "cat")
     assert after.training["started_from"] == before.digest
     old, new = before.classifier.encoder.state_dict(), after.classifier.encoder.state_dict()
     assert all(torch.equal(old[name], new[name]) for name in old)
