@@ -79,8 +79,9 @@ def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
     for keyword in labels.keywords:
         table.add_row(keyword, str(result.num_clips.get(keyword, 0)), f"{point.thresholds[keyword]:.3f}")
     console.print(table)
+    num_words = sum(result.num_clips.get(word, 0) > 0 for word in labels.negatives)
     num_negatives = sum(result.num_clips.get(word, 0) for word in labels.negatives)
-    console.print(f"{num_negatives} negative clips of {len(labels.negatives)} words")
+    console.print(f"{num_negatives} negative clips of {num_words} words")
     if point.detection_rate is not None and point.false_accept_rate is not None:
         console.print(
             f"on clips held out in turn: {point.detection_rate:.1%} of the keywords detected, "

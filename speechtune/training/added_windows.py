@@ -88,8 +88,9 @@ def added_windows(
 ) -> AddedWindows:
     """Plan all windows that the recipe adds; each is made when it is iterated over.
 
-    None where `labels` lack the class for them, see `with_added_classes`. Running speech needs as many negative words as `calibration.folds`; where there are fewer there is none. The window
-    that counts as clip n is made of words, or of background speech, of fold n modulo `calibration.folds`.
+    There are none where `labels` lack the class for them, see `with_added_classes`. Running speech needs as many
+    negative words as `calibration.folds`; where there are fewer there is none. The window that counts as clip n is made
+    of words, or of background speech, of fold n modulo `calibration.folds`.
 
     Args:
         labels: what the classes mean.

@@ -84,7 +84,6 @@ def cross_fit(
     words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
     fold_of_row, notes = _fold_of_rows(embedded, clips, labels, words, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
-    has_words = len(words) >= _FEWEST_WORDS
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
     was_trained = np.zeros(len(embedded.targets), dtype=bool)
 
@@ -113,9 +112,6 @@ def cross_fit(
         head.set_temperature(temperature)
     posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]
     recorded = embedded.is_original & judges & (embedded.clips < len(clips))
-    is_negative = np.array([clip.label in labels.negatives for clip in clips]) & judging.mask & has_words
-    fold_of_clip = np.zeros(len(clips), dtype=np.int64)
-    fold_of_clip[embedded.clips[recorded]] = fold_of_row[recorded]
     predictions = Predictions(
         labels=labels,
         posteriors=np.clip(posteriors[recorded], 0.0, 1.0).astype(np.float32),
@@ -130,8 +126,24 @@ def cross_fit(
         judging.notes + notes,
         lowest,
         heads=tuple(heads),
-        talk=tuple(tuple(np.flatnonzero(is_negative & (fold_of_clip == fold)).tolist()) for fold in range(num_folds)),
+        talk=_talk_of_folds(embedded, clips, labels, recorded, fold_of_row) if len(words) >= _FEWEST_WORDS else (),
         added=np.clip(posteriors[embedded.is_added, : len(labels.keywords)], 0.0, 1.0),
+    )
+
+
+def _talk_of_folds(
+    embedded: EmbeddedClips,
+    clips: Sequence[Clip],
+    labels: LabelSet,
+    recorded: NDArray[np.bool_],
+    fold_of_row: NDArray[np.int64],
+) -> tuple[tuple[int, ...], ...]:
+    """Of every fold, the negative clips whose own row, one of `recorded` bool[N], lies in it."""
+    is_negative = np.array([clip.label in labels.negatives for clip in clips])
+    rows = np.flatnonzero(recorded)
+    rows = rows[is_negative[embedded.clips[rows]]]
+    return tuple(
+        tuple(embedded.clips[rows[fold_of_row[rows] == fold]].tolist()) for fold in range(int(fold_of_row.max()) + 1)
     )
 
 

@@ -27,8 +27,7 @@ from speechtune.training.parent import with_parents_settings
 from speechtune.training.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
 from speechtune.training.resume import SavedState
 from speechtune.training.stages import Progress, StageClock, silent
-from speechtune.training.talk_heard import HeardTalk, hear_talk
-from speechtune.training.thresholds import ChosenThresholds, choose
+from speechtune.training.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.tuned_parameters import Tuning
 from speechtune.training.tuning import clips_in_memory, identity_of, tune_and_average
 from speechtune.training.word_prior import word_prior
@@ -112,14 +111,12 @@ def finetune(
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
     with clock.stage("hear talk"):
-        chosen = choose(held_out, _heard_talk(classifier, held_out, read, recipe, where, progress), recipe.calibration)
-        point = chosen.point
+        chosen = choose_by_talk(classifier, where, held_out, read.samples, recipe, progress)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, prior, progress)
     tuned = None
     if method.tuning is not None:
-        digest = recipe.encoder.name if started is None else started.digest
-        identity = identity_of(recipe, read.identity, method.tuning, digest)
+        identity = identity_of(recipe, read.identity, method.tuning, started.digest if started else recipe.encoder.name)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
             tuned = _tune(
@@ -132,13 +129,15 @@ def finetune(
     classifier.head.set_temperature(held_out.temperature)
     with clock.stage("save"):
         facts = read.facts | _facts(held_out, chosen, method, tuned, started)
-        checkpoint = Checkpoint(classifier, point.thresholds, recipe, facts)
+        checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
         if is_main_process():
             checkpoint = save_checkpoint(checkpoint, out)
             if method.tuning is not None:
                 saved.remove()
-    notes = read.notes + held_out.notes + _notes(point, method, tuned)
-    return FinetuneResult(checkpoint, point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary)
+    notes = read.notes + held_out.notes + _notes(chosen.point, method, tuned)
+    return FinetuneResult(
+        checkpoint, chosen.point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary
+    )
 
 
 def embed_training_data(
@@ -204,25 +203,6 @@ def _embed(
         return embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress, scratch)
     finally:
         classifier.to("cpu")  # heads are trained where their embeddings are kept
-
-
-def _heard_talk(
-    classifier: KeywordClassifier,
-    held_out: OutOfFold,
-    read: ReadClips,
-    recipe: Recipe,
-    device: torch.device,
-    progress: Progress,
-) -> HeardTalk | None:
-    progress("hear talk", 0, 1)
-    classifier.to(device)
-    try:
-        clips = [[read.samples[index] for index in fold] for fold in held_out.talk]
-        heard = hear_talk(classifier, held_out.heads, clips, recipe)
-    finally:
-        classifier.to("cpu")
-    progress("hear talk", 1, 1)
-    return heard
 
 
 def _tune(

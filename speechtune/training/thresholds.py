@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from speechtune.evaluation.intervals import Interval
 from speechtune.evaluation.operating_point import OperatingPoint, keyword_shifts, logit, measured, word_level
 from speechtune.evaluation.talk_curve import TalkCurve, as_thresholds, choose_level, level_between
-from speechtune.recipe import CalibrationSettings
+from speechtune.models.classifier import KeywordClassifier
+from speechtune.recipe import CalibrationSettings, Recipe
 from speechtune.training.cross_fitting import OutOfFold
-from speechtune.training.talk_heard import HeardTalk
+from speechtune.training.stages import Progress
+from speechtune.training.talk_heard import HeardTalk, hear_talk
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,35 @@ class ChosenThresholds:
             f"fires about {self.talk.per_hour:.2g} times an hour on running speech ({self.talk.minutes:.1f} minutes "
             f"heard, 95 %: {self.talk.interval.low:.1f} to {self.talk.interval.high:.1f}); {missed}"
         )
+
+
+def choose_by_talk(
+    classifier: KeywordClassifier,
+    device: torch.device,
+    held_out: OutOfFold,
+    samples: Sequence[NDArray[np.float32]],
+    recipe: Recipe,
+    progress: Progress,
+) -> ChosenThresholds:
+    """Play to every held-out head the talk that it never met, and choose one threshold per keyword.
+
+    Args:
+        classifier: its encoder is run, and left on the CPU.
+        device: where it is run.
+        held_out: heads and answers of cross-fitting.
+        samples: the training clips, each float32[any] at 16 kHz.
+        recipe: of the model.
+        progress: told before and after.
+    """
+    progress("hear talk", 0, 1)
+    clips = [[samples[index] for index in fold] for fold in held_out.talk]
+    classifier.to(device)
+    try:
+        heard = hear_talk(classifier, held_out.heads, clips, recipe) if clips else None
+    finally:
+        classifier.to("cpu")
+    progress("hear talk", 1, 1)
+    return choose(held_out, heard, recipe.calibration)
 
 
 def choose(held_out: OutOfFold, talk: HeardTalk | None, settings: CalibrationSettings) -> ChosenThresholds:
