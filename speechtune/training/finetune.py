@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,25 +104,22 @@ def finetune(
         classifier = _build(recipe, read, started)
         prior = word_prior(classifier, read.clips, recipe.head, may_fetch=started is None)
         progress("load encoder", 1, 1)
-    targets = [read.labels.classes.index(clip.label) for clip in read.clips]
     with clock.stage("embed"):
-        embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
+        embedded = _embed(classifier, read, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
     with clock.stage("hear talk"):
         chosen = choose_by_talk(classifier, where, held_out, read.samples, recipe, progress)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, prior, progress)
-    tuned = None
+    tuned: Tuned | None = None
     if method.tuning is not None:
         identity = identity_of(recipe, read.identity, method.tuning, started.digest if started else recipe.encoder.name)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
-            tuned = _tune(
-                classifier, method.tuning, read, targets, embedded, recipe, prior, where, saved, out, progress
-            )
+            tuned = _tune(classifier, method.tuning, read, embedded, recipe, prior, where, saved, out, progress)
         with clock.stage("embed again"):
-            embedded = _embed(classifier, read, targets, recipe, where, progress, scratch)
+            embedded = _embed(classifier, read, recipe, where, progress, scratch)
         with clock.stage("train head"):
             _train(classifier, embedded, recipe, prior, progress)
     classifier.head.set_temperature(held_out.temperature)
@@ -145,8 +141,7 @@ def embed_training_data(
 ) -> tuple[KeywordClassifier, EmbeddedClips]:
     """The classifier of `recipe` with an untrained head, and what it would be trained on."""
     classifier = _build(recipe, read, None)
-    targets = [read.labels.classes.index(clip.label) for clip in read.clips]
-    return classifier, _embed(classifier, read, targets, recipe, device, progress)
+    return classifier, _embed(classifier, read, recipe, device, progress)
 
 
 def _build(recipe: Recipe, read: ReadClips, started: Checkpoint | None) -> KeywordClassifier:
@@ -192,7 +187,6 @@ def _default_layers(num_layers: int) -> tuple[int, ...]:
 def _embed(
     classifier: KeywordClassifier,
     read: ReadClips,
-    targets: Sequence[int],
     recipe: Recipe,
     device: torch.device,
     progress: Progress,
@@ -200,7 +194,7 @@ def _embed(
 ) -> EmbeddedClips:
     classifier.to(device)
     try:
-        return embed_clips(classifier, read.samples, targets, read.recordings, recipe, progress, scratch)
+        return embed_clips(classifier, read.samples, read.targets, read.recordings, recipe, progress, scratch)
     finally:
         classifier.to("cpu")  # heads are trained where their embeddings are kept
 
@@ -209,7 +203,6 @@ def _tune(
     classifier: KeywordClassifier,
     tuning: Tuning,
     read: ReadClips,
-    targets: Sequence[int],
     embedded: EmbeddedClips,
     recipe: Recipe,
     prior: Prior | None,
@@ -222,7 +215,7 @@ def _tune(
         classifier,
         tuning,
         read.clips,
-        clips_in_memory(read.samples, targets, read.recordings, classifier),
+        clips_in_memory(read.samples, read.targets, read.recordings, classifier),
         embedded,
         recipe,
         prior,

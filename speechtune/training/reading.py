@@ -77,6 +77,11 @@ class ReadClips:
     notes: tuple[str, ...]
     identity: str
 
+    @property
+    def targets(self) -> list[int]:
+        """The class of every clip."""
+        return [self.labels.classes.index(clip.label) for clip in self.clips]
+
 
 def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -> ReadClips:
     """Read labels, clips and recordings.
