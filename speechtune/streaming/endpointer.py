@@ -30,9 +30,13 @@ class Started:
 
 @dataclass(frozen=True)
 class Ended:
-    """Speech ended: its last loud frame ends before `end_sample`; `forced` when it was cut at the longest length."""
+    """Speech ended: its last loud frame ends before `end_sample`; `forced` when it was cut at the longest length.
+
+    `start_sample` includes the preroll, `onset_sample` is the first voiced frame's.
+    """
 
     start_sample: int
+    onset_sample: int
     end_sample: int
     forced: bool
 
@@ -113,4 +117,4 @@ class Endpointer:
     def _ended(self, end_sample: int, forced: bool) -> Ended:
         self._state = SpeechState.QUIET
         self._earliest_start = end_sample
-        return Ended(self._start, end_sample, forced)
+        return Ended(self._start, self._onset, end_sample, forced)

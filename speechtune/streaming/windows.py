@@ -34,7 +34,8 @@ class Window:
         samples: float32[window_samples].
         span: the speech in it.
         whole_utterance: it holds a whole short utterance and decides alone; else it is one of a row.
-        is_faint: the level tells of speech there, the voice activity model does not.
+        is_faint: the level tells of speech there, the voice activity model does not; or it sounds for hardly a tenth of
+            a second.
     """
 
     samples: NDArray[np.float32]

@@ -87,7 +87,7 @@ def cross_fit(
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
     was_trained = np.zeros(len(embedded.targets), dtype=bool)
 
-    lighter = LighterClasses.among(embedded.targets, embedded.is_added, len(labels.keywords))
+    lighter = LighterClasses.among(embedded.targets, embedded.is_added, labels)
 
     def answers(held_out: Tensor) -> tuple[KeywordHead, Tensor]:
         head = copy.deepcopy(template)

@@ -230,7 +230,7 @@ def _train(
     classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, prior: Prior | None, progress: Progress
 ) -> None:
     progress("train head", 0, 1)
-    lighter = LighterClasses.among(embedded.targets, embedded.is_added, len(classifier.labels.keywords))
+    lighter = LighterClasses.among(embedded.targets, embedded.is_added, classifier.labels)
     train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, prior=prior, lighter=lighter)
     progress("train head", 1, 1)
 

@@ -72,7 +72,7 @@ def tune_and_average(
         # The head that heard the judging clips would pass for good whatever the encoder does.
         is_held = np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips]
         rows = torch.from_numpy(np.flatnonzero(~is_held))
-        lighter = LighterClasses.among(embedded.targets, embedded.is_added, len(classifier.labels.keywords))
+        lighter = LighterClasses.among(embedded.targets, embedded.is_added, classifier.labels)
         train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, rows, prior, lighter)
     batches = TuningBatches(
         memory, np.flatnonzero(~held), classifier.window_samples, classifier.encoder.hears_log_mel, recipe
