@@ -27,8 +27,8 @@ _TAIL_SHARE, _FEWEST_IN_TAIL = 0.25, 5
 _STEEPEST, _USUAL_SCALE = 0.3, 1.0
 """Least and usual scale of the tail, in logits."""
 _HIGHEST_IN_GAP = math.log(0.35 / 0.65)
-"""Higher the middle of a gap need not be: from 0.2 on, talk did nothing to three phrases nor to ten words, and each step
-up missed commands in noise."""
+"""Higher the middle of a gap need not be: from 0.2 on, talk did nothing to three phrases nor to ten words, and each
+step up missed commands in noise."""
 _WEAK_SHARE = 0.05
 """Share of the commands whose scores the gap does not count."""
 _MOST_MISSED = 0.2
