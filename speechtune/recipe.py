@@ -118,10 +118,10 @@ class HeadSettings(_Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""
-    running_speech: Annotated[int, Field(ge=0, le=10_000)] = 500
+    running_speech: Annotated[int, Field(ge=0, le=10_000)] = 300
     """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`. Where
     there are fewer negative words than `calibration.folds` there are none."""
-    background_speech: Annotated[int, Field(ge=0, le=10_000)] = 500
+    background_speech: Annotated[int, Field(ge=0, le=10_000)] = 300
     """How many windows of the synthesised talk that comes with the package teach `_unknown_`, beside the negatives that
     the data has, if any."""
     command_parts: Annotated[int, Field(ge=0, le=100)] = 4

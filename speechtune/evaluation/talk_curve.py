@@ -24,8 +24,9 @@ _EXCESS_OF_HELD_OUT = 15.0
 Ten Speech Commands words: at levels of -3 to -1.5, 25 to 49 an hour in cross-fitting beside 1 to 3 an hour of the final
 head on other people's sentences."""
 _TAIL_SHARE, _FEWEST_IN_TAIL = 0.25, 5
-_STEEPEST, _USUAL_SCALE = 0.3, 1.0
-"""Least and usual scale of the tail, in logits."""
+_USUAL_SCALE, _USUAL_WEIGHT = 0.7, 10.0
+"""Scale of the tail in logits, as hours of other people's sentences showed it, and the false accepts that it is worth:
+minutes of talk hold a handful, which alone would move a threshold from 0.3 to 0.6."""
 _HIGHEST_IN_GAP = math.log(0.35 / 0.65)
 """Higher the middle of a gap need not be: from 0.2 on, talk did nothing to three phrases nor to ten words, and each
 step up missed commands in noise."""
@@ -78,9 +79,8 @@ class TalkCurve:
         begin = next((place for place, count in enumerate(self.counts) if count >= wanted), len(LEVELS) - 1)
         new = np.diff(np.array([0, *self.counts[: begin + 1]])).clip(min=0)
         peaks = np.array(LEVELS[: begin + 1]) + 0.25
-        if new.sum() < _FEWEST_IN_TAIL:
-            return begin, _USUAL_SCALE
-        return begin, max(float(np.average(peaks - LEVELS[begin], weights=new)), _STEEPEST)
+        excess = float((new * (peaks - LEVELS[begin])).sum())
+        return begin, (excess + _USUAL_WEIGHT * _USUAL_SCALE) / (float(new.sum()) + _USUAL_WEIGHT)
 
 
 def choose_level(

@@ -22,7 +22,6 @@ from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.head import KeywordHead
 from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
-from speechtune.models.second_look import with_second_look
 from speechtune.recipe import Recipe
 from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import CommandRule, SessionConfig
@@ -89,7 +88,7 @@ def hear_talk(
         classifier: its encoder is run, where its weights are.
         heads: one of each fold, with the temperature that the model will have.
         samples: of each fold, the clips to play, each float32[any] at 16 kHz.
-        recipe: seed, detector, endpointing, and whether windows in doubt are looked at again.
+        recipe: seed, detector and endpointing. Windows are looked at once, as clips are in cross-fitting.
     """
     played = [
         (head, _strung(clips, recipe.seed + fold))
@@ -114,7 +113,7 @@ def _steps(
     scorer = _FoldScorer(classifier, head)
     config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)
     session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal)
-    for _ in run_session(session, with_second_look(scorer, recipe.clip.second_look), activity, chunks_of(talk)):
+    for _ in run_session(session, scorer, activity, chunks_of(talk)):
         pass
     return tuple(journal)
 
