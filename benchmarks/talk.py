@@ -9,8 +9,8 @@
 alone, and with the words of DATA/speech_commands_fewshot as negatives. Nothing of what is planted or played as talk is
 learnt from. The mixes: `pauses`, phrases between pauses inside sentences; `noise`, the same in noise at 10 dB;
 `running`, phrases inside sentences with 0 to 50 ms round them; `halves`, the two words of `smart mirror` alone; `talk`,
-no phrase at all: sentences, two people at once, digits and words strung together. Of the two hours that are played about
-an hour and a half is independent talk: 43 minutes of sentences, the rest digits and words.
+no phrase at all: sentences, two people at once, digits and words strung together. Of the two hours that are played
+about an hour and a half is independent talk: 43 minutes of sentences, the rest digits and words.
 """
 
 from __future__ import annotations

@@ -118,9 +118,12 @@ class HeadSettings(_Section):
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""
+    most_negatives: Annotated[int, Field(ge=10, le=1_000_000)] = 400
+    """How many negative clips are learnt from. Where there are more, the hardest of them, and of each word and speaker,
+    are kept."""
     running_speech: Annotated[int, Field(ge=0, le=10_000)] = 300
-    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`. Where
-    there are fewer negative words than `calibration.folds` there are none."""
+    """How many stretches of running speech, cut together from clips of the negative words, teach `_unknown_`. There
+    are none where there is too little to hold some out in each of `calibration.folds` folds."""
     background_speech: Annotated[int, Field(ge=0, le=10_000)] = 300
     """How many windows of the synthesised talk that comes with the package teach `_unknown_`, beside the negatives that
     the data has, if any."""

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from speechtune.cli.options import CheckpointArgument, DataArgument, SpeakerPatternOption, keywords_from
+from speechtune.cli.options import (
+    CheckpointArgument,
+    DataArgument,
+    NegativesOption,
+    RoomOption,
+    SpeakerPatternOption,
+    keywords_from,
+)
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe, parse_recipe
 
@@ -30,7 +37,8 @@ def add(
         list[Path] | None, typer.Option(metavar="DATA", help="Clips of the old words, if DATA does not hold them.")
     ] = None,
     out: OutOption = None,
-    negatives: Annotated[Path | None, typer.Option(help="Speech that holds no keyword: folder or manifest.")] = None,
+    negatives: NegativesOption = None,
+    room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
     recipe: Annotated[
@@ -55,7 +63,12 @@ def add(
     from speechtune.training.vocabulary import add_keywords
 
     wanted = TrainingData(
-        data, negatives=negatives, noise=noise, speaker_pattern=speaker_pattern, more=tuple(old or ())
+        data,
+        negatives=tuple(negatives or ()),
+        noise=noise,
+        speaker_pattern=speaker_pattern,
+        more=tuple(old or ()),
+        room=tuple(room or ()),
     )
     place = checkpoint if out is None else out
     check_destination(place)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.cli.options import DataArgument, SpeakerPatternOption, keywords_from
+from speechtune.cli.options import DataArgument, NegativesOption, RoomOption, SpeakerPatternOption, keywords_from
 from speechtune.recipe_files import load_recipe
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def finetune(
     ] = None,
     shots: Annotated[int | None, typer.Option(help="Clips of each keyword to draw; otherwise all.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
-    negatives: Annotated[Path | None, typer.Option(help="Speech that holds no keyword: folder or manifest.")] = None,
+    negatives: NegativesOption = None,
+    room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML.")] = None,
@@ -65,7 +66,9 @@ def finetune(
 
     check_destination(out)
     with progress_bars() as progress:
-        wanted = TrainingData(data, chosen, shots, negatives, noise, speaker_pattern)
+        wanted = TrainingData(
+            data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ())
+        )
         result = run(wanted, out, settings, progress, start=from_, device=parse_device(device))
     if is_main_process():
         show_result(result, out, profile)

@@ -13,6 +13,18 @@ from speechtune.whole_files import why_not_writable
 
 CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per label, or a manifest (.jsonl, .csv).")]
+NegativesOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Speech that holds no keyword: a folder or manifest. May be given several times."),
+]
+RoomOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="RECORDINGS",
+        help="Recording, or folder of recordings, of the place where it will listen, with no command in it: the speech "
+        "there becomes negatives, the rest background noise. May be given several times.",
+    ),
+]
 SpeakerPatternOption = Annotated[
     str | None,
     typer.Option(metavar="REGEX", help="Finds the speaker in file names, by its group `speaker` or its first one."),

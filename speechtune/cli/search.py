@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from speechtune.cli.options import DataArgument, SpeakerPatternOption, check_out_file, keywords_from
+from speechtune.cli.options import (
+    DataArgument,
+    NegativesOption,
+    RoomOption,
+    SpeakerPatternOption,
+    check_out_file,
+    keywords_from,
+)
 from speechtune.errors import ConfigError
 from speechtune.recipe_files import load_recipe
 from speechtune.whole_files import write_whole
@@ -29,7 +36,8 @@ def search(
         str | None, typer.Option(metavar="A,B", help="Words to recognise; other folders become negatives.")
     ] = None,
     shots: Annotated[int | None, typer.Option(help="Clips of each keyword to draw; otherwise all.")] = None,
-    negatives: Annotated[Path | None, typer.Option(help="Speech that holds no keyword: folder or manifest.")] = None,
+    negatives: NegativesOption = None,
+    room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings to start from, as TOML.")] = None,
@@ -48,7 +56,7 @@ def search(
     from speechtune.training.reading import TrainingData
     from speechtune.training.search import search as run
 
-    wanted = TrainingData(data, chosen, shots, negatives, noise, speaker_pattern)
+    wanted = TrainingData(data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ()))
     with progress_bars() as progress:
         found = run(wanted, journal, settings, trials, progress, parse_device(device))
     try:

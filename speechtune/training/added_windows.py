@@ -38,6 +38,10 @@ _LONG_COMMAND = samples_from_ms(600)
 _PART_SHARES = (0.3, 0.55)
 _SHORTEST_PART = samples_from_ms(60)
 _MOST_PARTS = 600
+_FEWEST_WORDS = 2
+"""Negative words, of which one can be held out while another is learnt."""
+_FEWEST_NAMELESS = 4
+"""Pieces of speech that name no word, for each fold, from which on they can be held out in turn."""
 
 _Maker = Callable[[], TrainingWindow]
 
@@ -70,9 +74,28 @@ def with_added_classes(labels: LabelSet, recipe: Recipe) -> LabelSet:
     return LabelSet(labels.keywords, (*added, *labels.negatives)) if added else labels
 
 
-def fold_of_words(words: Sequence[str], num_folds: int) -> dict[str, int]:
-    """Which fold each negative word is held out in; `words` are those that have clips, in the labels' order."""
-    return {word: index % num_folds for index, word in enumerate(words)}
+def folds_of_negatives(names: Sequence[str], negatives: Sequence[str], num_folds: int) -> dict[int, int]:
+    """Which fold each negative clip is held out in, by its number; empty where nothing can be held out.
+
+    All clips of a word lie in one fold: a word that was never heard is what a recogniser meets. Clips that name no word
+    are pieces of running speech, which repeat nothing: they are dealt in turns of neighbours, so that most of what lies
+    side by side in a recording stays together.
+
+    Args:
+        names: the class of every clip.
+        negatives: the classes that are other speech, in the labels' order.
+        num_folds: at least 2.
+    """
+    there = set(names)
+    words = [word for word in negatives if word in there]
+    nameless = [index for index, name in enumerate(names) if name == UNKNOWN and UNKNOWN in negatives]
+    if len(nameless) >= _FEWEST_NAMELESS * num_folds:
+        words.remove(UNKNOWN)
+    else:
+        nameless = []
+    fold_of_word = {word: index % num_folds for index, word in enumerate(words)} if len(words) >= _FEWEST_WORDS else {}
+    folds = {index: fold_of_word[name] for index, name in enumerate(names) if name in fold_of_word}
+    return folds | {index: place * num_folds // len(nameless) for place, index in enumerate(nameless)}
 
 
 def added_windows(
@@ -88,9 +111,9 @@ def added_windows(
 ) -> AddedWindows:
     """Plan all windows that the recipe adds; each is made when it is iterated over.
 
-    There are none where `labels` lack the class for them, see `with_added_classes`. Running speech needs as many
-    negative words as `calibration.folds`; where there are fewer there is none. The window that counts as clip n is made
-    of words, or of background speech, of fold n modulo `calibration.folds`.
+    There are none where `labels` lack the class for them, see `with_added_classes`. Running speech needs negative clips
+    in each of `calibration.folds` folds (`folds_of_negatives`); else there is none. The window that counts as clip n is
+    made of words, or of background speech, of fold n modulo `calibration.folds`.
 
     Args:
         labels: what the classes mean.
@@ -132,13 +155,13 @@ def _running(
     vary: Callable[..., TrainingWindow],
 ) -> list[_Maker]:
     num_folds = recipe.calibration.folds
-    folds = fold_of_words([word for word in labels.negatives if word in set(names)], num_folds)
-    if UNKNOWN not in labels.negatives or not recipe.head.running_speech or len(folds) < num_folds:
+    folds = folds_of_negatives(names, labels.negatives, num_folds)
+    if UNKNOWN not in labels.negatives or not recipe.head.running_speech or len(set(folds.values())) < num_folds:
         return []
     words: list[list[NDArray[np.float32]]] = [[] for _ in range(num_folds)]
-    for position, name in enumerate(names):
-        if name in folds and len(words[folds[name]]) < _MAX_WORDS:
-            words[folds[name]].append(spoken_part(samples[position]))
+    for position, fold in folds.items():
+        if len(words[fold]) < _MAX_WORDS:
+            words[fold].append(spoken_part(samples[position]))
 
     def make(number: int) -> TrainingWindow:
         rng = np.random.default_rng((recipe.seed, number, 0))

@@ -21,19 +21,15 @@ from speechtune.data.folds import folds
 from speechtune.data.judges import judges_among
 from speechtune.errors import UnsplittableError
 from speechtune.evaluation.calibration import fit_temperature
-from speechtune.evaluation.operating_point import DEFAULT_THRESHOLD, LOWEST
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import SILENCE, LabelSet
 from speechtune.models.head import KeywordHead, pieces_of
 from speechtune.models.parallel import map_on_cores
 from speechtune.recipe import Recipe
-from speechtune.training.added_windows import fold_of_words
+from speechtune.training.added_windows import folds_of_negatives
 from speechtune.training.embedding_cache import EmbeddedClips
 from speechtune.training.head_phase import LighterClasses, Prior, train_head
 from speechtune.training.stages import Progress
-
-_FEWEST_WORDS = 2
-"""Negative words, of which one can be held out while another is learnt."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,6 @@ class OutOfFold:
         predictions: calibrated posteriors of every clip that may judge, itself and not its varied copies.
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
-        lowest_threshold: no threshold that is chosen on them may lie below.
         heads: of every fold, at that temperature.
         talk: of every fold, the recorded negative clips that its head never heard, nor their word.
         added: float64[A, K], posteriors of the keywords in the windows that were added to the clips, held out.
@@ -53,7 +48,6 @@ class OutOfFold:
     predictions: Predictions
     temperature: float
     notes: tuple[str, ...]
-    lowest_threshold: float = LOWEST
     heads: tuple[KeywordHead, ...] = ()
     talk: tuple[tuple[int, ...], ...] = ()
     added: NDArray[np.float64] | None = None
@@ -81,8 +75,8 @@ def cross_fit(
     """
     judging = judges_among(clips, labels)
     judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))] & ~embedded.is_added
-    words = [word for word in labels.negatives if any(clip.label == word for clip in clips)]
-    fold_of_row, notes = _fold_of_rows(embedded, clips, labels, words, recipe.calibration.folds)
+    fold_of_negative = folds_of_negatives([clip.label for clip in clips], labels.negatives, recipe.calibration.folds)
+    fold_of_row, notes = _fold_of_rows(embedded, clips, labels, fold_of_negative, recipe.calibration.folds)
     num_folds = int(fold_of_row.max()) + 1
     logits = torch.zeros(len(embedded.targets), len(labels.classes))
     was_trained = np.zeros(len(embedded.targets), dtype=bool)
@@ -119,50 +113,45 @@ def cross_fit(
         clip_ids=tuple(str(clip) for clip in embedded.clips[recorded]),
         speakers=tuple(clips[clip].speaker for clip in embedded.clips[recorded]),
     )
-    lowest = DEFAULT_THRESHOLD if len(words) < _FEWEST_WORDS else LOWEST
     return OutOfFold(
         predictions,
         temperature,
         judging.notes + notes,
-        lowest,
         heads=tuple(heads),
-        talk=_talk_of_folds(embedded, clips, labels, recorded, fold_of_row) if len(words) >= _FEWEST_WORDS else (),
+        talk=_talk_of_folds(embedded, fold_of_negative, recorded, num_folds) if fold_of_negative else (),
         added=np.clip(posteriors[embedded.is_added, : len(labels.keywords)], 0.0, 1.0),
     )
 
 
 def _talk_of_folds(
-    embedded: EmbeddedClips,
-    clips: Sequence[Clip],
-    labels: LabelSet,
-    recorded: NDArray[np.bool_],
-    fold_of_row: NDArray[np.int64],
+    embedded: EmbeddedClips, fold_of_negative: dict[int, int], recorded: NDArray[np.bool_], num_folds: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Of every fold, the negative clips whose own row, one of `recorded` bool[N], lies in it."""
-    is_negative = np.array([clip.label in labels.negatives for clip in clips])
-    rows = np.flatnonzero(recorded)
-    rows = rows[is_negative[embedded.clips[rows]]]
-    return tuple(
-        tuple(embedded.clips[rows[fold_of_row[rows] == fold]].tolist()) for fold in range(int(fold_of_row.max()) + 1)
-    )
+    """Of every fold, the negative clips that it holds out and whose own row is one of `recorded` bool[N]."""
+    judging = set(embedded.clips[recorded].tolist())
+    talk: list[list[int]] = [[] for _ in range(num_folds)]
+    for clip, fold in fold_of_negative.items():
+        if clip in judging:
+            talk[fold].append(clip)
+    return tuple(tuple(sorted(fold)) for fold in talk)
 
 
 def _fold_of_rows(
-    embedded: EmbeddedClips, clips: Sequence[Clip], labels: LabelSet, words: Sequence[str], num_folds: int
+    embedded: EmbeddedClips,
+    clips: Sequence[Clip],
+    labels: LabelSet,
+    fold_of_negative: dict[int, int],
+    num_folds: int,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     keyword_clips = [index for index, clip in enumerate(clips) if clip.label in labels.keywords]
     fold_of_clip = np.arange(int(embedded.clips.max()) + 1) % num_folds  # silence windows are dealt in turn
     fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
-    if len(words) >= _FEWEST_WORDS:
-        fold_of_word = fold_of_words(words, num_folds)
-        for index, clip in enumerate(clips):
-            if clip.label in fold_of_word:
-                fold_of_clip[index] = fold_of_word[clip.label]
-    elif words or SILENCE in {clip.label for clip in clips}:
+    for clip, fold in fold_of_negative.items():
+        fold_of_clip[clip] = fold
+    words = {clip.label for clip in clips}.difference(labels.keywords, {SILENCE})
+    if words and not fold_of_negative:
         notes += (
-            f"{words[0] if words else 'no negative words'}: nothing can be held out by word, so that no threshold is "
-            f"below {DEFAULT_THRESHOLD}, and what other words they let through is not known; give several words as "
-            "negatives",
+            f"{min(words)}: too few clips of other speech to hold any out, so that what they let through is not known; "
+            "give several words, or some minutes of the place where it will listen, as negatives",
         )
     fold_of_row = fold_of_clip[embedded.clips]
     return fold_of_row, notes + _split_lone_keywords(fold_of_row, embedded, labels, num_folds)

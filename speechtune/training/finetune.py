@@ -17,6 +17,7 @@ from speechtune.models.classifier import KeywordClassifier
 from speechtune.models.registry import load_encoder
 from speechtune.recipe import Recipe
 from speechtune.training.acceleration import Device, check_tuning, is_main_process, torch_device
+from speechtune.training.chosen_negatives import keep_those_that_matter
 from speechtune.training.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.encoder_phase import Tuned
@@ -104,12 +105,14 @@ def finetune(
         classifier = _build(recipe, read, started)
         prior = word_prior(classifier, read.clips, recipe.head, may_fetch=started is None)
         progress("load encoder", 1, 1)
+    with clock.stage("choose negatives"):
+        read = keep_those_that_matter(read, classifier, where, recipe, prior, progress)
     with clock.stage("embed"):
         embedded = _embed(classifier, read, recipe, where, progress, scratch)
     with clock.stage("cross-fit"):
         held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
     with clock.stage("hear talk"):
-        chosen = choose_by_talk(classifier, where, held_out, read.samples, recipe, progress)
+        chosen = choose_by_talk(classifier, where, held_out, read, recipe, progress)
     with clock.stage("train head"):
         _train(classifier, embedded, recipe, prior, progress)
     tuned: Tuned | None = None

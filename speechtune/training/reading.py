@@ -19,6 +19,7 @@ from speechtune.data.clips import Clip, ClipSet, combined_fingerprint, content_h
 from speechtune.data.loading import load_clips, load_negatives, load_noise
 from speechtune.data.locks import refuse_locked
 from speechtune.data.long_clips import cut_long_clips
+from speechtune.data.room_recordings import load_room, sound_between
 from speechtune.data.sampling import draw_shots
 from speechtune.data.selection import choose_labels
 from speechtune.errors import UnsplittableError
@@ -41,7 +42,9 @@ class TrainingData:
         clips: folder or manifest of labelled clips; clips that it declares valid or test are left out.
         keywords: the words to recognise; none: every label of `clips`.
         shots: use so many clips of each keyword, drawn by the seed; none: all.
-        negatives: folder or manifest of speech that holds no keyword; long recordings are cut into pieces.
+        negatives: folders or manifests of speech that holds no keyword; long recordings are cut into pieces.
+        room: recordings, or folders of them, of the place where the model will listen, without any keyword: speech in
+            them is taken as `negatives`, and what lies between as background noise.
         noise: folder of background recordings, beside those that `clips` has.
         speaker_pattern: regular expression that finds the speaker in file names.
         more: further folders or manifests like `clips`.
@@ -50,10 +53,11 @@ class TrainingData:
     clips: Path
     keywords: tuple[str, ...] | None = None
     shots: int | None = None
-    negatives: Path | None = None
+    negatives: tuple[Path, ...] = ()
     noise: Path | None = None
     speaker_pattern: str | None = None
     more: tuple[Path, ...] = ()
+    room: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,20 @@ class ReadClips:
         facts: what a checkpoint says of it, the version of the data among them.
         notes: what a reader should know, one sentence each.
         identity: changes with anything here that can change what is learnt, as far as the recipe does not say it.
+        standing_for_all: numbers of the negative clips that a rate may be counted on; none: all.
+        spare: negative clips that are not learnt from, and their samples float32[any]; with those that stand for all
+            they are a fair draw of the negatives that the data has.
     """
 
     labels: LabelSet
     clips: tuple[Clip, ...]
-    samples: ClipAudio
+    samples: Sequence[NDArray[np.float32]]
     recordings: list[NDArray[np.float32]]
     facts: dict[str, JsonValue]
     notes: tuple[str, ...]
     identity: str
+    standing_for_all: frozenset[int] | None = None
+    spare: tuple[tuple[Clip, NDArray[np.float32]], ...] = ()
 
     @property
     def targets(self) -> list[int]:
@@ -91,7 +100,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
             names folder, file and line.
     """
     clip_set = _load_all(data)
-    negatives = load_negatives(data.negatives) if data.negatives is not None else None
+    negatives = _load_negatives(data)
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
     labels = with_added_classes(labels, recipe)
     given = [clip for clip in (*clip_set.clips, *(negatives.clips if negatives else ())) if clip.may_train]
@@ -115,6 +124,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
         "num_noise_recordings": len(noise),
     }
     recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
+    recordings += [sound for path in data.room if (sound := sound_between(path, clips)) is not None]
     identity = _identity(labels, whole, hashes, recordings)
     return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes, identity)
 
@@ -148,6 +158,14 @@ def _load_all(data: TrainingData) -> ClipSet:
         tuple(dict.fromkeys(path for one in sets for path in one.noise)),
         tuple(note for one in sets for note in one.notes),
     )
+
+
+def _load_negatives(data: TrainingData) -> ClipSet | None:
+    sets = [*(load_negatives(path) for path in data.negatives), *(load_room(path) for path in data.room)]
+    if not sets:
+        return None
+    named = Path(", ".join(str(one.root) for one in sets))
+    return ClipSet(named, tuple(clip for one in sets for clip in one.clips), (), ())
 
 
 def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path, *, has_background: bool) -> None:

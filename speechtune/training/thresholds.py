@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +12,11 @@ from pydantic import JsonValue
 from speechtune.evaluation.intervals import Interval
 from speechtune.evaluation.operating_point import OperatingPoint, keyword_shifts, logit, measured, word_level
 from speechtune.evaluation.talk_curve import TalkCurve, as_thresholds, choose_level, level_between
+from speechtune.labels import UNKNOWN
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import CalibrationSettings, Recipe
 from speechtune.training.cross_fitting import OutOfFold
+from speechtune.training.reading import ReadClips
 from speechtune.training.stages import Progress
 from speechtune.training.talk_heard import HeardTalk, hear_talk
 
@@ -74,7 +75,7 @@ def choose_by_talk(
     classifier: KeywordClassifier,
     device: torch.device,
     held_out: OutOfFold,
-    samples: Sequence[NDArray[np.float32]],
+    read: ReadClips,
     recipe: Recipe,
     progress: Progress,
 ) -> ChosenThresholds:
@@ -84,19 +85,30 @@ def choose_by_talk(
         classifier: its encoder is run, and left on the CPU.
         device: where it is run.
         held_out: heads and answers of cross-fitting.
-        samples: the training clips, each float32[any] at 16 kHz.
+        read: the training set.
         recipe: of the model.
         progress: told before and after.
     """
     progress("hear talk", 0, 1)
-    clips = [[samples[index] for index in fold] for fold in held_out.talk]
+    talk = _talk_of_folds(held_out, read)
     classifier.to(device)
     try:
-        heard = hear_talk(classifier, held_out.heads, clips, recipe) if clips else None
+        heard = hear_talk(classifier, held_out.heads, talk, recipe) if talk else None
     finally:
         classifier.to("cpu")
     progress("hear talk", 1, 1)
     return choose(held_out, heard, recipe.calibration)
+
+
+def _talk_of_folds(held_out: OutOfFold, read: ReadClips) -> list[list[NDArray[np.float32]]]:
+    """Of every fold, the audio of the negative clips that its head never met, nor their word."""
+    fair = read.standing_for_all
+    talk = [[read.samples[index] for index in fold if fair is None or index in fair] for fold in held_out.talk]
+    fold_of_word = {read.clips[index].label: fold for fold, clips in enumerate(held_out.talk) for index in clips}
+    fold_of_word.pop(UNKNOWN, None)
+    for number, (clip, samples) in enumerate(read.spare if talk else ()):
+        talk[fold_of_word.get(clip.label, number % len(talk))].append(samples)
+    return talk
 
 
 def choose(held_out: OutOfFold, talk: HeardTalk | None, settings: CalibrationSettings) -> ChosenThresholds:
