@@ -127,8 +127,9 @@ class HeadSettings(_Section):
     background_speech: Annotated[int, Field(ge=0, le=10_000)] = 300
     """How many windows of the synthesised talk that comes with the package teach `_unknown_`, beside the negatives that
     the data has, if any."""
-    command_parts: Annotated[int, Field(ge=0, le=100)] = 4
-    """How many parts of each clip of a command longer than 0.6 s, its beginning or its end alone, teach `_unknown_`."""
+    command_parts: Annotated[int, Field(ge=0, le=100)] = 12
+    """How many parts of each clip of a command longer than 0.6 s teach `_unknown_`: its beginning or its end, alone or
+    joined to another word."""
 
 
 class TuneSettings(_Section):

@@ -19,13 +19,15 @@ from speechtune.evaluation.operating_point import HIGHEST, LOWEST
 LEVELS: tuple[float, ...] = tuple(np.arange(6.0, -3.01, -0.5).tolist())
 """Common levels of all thresholds that are tried, in logits, from the strictest down."""
 
-_EXCESS_OF_HELD_OUT = 35.0
+EXCESS_OF_HELD_OUT_WORDS = 35.0
 """How many times as often heads fire that lack a fold of the negative words as the final head does, which has them all.
 Ten Speech Commands words, three seeds, at thresholds of 0.35 over 2.1 hours of other people's sentences: 20 to 50."""
 _TAIL_SHARE, _FEWEST_IN_TAIL = 0.25, 5
 _USUAL_SCALE, _USUAL_WEIGHT = 0.7, 10.0
 """Scale of the tail in logits, as hours of other people's sentences showed it, and the false accepts that it is worth:
 minutes of talk hold a handful, which alone would move a threshold from 0.3 to 0.6."""
+_COUNT_OF_NONE = 0.7
+"""What a count of none stands for: as many false accepts as let one hear none half of the time."""
 _HIGHEST_IN_GAP = math.log(0.35 / 0.65)
 """Higher the middle of a gap need not be: from 0.2 on, talk did nothing to three phrases nor to ten words, and each
 step up missed commands in noise."""
@@ -42,16 +44,17 @@ class TalkCurve:
     Attributes:
         hours: talk that was heard.
         counts: int[len(LEVELS)], false accepts with all thresholds at each level of `LEVELS`.
+        excess: how many times as often the heads that were heard fire as the final one will.
     """
 
     hours: float
     counts: tuple[int, ...]
+    excess: float = 1.0
 
     def per_hour(self, level: float) -> float:
         """Estimated false accepts an hour of the final head, with all thresholds at `level`, in logits."""
-        if self.counts[-1] == 0:
-            return 0.0
-        rates = [count / self.hours / _EXCESS_OF_HELD_OUT for count in self.counts]
+        counts = (*self.counts[:-1], max(self.counts[-1], _COUNT_OF_NONE))
+        rates = [count / self.hours / self.excess for count in counts]
         begin, scale = self._tail()
         if level <= LEVELS[begin]:
             return float(np.interp(level, LEVELS[::-1], rates[::-1]))
@@ -66,7 +69,7 @@ class TalkCurve:
     def interval(self, level: float) -> Interval:
         """95 % interval of the rate an hour, of Poisson's law on what was counted at `level`."""
         counted = poisson_interval(self.counts[self._place(level)], self.hours)
-        return Interval(counted.low / _EXCESS_OF_HELD_OUT, counted.high / _EXCESS_OF_HELD_OUT)
+        return Interval(counted.low / self.excess, counted.high / self.excess)
 
     def _place(self, level: float) -> int:
         """Index of the strictest tried level that is not above `level`."""
@@ -83,7 +86,7 @@ class TalkCurve:
 
 
 def choose_level(
-    curve: TalkCurve, false_accepts_per_hour: float, commands: NDArray[np.float64], least: float
+    curves: Sequence[TalkCurve], false_accepts_per_hour: float, commands: NDArray[np.float64], least: float
 ) -> tuple[float, str | None]:
     """The common level of all thresholds, in logits, and what a reader must know of it.
 
@@ -91,12 +94,12 @@ def choose_level(
     does not ask for more; where they overlap it is as high as the rate asks for, but misses no more than a fifth.
 
     Args:
-        curve: what talk does.
+        curves: what each kind of talk does; the level is one that is high enough for all.
         false_accepts_per_hour: that may be.
         commands: float64[N], logits of held-out commands under their own label, less their keyword's shift.
         least: level, in logits, that single words ask for.
     """
-    safe = max(curve.level_for(false_accepts_per_hour), least)
+    safe = max(least, *(curve.level_for(false_accepts_per_hour) for curve in curves))
     if not len(commands):
         return max(safe, 0.0), None
     weak, deaf = (float(np.quantile(commands, share)) for share in (_WEAK_SHARE, _MOST_MISSED))

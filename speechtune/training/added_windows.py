@@ -18,13 +18,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.levels import main_stretch
 from speechtune.audio.placement import cut_window, place_by_energy
-from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.background_speech import background_stretches, samples_of, without_commands
 from speechtune.data.running_speech import faded, running_speech, spoken_part
 from speechtune.labels import PARTS, UNKNOWN, LabelSet
 from speechtune.recipe import Recipe
+from speechtune.training.command_parts import CommandParts
 from speechtune.training.windows import TrainingWindow, varied_window
 
 _UNVARIED = 3
@@ -33,11 +32,6 @@ _MAX_WORDS = 200
 """Of a fold: enough to differ, and they are held in memory."""
 _WORD_SHARE = 0.35
 """Of the windows of background speech: single words; the others are pieces of sentences."""
-_LONG_COMMAND = samples_from_ms(600)
-"""A command that takes this long, in the median, has parts that a listener could tell from it."""
-_PART_SHARES = (0.3, 0.55)
-_SHORTEST_PART = samples_from_ms(60)
-_MOST_PARTS = 600
 _FEWEST_WORDS = 2
 """Negative words, of which one can be held out while another is learnt."""
 _FEWEST_NAMELESS = 4
@@ -134,14 +128,15 @@ def added_windows(
     names = [labels.classes[target] for target in targets]
     running = _running(labels, samples, names, recipe, window_samples, first, vary)
     background = _background(labels, recipe, window_samples, first + len(running), vary)
-    sources, parts = _parts(labels, samples, names, recipe, vary)
+    parts = CommandParts(labels, samples, names, recipe) if PARTS in labels.negatives else None
     unknown = labels.classes.index(UNKNOWN) if running or background else 0
-    part = labels.classes.index(PARTS) if parts else 0
     num_unknown = len(running) + len(background)
+    sources = [] if parts is None else parts.sources
+    part = labels.classes.index(PARTS) if sources else 0
     return AddedWindows(
-        np.array([unknown] * num_unknown + [part] * len(parts), dtype=np.int64),
+        np.array([unknown] * num_unknown + [part] * len(sources), dtype=np.int64),
         np.append(first + np.arange(num_unknown), np.array(sources, dtype=np.int64)),
-        (*running, *background, *parts),
+        (*running, *background, *(() if parts is None else parts.makers(vary))),
     )
 
 
@@ -196,37 +191,3 @@ def _background(
         return vary(faded(cut_window(samples, begin, length)), rng=rng)
 
     return [partial(make, number) for number in range(first, first + recipe.head.background_speech)]
-
-
-def _parts(
-    labels: LabelSet,
-    samples: Sequence[NDArray[np.float32]],
-    names: Sequence[str],
-    recipe: Recipe,
-    vary: Callable[..., TrainingWindow],
-) -> tuple[list[int], list[_Maker]]:
-    """The beginning or the end of a long command, alone: which clip each was cut out of, and its maker."""
-    num_each = recipe.head.command_parts if PARTS in labels.negatives else 0
-    stretches = {
-        position: main_stretch(samples[position])
-        for position, name in enumerate(names)
-        if num_each and name in labels.keywords
-    }
-    long_ones = {
-        keyword
-        for keyword in labels.keywords
-        if (lengths := [end - start for at, (start, end) in stretches.items() if names[at] == keyword])
-        and np.median(lengths) >= _LONG_COMMAND
-    }
-    positions = [position for position in stretches if names[position] in long_ones]
-    num_each = min(num_each, max(1, _MOST_PARTS // max(len(positions), 1)))
-
-    def make(position: int, number: int) -> TrainingWindow:
-        rng = np.random.default_rng((recipe.seed, position, 2, number))
-        start, end = stretches[position]
-        length = max(int(rng.uniform(*_PART_SHARES) * (end - start)), _SHORTEST_PART)
-        begin = start if number % 2 == 0 else max(end - length, start)
-        return vary(faded(samples[position][begin : begin + length]), rng=rng)
-
-    chosen = [(position, number) for position in positions for number in range(num_each)][:_MOST_PARTS]
-    return [position for position, _ in chosen], [partial(make, *one) for one in chosen]

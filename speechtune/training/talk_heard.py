@@ -47,12 +47,14 @@ class HeardTalk:
         num_samples: talk heard, at 16 kHz.
         labels: of the model.
         recipe: its settings, of which the detector's decide.
+        excess: see `TalkCurve`.
     """
 
     steps: tuple[tuple[Step, ...], ...]
     num_samples: int
     labels: LabelSet
     recipe: Recipe
+    excess: float
 
     @property
     def minutes(self) -> float:
@@ -62,7 +64,7 @@ class HeardTalk:
     def curve(self, shifts: NDArray[np.float64]) -> TalkCurve:
         """False accepts with every keyword's threshold at each of `LEVELS` and its shift float64[K], in logits."""
         counts = tuple(self._num_false_accepts(shifts, level) for level in LEVELS)
-        return TalkCurve(self.minutes / 60.0, counts)
+        return TalkCurve(self.minutes / 60.0, counts, self.excess)
 
     def _num_false_accepts(self, shifts: NDArray[np.float64], level: float) -> int:
         keywords, detector = self.labels.keywords, self.recipe.detector
@@ -81,6 +83,7 @@ def hear_talk(
     heads: Sequence[KeywordHead],
     samples: Sequence[Sequence[NDArray[np.float32]]],
     recipe: Recipe,
+    excess: float,
 ) -> HeardTalk | None:
     """Play to each head the clips that were held out from it, strung together; None where there are none.
 
@@ -89,6 +92,7 @@ def hear_talk(
         heads: one of each fold, with the temperature that the model will have.
         samples: of each fold, the clips to play, each float32[any] at 16 kHz.
         recipe: seed, detector and endpointing. Windows are looked at once, as clips are in cross-fitting.
+        excess: of this kind of talk, see `TalkCurve`.
     """
     played = [
         (head, _strung(clips, recipe.seed + fold))
@@ -99,7 +103,7 @@ def hear_talk(
         return None
     activity = SileroActivity()
     steps = map_on_cores(lambda pair: _steps(classifier, *pair, recipe, activity), played)
-    return HeardTalk(tuple(steps), sum(len(talk) for _, talk in played), classifier.labels, recipe)
+    return HeardTalk(tuple(steps), sum(len(talk) for _, talk in played), classifier.labels, recipe, excess)
 
 
 def _steps(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,13 @@ from pydantic import JsonValue
 
 from speechtune.evaluation.intervals import Interval
 from speechtune.evaluation.operating_point import OperatingPoint, keyword_shifts, logit, measured, word_level
-from speechtune.evaluation.talk_curve import TalkCurve, as_thresholds, choose_level, level_between
+from speechtune.evaluation.talk_curve import (
+    EXCESS_OF_HELD_OUT_WORDS,
+    TalkCurve,
+    as_thresholds,
+    choose_level,
+    level_between,
+)
 from speechtune.labels import UNKNOWN
 from speechtune.models.classifier import KeywordClassifier
 from speechtune.recipe import CalibrationSettings, Recipe
@@ -19,6 +27,9 @@ from speechtune.training.cross_fitting import OutOfFold
 from speechtune.training.reading import ReadClips
 from speechtune.training.stages import Progress
 from speechtune.training.talk_heard import HeardTalk, hear_talk
+
+RECORDED, STRUNG = "recorded speech", "negative words strung together"
+"""The kinds of talk."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,13 @@ class TalkEstimate:
     Attributes:
         per_hour: false accepts an hour, estimated; `interval`: of what was counted (95 %, Poisson).
         minutes: of talk that were heard.
+        talk: what kind of talk.
     """
 
     per_hour: float
     interval: Interval
     minutes: float
+    talk: str
 
     def as_facts(self) -> JsonValue:
         """For the checkpoint."""
@@ -40,6 +53,7 @@ class TalkEstimate:
             "per_hour": round(self.per_hour, 3),
             "interval": [round(self.interval.low, 3), round(self.interval.high, 3)],
             "minutes_heard": round(self.minutes, 2),
+            "talk": self.talk,
         }
 
 
@@ -67,7 +81,7 @@ class ChosenThresholds:
             )
         return (
             f"fires about {self.talk.per_hour:.2g} times an hour on running speech ({self.talk.minutes:.1f} minutes "
-            f"heard, 95 %: {self.talk.interval.low:.1f} to {self.talk.interval.high:.1f}); {missed}"
+            f"of {self.talk.talk} heard, 95 %: {self.talk.interval.low:.1f} to {self.talk.interval.high:.1f}); {missed}"
         )
 
 
@@ -90,28 +104,45 @@ def choose_by_talk(
         progress: told before and after.
     """
     progress("hear talk", 0, 1)
-    talk = _talk_of_folds(held_out, read)
     classifier.to(device)
     try:
-        heard = hear_talk(classifier, held_out.heads, talk, recipe) if talk else None
+        # Strung together words are the worst case; running speech that was recorded is what will be heard.
+        kinds = ((False, 1.0), (True, EXCESS_OF_HELD_OUT_WORDS))
+        heard = [
+            talk
+            for are_words, excess in kinds
+            if held_out.talk
+            and (clips := _talk_of_folds(held_out, read, are_words=are_words))
+            and (talk := hear_talk(classifier, held_out.heads, clips, recipe, excess)) is not None
+        ]
     finally:
         classifier.to("cpu")
     progress("hear talk", 1, 1)
     return choose(held_out, heard, recipe.calibration)
 
 
-def _talk_of_folds(held_out: OutOfFold, read: ReadClips) -> list[list[NDArray[np.float32]]]:
-    """Of every fold, the audio of the negative clips that its head never met, nor their word."""
+def _talk_of_folds(held_out: OutOfFold, read: ReadClips, *, are_words: bool) -> list[list[NDArray[np.float32]]]:
+    """Of every fold, the audio of the negative clips that its head never met, nor their word; words, or other speech.
+
+    Speech that names no word, but is so little that it was held out as one, counts as a word.
+    """
     fair = read.standing_for_all
-    talk = [[read.samples[index] for index in fold if fair is None or index in fair] for fold in held_out.talk]
-    fold_of_word = {read.clips[index].label: fold for fold, clips in enumerate(held_out.talk) for index in clips}
-    fold_of_word.pop(UNKNOWN, None)
-    for number, (clip, samples) in enumerate(read.spare if talk else ()):
-        talk[fold_of_word.get(clip.label, number % len(talk))].append(samples)
+    folds_of: dict[str, set[int]] = defaultdict(set)
+    for fold, clips in enumerate(held_out.talk):
+        for index in clips:
+            folds_of[read.clips[index].label].add(fold)
+    wanted = {label for label, folds in folds_of.items() if (label != UNKNOWN or len(folds) == 1) == are_words}
+    talk = [
+        [read.samples[index] for index in fold if read.clips[index].label in wanted and (fair is None or index in fair)]
+        for fold in held_out.talk
+    ]
+    spare = [(clip.label, samples) for clip, samples in read.spare if clip.label in wanted]
+    for number, (label, samples) in enumerate(spare):
+        talk[min(folds_of[label]) if are_words else number % len(talk)].append(samples)
     return talk
 
 
-def choose(held_out: OutOfFold, talk: HeardTalk | None, settings: CalibrationSettings) -> ChosenThresholds:
+def choose(held_out: OutOfFold, talk: Sequence[HeardTalk], settings: CalibrationSettings) -> ChosenThresholds:
     """Choose one threshold per keyword.
 
     Where recorded talk was heard, as `choose_level` says, and so that no more single words pass than
@@ -122,7 +153,7 @@ def choose(held_out: OutOfFold, talk: HeardTalk | None, settings: CalibrationSet
     keywords = predictions.labels.keywords
     shifts = keyword_shifts(predictions)
     commands = _command_logits(held_out, shifts)
-    if talk is None:
+    if not talk:
         other = np.zeros((0, len(keywords))) if held_out.added is None else held_out.added
         level = level_between(commands, (logit(other) - shifts).max(axis=1) if len(other) else np.zeros(0))
         note = (
@@ -130,11 +161,11 @@ def choose(held_out: OutOfFold, talk: HeardTalk | None, settings: CalibrationSet
             "recordings of other words or of the place where it will listen as negatives, and thresholds rest on them"
         )
         return ChosenThresholds(measured(predictions, as_thresholds(keywords, shifts, level), note), None)
-    curve = talk.curve(shifts)
+    curves = [one.curve(shifts) for one in talk]
     least = word_level(predictions, settings.false_accept_rate, shifts)
-    level, talk_note = choose_level(curve, settings.false_accepts_per_hour, commands, least)
+    level, talk_note = choose_level(curves, settings.false_accepts_per_hour, commands, least)
     point = measured(predictions, as_thresholds(keywords, shifts, level), talk_note)
-    return ChosenThresholds(point, _estimate(curve, level, talk))
+    return ChosenThresholds(point, _estimate(curves, level))
 
 
 def _command_logits(held_out: OutOfFold, shifts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,5 +177,9 @@ def _command_logits(held_out: OutOfFold, shifts: NDArray[np.float64]) -> NDArray
     return found
 
 
-def _estimate(curve: TalkCurve, level: float, talk: HeardTalk) -> TalkEstimate:
-    return TalkEstimate(curve.per_hour(level), curve.interval(level), talk.minutes)
+def _estimate(curves: Sequence[TalkCurve], level: float) -> TalkEstimate:
+    """Of the first kind of talk, which is the likest to what will be heard."""
+    curve = curves[0]
+    return TalkEstimate(
+        curve.per_hour(level), curve.interval(level), 60.0 * curve.hours, RECORDED if curve.excess == 1.0 else STRUNG
+    )

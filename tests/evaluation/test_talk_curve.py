@@ -34,22 +34,34 @@ def test_the_level_for_a_rate_is_the_lowest_that_keeps_it() -> None:
 
 def test_where_nothing_fired_the_rate_is_bounded_by_the_hours_alone() -> None:
     silent = curve([], hours=0.05)
-    assert silent.per_hour(-2.0) == 0.0
-    assert silent.level_for(0.5) == LEVELS[-1]
-    assert silent.interval(0.0).low == 0.0 < silent.interval(0.0).high
+    assert 0.0 < silent.per_hour(2.0) < silent.per_hour(-2.0) < silent.interval(-2.0).high
+    assert LEVELS[-1] < silent.level_for(0.5) < 0.0
+    assert curve([], hours=5.0).level_for(0.5) == LEVELS[-1]
+    assert silent.interval(0.0).low == 0.0
+
+
+def test_heads_that_fire_more_often_than_the_final_one_count_for_less() -> None:
+    peaks = [-2.9, -2.4, -2.1, -1.6, -1.2, -0.4] * 5
+    plain = curve(peaks)
+    of_words = TalkCurve(plain.hours, plain.counts, excess=30.0)
+    assert of_words.per_hour(-2.0) == pytest.approx(plain.per_hour(-2.0) / 30.0)
+    assert of_words.interval(-2.0).high == pytest.approx(plain.interval(-2.0).high / 30.0)
+    both, _ = choose_level([of_words, plain], 0.5, np.full(50, 9.0), least=-3.0)
+    alone, _ = choose_level([plain], 0.5, np.full(50, 9.0), least=-3.0)
+    assert both == alone
 
 
 def test_a_threshold_stands_inside_the_gap_and_not_at_its_edge() -> None:
-    level, note = choose_level(curve([]), 0.5, np.full(50, 1.0), least=-3.0)
+    level, note = choose_level([curve([])], 0.5, np.full(50, 1.0), least=-3.0)
     assert level == pytest.approx(-1.0)
     assert note is None
-    high, _ = choose_level(curve([]), 0.5, np.full(50, 9.0), least=-3.0)
+    high, _ = choose_level([curve([])], 0.5, np.full(50, 9.0), least=-3.0)
     assert 1 / (1 + math.exp(-high)) == pytest.approx(0.35)
 
 
 def test_talk_that_sounds_like_commands_does_not_make_the_model_deaf() -> None:
     commands = np.linspace(-3.0, 3.0, 61)
-    level, note = choose_level(curve([5.5] * 500), 0.5, commands, least=-3.0)
+    level, note = choose_level([curve([5.5] * 500)], 0.5, commands, least=-3.0)
     assert (commands < level).mean() == pytest.approx(0.2, abs=0.02)
     assert note is not None
     assert "more recordings of other speech" in note

@@ -106,7 +106,7 @@ def test_without_keywords_every_folder_is_one(data: Path, tmp_path: Path, encode
 def test_negatives_and_noise_may_lie_elsewhere(data: Path, tmp_path: Path, encoder: str) -> None:
     write_audio(tmp_path / "noise" / "hum.wav", 0.1 * word_like(1, 40_000))
     more = make_folder(tmp_path / "more", {"lamp": 2})
-    result = run(data, tmp_path / "model", encoder, negatives=more, noise=tmp_path / "noise")
+    result = run(data, tmp_path / "model", encoder, negatives=(more,), noise=tmp_path / "noise")
     assert "lamp" in result.checkpoint.classifier.labels.negatives
     assert result.checkpoint.training["num_noise_recordings"] == 1
 
@@ -114,7 +114,7 @@ def test_negatives_and_noise_may_lie_elsewhere(data: Path, tmp_path: Path, encod
 def test_long_negatives_are_heard_a_word_at_a_time(data: Path, tmp_path: Path, encoder: str) -> None:
     sentence = np.concatenate([word_like(seed, 14_000) for seed in range(20, 26)])
     write_audio(tmp_path / "talk" / "sentence.wav", sentence)
-    result = run(data, tmp_path / "model", encoder, negatives=tmp_path / "talk")
+    result = run(data, tmp_path / "model", encoder, negatives=(tmp_path / "talk",))
     assert result.num_clips["_unknown_"] >= 4
     assert result.checkpoint.classifier.window_samples == 16_000
 
@@ -139,7 +139,7 @@ def test_a_locked_test_clip_that_is_long_is_not_trained_on_in_pieces(data: Path,
         write_audio(again / "sentence.wav", level * sentence)
         try:
             with pytest.raises(DataError, match=r"sentence\.wav: one of 1 clips of a locked test split"):
-                run(data, tmp_path / "model", encoder, negatives=again)
+                run(data, tmp_path / "model", encoder, negatives=(again,))
         finally:
             if level != 1.0:
                 lock_file().unlink()
@@ -246,7 +246,9 @@ def test_an_encoder_whose_package_is_missing_is_refused_with_the_command(
 
 def test_what_talk_does_is_told_and_kept_with_the_checkpoint(data: Path, tmp_path: Path, encoder: str) -> None:
     result = run(data, tmp_path / "model", encoder)
-    assert re.search(r"fires about \S+ times an hour on running speech \(0\.\d minutes heard", result.summary)
+    assert re.search(
+        r"fires about \S+ times an hour on running speech \(0\.\d minutes of negative", result.summary
+    )
     known = load_checkpoint(tmp_path / "model").training["false_accepts_on_talk"]
     assert isinstance(known, dict)
-    assert known.keys() == {"per_hour", "interval", "minutes_heard"}
+    assert known.keys() == {"per_hour", "interval", "minutes_heard", "talk"}
