@@ -6,17 +6,17 @@ version is made anew. Servers that start together make an export once, one after
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
 from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError, ConfigError
+from speechtune.file_locks import FOREVER, held
 from speechtune.models.checkpoint_files import read_summary
 from speechtune.models.onnx_scorer import OnnxScorer
 
@@ -102,14 +102,13 @@ def _usable(path: Path, digest: str, precision: Precision, num_threads: int) -> 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Wait until no other process makes `path`; a process that dies lets go."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("wb")
-    except OSError as error:
-        raise ConfigError(
-            f"export_folder {path.parent}: cannot be written to ({error.strerror or error}); "
-            "set export_folder to a folder that can, or serve a file made with speechtune export"
-        ) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(path.with_suffix(".lock"), FOREVER))
+        except OSError as error:
+            raise ConfigError(
+                f"export_folder {path.parent}: cannot be written to ({error.strerror or error}); "
+                "set export_folder to a folder that can, or serve a file made with speechtune export"
+            ) from error
         yield
