@@ -27,6 +27,7 @@ from speechtune.models.checkpoint_files import (
     WEIGHTS_FILE,
     CheckpointDescription,
     CheckpointSummary,
+    opened_checkpoint,
     read_summary,
     write_description,
 )
@@ -108,9 +109,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         CheckpointCorruptError: its files do not fit their own description.
         CheckpointIncompatibleError: another program's model, or one of a newer version.
     """
-    summary = read_summary(folder)
-    classifier = _empty_classifier(summary)
-    _fill(classifier, _read_tensors(summary.weights_path), summary.weights_path)
+    with opened_checkpoint(folder) as (summary, weights):
+        classifier = _empty_classifier(summary)
+        _fill(classifier, _read_tensors(weights, summary.weights_path), summary.weights_path)
     description = summary.description
     return Checkpoint(
         classifier=classifier.eval(),
@@ -156,9 +157,10 @@ def _empty_classifier(summary: CheckpointSummary) -> KeywordClassifier:
         raise CheckpointCorruptError(f"checkpoint {summary.folder}: {error}; restore it from a copy") from error
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def _read_tensors(place: Path, path: Path) -> dict[str, Tensor]:
+    """What is stored at `place`, which is `path` to whoever is told of it."""
     try:
-        tensors: dict[str, Tensor] = load_file(path)
+        tensors: dict[str, Tensor] = load_file(place)
     except (SafetensorError, OSError) as error:
         raise CheckpointCorruptError(f"checkpoint {path}: cannot be read ({error}); restore it from a copy") from error
     return {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
@@ -25,6 +28,7 @@ from speechtune.errors import (
     ConfigError,
 )
 from speechtune.labels import LabelSet
+from speechtune.models.checkpoint_places import opened_together, path_of
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import parse_recipe
 
@@ -110,39 +114,60 @@ class CheckpointSummary:
 
 
 def read_summary(folder: Path) -> CheckpointSummary:
-    """Read and check everything in a checkpoint but the tensors themselves.
+    """Read and check everything in a checkpoint but the tensors themselves; all of it is of one checkpoint.
 
     Raises:
         CheckpointNotFoundError: no folder there, or no checkpoint in it.
         CheckpointCorruptError: a file is missing, unreadable, or not the one that was written.
         CheckpointIncompatibleError: another program's model, or a format of a newer version.
     """
-    content = _read_description_bytes(folder)
-    description = _parse_description(content, folder / DESCRIPTION_FILE)
-    for name in _HASHED_FILES:
-        _check_sha256(folder / name, description.sha256[name])
-    path = folder / RECIPE_FILE
-    try:
-        recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
-    except ConfigError as error:
-        raise CheckpointIncompatibleError(f"checkpoint {folder}: {error}") from error
-    return CheckpointSummary(
-        folder=folder,
-        description=description,
-        recipe=recipe,
-        digest=hashlib.sha256(content).hexdigest(),
-        num_weight_bytes=(folder / WEIGHTS_FILE).stat().st_size,
-    )
+    with opened_checkpoint(folder) as (summary, _):
+        return summary
 
 
-def _read_description_bytes(folder: Path) -> bytes:
-    if not folder.is_dir():
+@contextmanager
+def opened_checkpoint(folder: Path) -> Iterator[tuple[CheckpointSummary, Path]]:
+    """As `read_summary`, and for as long as it lasts where the weights can be read that belong to the summary.
+
+    Raises:
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `read_summary`.
+    """
+    with opened_together(folder, (DESCRIPTION_FILE, *_HASHED_FILES)) as files:
+        content = _description_bytes(folder, files[DESCRIPTION_FILE])
+        description = _parse_description(content, folder / DESCRIPTION_FILE)
+        for name in _HASHED_FILES:
+            _check_sha256(folder / name, files[name], description.sha256[name])
+        weights, settings = _file(files[WEIGHTS_FILE]), _file(files[RECIPE_FILE])
+        path = folder / RECIPE_FILE
+        try:
+            settings.seek(0)
+            recipe = parse_recipe(settings.read().decode(), str(path))
+        except ConfigError as error:
+            raise CheckpointIncompatibleError(f"checkpoint {folder}: {error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointCorruptError(f"checkpoint {path}: cannot be read ({error})") from error
+        num_bytes = os.fstat(weights.fileno()).st_size
+        digest = hashlib.sha256(content).hexdigest()
+        yield (
+            CheckpointSummary(folder, description, recipe, digest, num_bytes),
+            path_of(weights, folder / WEIGHTS_FILE),
+        )
+
+
+def _file(found: BinaryIO | OSError) -> BinaryIO:
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _description_bytes(folder: Path, found: BinaryIO | OSError) -> bytes:
+    if not folder.is_dir() and isinstance(found, OSError):
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CheckpointNotFoundError(
             f"checkpoint {folder}: {what}; make one with: speechtune finetune DATA --out {folder}"
         )
     try:
-        return (folder / DESCRIPTION_FILE).read_bytes()
+        return _file(found).read()
     except FileNotFoundError:
         if (folder / "config.json").is_file() or (folder / "model.bin").is_file():
             raise CheckpointIncompatibleError(
@@ -186,10 +211,9 @@ def _sha256_of(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _check_sha256(path: Path, expected: str) -> None:
+def _check_sha256(path: Path, found: BinaryIO | OSError, expected: str) -> None:
     try:
-        with path.open("rb") as file:
-            actual = _sha256_of(file)
+        actual = _sha256_of(_file(found))
     except FileNotFoundError:
         raise CheckpointCorruptError(f"checkpoint {path}: the file is missing; restore it from a copy") from None
     except OSError as error:
