@@ -73,7 +73,9 @@ class RecognitionServer:
         """HOST:PORT it listens on, once started."""
         self.has_ended = True
         """Whether, once stopped, no thread of it goes on."""
-        self.admission = Admission(config.max_streams, config.max_clips, config.max_streams_per_client)
+        self.admission = Admission(
+            config.max_streams, config.max_clips, config.streams_per_client, config.clips_per_client
+        )
         self._config = config
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
@@ -92,7 +94,9 @@ class RecognitionServer:
         self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)
         self._access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
-        interceptor = CallInterceptor(self._access, self.admission, self._metrics, self._tracing)
+        interceptor = CallInterceptor(
+            self._access, self.admission, self._metrics, self._tracing, config.max_body_seconds
+        )
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)

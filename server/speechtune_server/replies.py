@@ -176,6 +176,10 @@ def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.L
     """What is refused when exceeded; of a stream, with what its own form of audio comes to."""
     written = pb.Limits(
         max_streams=config.max_streams,
+        max_streams_per_client=config.streams_per_client,
+        max_clips=config.max_clips,
+        max_clips_per_client=config.clips_per_client,
+        max_body=duration_of_seconds(config.max_body_seconds),
         max_in_flight_audio=duration_of_seconds(in_flight_seconds or config.max_in_flight_seconds),
         max_in_flight_bytes=config.max_in_flight_bytes,
         max_clip_duration=duration_of_seconds(config.max_clip_seconds),
@@ -185,8 +189,6 @@ def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.L
         max_channels=MAX_CHANNELS,
         min_ping_interval=duration_of_seconds(config.min_ping_interval_seconds),
     )
-    if config.max_streams_per_client is not None:
-        written.max_streams_per_client = config.max_streams_per_client
     if config.max_idle_seconds is not None:
         written.max_idle.CopyFrom(duration_of_seconds(config.max_idle_seconds))
     if config.max_stream_seconds is not None:

@@ -414,7 +414,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., default_model: _Optional[str] = ..., stream_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., clip_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., num_active_streams: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle", "max_in_flight_bytes")
+    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle", "max_in_flight_bytes", "max_clips", "max_clips_per_client", "max_body")
     MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAM_DURATION_FIELD_NUMBER: _ClassVar[int]
     MAX_IN_FLIGHT_AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -427,6 +427,9 @@ class Limits(_message.Message):
     MAX_STREAMS_PER_CLIENT_FIELD_NUMBER: _ClassVar[int]
     MAX_IDLE_FIELD_NUMBER: _ClassVar[int]
     MAX_IN_FLIGHT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CLIPS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CLIPS_PER_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_BODY_FIELD_NUMBER: _ClassVar[int]
     max_streams: int
     max_stream_duration: _duration_pb2.Duration
     max_in_flight_audio: _duration_pb2.Duration
@@ -439,4 +442,7 @@ class Limits(_message.Message):
     max_streams_per_client: int
     max_idle: _duration_pb2.Duration
     max_in_flight_bytes: int
-    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_bytes: _Optional[int] = ...) -> None: ...
+    max_clips: int
+    max_clips_per_client: int
+    max_body: _duration_pb2.Duration
+    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_bytes: _Optional[int] = ..., max_clips: _Optional[int] = ..., max_clips_per_client: _Optional[int] = ..., max_body: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
