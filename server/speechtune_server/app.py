@@ -89,6 +89,7 @@ class RecognitionServer:
             config.models,
             config.default_model_name,
             config.model_folder,
+            config.max_load_seconds,
         )
         self._hits = _hits_of(config)
         self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)

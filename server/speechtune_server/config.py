@@ -88,6 +88,8 @@ class ServerConfig(BaseModel):
 
     model_folder: Path | None = None
     """Folder that ModelAdmin may load models from; none: it may load nothing."""
+    max_load_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] = 600.0
+    """A model that LoadModel or a reload asks for and that is not there after so long is given up."""
     open_admin: bool = False
     """Without keys: whether everybody who reaches the server may use ModelAdmin."""
     keys: Path | None = None

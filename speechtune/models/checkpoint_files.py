@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -28,6 +28,16 @@ from speechtune.errors import (
     ConfigError,
 )
 from speechtune.labels import LabelSet
+from speechtune.models.bounds import (
+    MAX_DEPTH,
+    MAX_DESCRIPTION_BYTES,
+    Keywords,
+    Negatives,
+    NumLayers,
+    NumSegments,
+    WindowSamples,
+    is_too_deep,
+)
 from speechtune.models.checkpoint_places import opened_together, path_of
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import parse_recipe
@@ -53,13 +63,13 @@ class CheckpointDescription(BaseModel):
     format_version: Literal[1] = 1
     encoder: dict[str, JsonValue]
     """What `registry.build_encoder` rebuilds the encoder from; `family` and `name` are among it."""
-    keywords: tuple[str, ...]
-    negatives: tuple[str, ...]
-    window_samples: PositiveInt
+    keywords: Keywords
+    negatives: Negatives
+    window_samples: WindowSamples
     """Length of the windows, at 16 kHz."""
-    layers: tuple[PositiveInt, ...]
+    layers: Annotated[tuple[NumLayers, ...], Field(max_length=256)]
     """Layers of the encoder that are pooled, counted from 1."""
-    num_segments: PositiveInt
+    num_segments: NumSegments
     uses_decoder: bool = False
     """Whether the decoder's state is pooled besides."""
     thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
@@ -141,9 +151,11 @@ def opened_checkpoint(folder: Path) -> Iterator[tuple[CheckpointSummary, Path]]:
         path = folder / RECIPE_FILE
         try:
             settings.seek(0)
-            recipe = parse_recipe(settings.read().decode(), str(path))
+            recipe = parse_recipe(_bounded(settings, path).decode(), str(path))
         except ConfigError as error:
             raise CheckpointIncompatibleError(f"checkpoint {folder}: {error}") from error
+        except RecursionError:
+            raise CheckpointCorruptError(f"checkpoint {path}: nested too deeply; do not use it") from None
         except (OSError, UnicodeDecodeError) as error:
             raise CheckpointCorruptError(f"checkpoint {path}: cannot be read ({error})") from error
         num_bytes = os.fstat(weights.fileno()).st_size
@@ -160,6 +172,16 @@ def _file(found: BinaryIO | OSError) -> BinaryIO:
     return found
 
 
+def _bounded(file: BinaryIO, path: Path) -> bytes:
+    """All of a file that a person could read."""
+    content = file.read(MAX_DESCRIPTION_BYTES + 1)
+    if len(content) > MAX_DESCRIPTION_BYTES:
+        raise CheckpointCorruptError(
+            f"checkpoint {path}: larger than {MAX_DESCRIPTION_BYTES} bytes, which no speechtune writes; do not use it"
+        )
+    return content
+
+
 def _description_bytes(folder: Path, found: BinaryIO | OSError) -> bytes:
     if not folder.is_dir() and isinstance(found, OSError):
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -167,7 +189,7 @@ def _description_bytes(folder: Path, found: BinaryIO | OSError) -> bytes:
             f"checkpoint {folder}: {what}; make one with: speechtune finetune DATA --out {folder}"
         )
     try:
-        return _file(found).read()
+        return _bounded(_file(found), folder / DESCRIPTION_FILE)
     except FileNotFoundError:
         if (folder / "config.json").is_file() or (folder / "model.bin").is_file():
             raise CheckpointIncompatibleError(
@@ -185,8 +207,15 @@ def _description_bytes(folder: Path, found: BinaryIO | OSError) -> bytes:
 def _parse_description(content: bytes, path: Path) -> CheckpointDescription:
     try:
         tree: Any = json.loads(content)
+        is_deep = is_too_deep(tree)
     except ValueError as error:
         raise CheckpointCorruptError(f"checkpoint {path}: not JSON ({error}); restore it from a copy") from error
+    except RecursionError:
+        is_deep = True
+    if is_deep:
+        raise CheckpointCorruptError(
+            f"checkpoint {path}: nested more than {MAX_DEPTH} levels deep, which no speechtune writes; do not use it"
+        )
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise CheckpointIncompatibleError(
             f"checkpoint {path}: another program's file; it does not say format {FORMAT!r}"

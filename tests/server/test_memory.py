@@ -15,7 +15,6 @@ from tests.support.keys import RECOGNISE, key_file
 from tests.support.serving import (
     COMMANDS_CONTENT,
     LINEAR16_SPEC,
-    ObedientScorer,
     asynchronous,
     audio,
     config,
