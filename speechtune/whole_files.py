@@ -5,6 +5,7 @@ Whoever reads the place at any moment, also after a crash or a loss of power, fi
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -56,6 +57,19 @@ def remove_leftovers(folder: Path) -> int:
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def remove_leftovers_of(path: Path) -> list[Path]:
+    """Remove what a killed `writing_whole` of `path`, which nobody writes now, left beside it; return what that was.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    beside = path.parent.glob(f".{glob.escape(path.name)}.*.tmp")
+    leftovers = [one for one in beside if _LEFTOVER.fullmatch(one.name) and one.is_file()]
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    return leftovers
 
 
 def write_whole(path: Path, content: bytes | str, mode: int = PUBLIC) -> None:

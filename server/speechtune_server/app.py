@@ -38,6 +38,7 @@ from speechtune_server.metrics import metrics_for
 from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import LoadModel
 from speechtune_server.recognition import CommandRecognition, Engine
+from speechtune_server.reloads import Reloads
 from speechtune_server.runner import Runner
 from speechtune_server.tls import TlsFiles
 from speechtune_server.tracing import tracing_for
@@ -82,6 +83,7 @@ class RecognitionServer:
         self._runner = Runner(config.num_workers or len(os.sched_getaffinity(0)), "scoring")
         self._listening = Runner(1, "listening")
         self._hurry = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
         self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
         self._metrics = metrics_for(config.metrics_address)
         self._library = ModelLibrary(
@@ -161,7 +163,10 @@ class RecognitionServer:
         config = self._config
         if config.certificate is None or config.private_key is None:
             return None
-        return TlsFiles(config.certificate, config.private_key, config.client_authorities).credentials()
+        tls = TlsFiles(config.certificate, config.private_key, config.client_authorities)
+        self._metrics.watch_certificate(lambda: tls.seconds_left)
+        self._watching = asyncio.create_task(self._health.watch_certificate(tls.look))
+        return tls.credentials()
 
     async def _load(self) -> Engine:
         activity = await self._listening.run(self._load_activity)
@@ -193,6 +198,8 @@ class RecognitionServer:
         await asyncio.gather(*waits, return_exceptions=True)
 
     async def _close(self, grace_seconds: float) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         await self._grpc.stop(grace_seconds)
         if self._servicer.engine is not None:
             await self._servicer.engine.dispatch.close()
@@ -241,19 +248,14 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    reloads: set[asyncio.Task[None]] = set()
-
-    def on_hangup() -> None:
-        task = asyncio.create_task(server.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    reloads = Reloads(server.reload)
+    loop.add_signal_handler(signal.SIGHUP, reloads.ask)
     try:
         if await _started(server, stopping):
             if on_serving is not None and not stopping.is_set():
                 on_serving(server.address)
             await stopping.wait()
+            await reloads.stop()
             await server.stop()
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
