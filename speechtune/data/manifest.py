@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,9 @@ from speechtune.errors import ManifestError
 from speechtune.file_locks import held, lock_beside
 from speechtune.labels import BACKGROUND_NOISE
 from speechtune.whole_files import writing_whole
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell begins that a spreadsheet calculates, any apostrophes before it left out."""
 
 SUFFIXES = frozenset({".jsonl", ".csv"})
 MANIFEST_NAME = "manifest.jsonl"
@@ -199,7 +203,7 @@ def _read_csv(path: Path) -> Iterator[tuple[int, ManifestLine]]:
             elif len(row) != len(header):
                 raise ManifestError(f"{path}, line {number}: has {len(row)} cells, the header has {len(header)}")
             else:
-                cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+                cells = {name: _from_cell(cell) for name, cell in zip(header, row, strict=True) if cell}
                 yield number, ManifestLine.model_validate(cells)
     except csv.Error as error:
         raise ManifestError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
@@ -256,11 +260,19 @@ def _csv_text(rows: Iterable[dict[str, Any]]) -> str:
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_to_cell(row.get(name, "")) for name in names] for row in rows)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
-    return "true" if value is True else value
+def _to_cell(value: object) -> str:
+    """What stands for it in CSV: a text that a spreadsheet would calculate gets an apostrophe before it."""
+    if value is True:
+        return "true"
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and _FORMULA.match(text) else text
+
+
+def _from_cell(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
