@@ -186,6 +186,7 @@ class Heartbeat(StreamEvent):
 
     Attributes:
         microphone: how it does; None in a warning, and from servers that do not tell.
+        listening_state: what another stream hears on from at `listening_state_offset`; empty where there is none.
     """
 
     event: ClassVar[str] = "heartbeat"
@@ -193,6 +194,8 @@ class Heartbeat(StreamEvent):
     ends_within: float | None
     ends_because: str | None
     microphone: Microphone | None = None
+    listening_state: bytes = b""
+    listening_state_offset: float | None = None
 
 
 @dataclass(frozen=True)

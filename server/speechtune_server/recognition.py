@@ -115,7 +115,9 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             engine = self._loaded
             request = wire.stream_request(config, model, self.config.max_held_seconds)
             scorer = request.model.scorer
-            session = Session(request.session, scorer.labels, scorer.thresholds, scorer.window_samples)
+            session = Session(
+                request.session, scorer.labels, scorer.thresholds, scorer.window_samples, state=request.state
+            )
             writer = replies.Replies(request)
             recorder = self._recorder(request)
 

@@ -66,6 +66,7 @@ class Replies:
             interims=self.request.interims,
             rejections=self.request.rejections,
             speech_activity=self.request.speech_activity,
+            listening_states=self.request.sends_states,
         )
         if self.request.heartbeat_samples is not None:
             selection.heartbeat_interval_ms = self.request.heartbeat_samples * 1000 // SAMPLE_RATE_HZ
@@ -109,6 +110,9 @@ class Replies:
             return response if self.request.speech_activity else None
         elif isinstance(event, Heartbeat):
             response.heartbeat.CopyFrom(_heartbeat(event))
+            if self.request.sends_states and event.state is not None:
+                response.heartbeat.listening_state = event.state.to_bytes(NS_PER_SAMPLE, self.request.resume_ns)
+                response.heartbeat.listening_state_offset.CopyFrom(self._offset(event.state.sample))
         else:
             response.ended.CopyFrom(self._ended(event, outgoing.samples_processed))
         return response

@@ -84,7 +84,7 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., control: _Optional[_Union[Control, _Mapping]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("audio", "model", "commands", "detector", "endpointing", "events", "session_id", "resume_offset")
+    __slots__ = ("audio", "model", "commands", "detector", "endpointing", "events", "session_id", "resume_offset", "resume_state")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class StreamingConfig(_message.Message):
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    RESUME_STATE_FIELD_NUMBER: _ClassVar[int]
     audio: AudioSpec
     model: str
     commands: _containers.RepeatedCompositeFieldContainer[CommandRule]
@@ -101,7 +102,8 @@ class StreamingConfig(_message.Message):
     events: EventSelection
     session_id: str
     resume_offset: _duration_pb2.Duration
-    def __init__(self, audio: _Optional[_Union[AudioSpec, _Mapping]] = ..., model: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., detector: _Optional[_Union[DetectorSettings, _Mapping]] = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ..., events: _Optional[_Union[EventSelection, _Mapping]] = ..., session_id: _Optional[str] = ..., resume_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    resume_state: bytes
+    def __init__(self, audio: _Optional[_Union[AudioSpec, _Mapping]] = ..., model: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., detector: _Optional[_Union[DetectorSettings, _Mapping]] = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ..., events: _Optional[_Union[EventSelection, _Mapping]] = ..., session_id: _Optional[str] = ..., resume_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resume_state: _Optional[bytes] = ...) -> None: ...
 
 class DetectorSettings(_message.Message):
     __slots__ = ("hop_ms", "smoothing_windows", "refractory_ms", "threshold", "long_speech_caution")
@@ -138,16 +140,18 @@ class Endpointing(_message.Message):
     def __init__(self, onset_probability: _Optional[float] = ..., offset_probability: _Optional[float] = ..., min_speech_ms: _Optional[int] = ..., hangover_ms: _Optional[int] = ..., preroll_ms: _Optional[int] = ..., max_speech_ms: _Optional[int] = ..., burst_db: _Optional[float] = ..., burst_probability: _Optional[float] = ...) -> None: ...
 
 class EventSelection(_message.Message):
-    __slots__ = ("interims", "rejections", "speech_activity", "heartbeat_interval_ms")
+    __slots__ = ("interims", "rejections", "speech_activity", "heartbeat_interval_ms", "listening_states")
     INTERIMS_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     SPEECH_ACTIVITY_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    LISTENING_STATES_FIELD_NUMBER: _ClassVar[int]
     interims: bool
     rejections: bool
     speech_activity: bool
     heartbeat_interval_ms: int
-    def __init__(self, interims: _Optional[bool] = ..., rejections: _Optional[bool] = ..., speech_activity: _Optional[bool] = ..., heartbeat_interval_ms: _Optional[int] = ...) -> None: ...
+    listening_states: bool
+    def __init__(self, interims: _Optional[bool] = ..., rejections: _Optional[bool] = ..., speech_activity: _Optional[bool] = ..., heartbeat_interval_ms: _Optional[int] = ..., listening_states: _Optional[bool] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
     __slots__ = ("content",)
@@ -300,14 +304,18 @@ class SpeechActivity(_message.Message):
     def __init__(self, kind: _Optional[_Union[SpeechActivity.Kind, str]] = ..., start_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decision_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("ends_within", "ends_because", "microphone")
+    __slots__ = ("ends_within", "ends_because", "microphone", "listening_state", "listening_state_offset")
     ENDS_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDS_BECAUSE_FIELD_NUMBER: _ClassVar[int]
     MICROPHONE_FIELD_NUMBER: _ClassVar[int]
+    LISTENING_STATE_FIELD_NUMBER: _ClassVar[int]
+    LISTENING_STATE_OFFSET_FIELD_NUMBER: _ClassVar[int]
     ends_within: _duration_pb2.Duration
     ends_because: Ended.Reason
     microphone: Microphone
-    def __init__(self, ends_within: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_because: _Optional[_Union[Ended.Reason, str]] = ..., microphone: _Optional[_Union[Microphone, _Mapping]] = ...) -> None: ...
+    listening_state: bytes
+    listening_state_offset: _duration_pb2.Duration
+    def __init__(self, ends_within: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_because: _Optional[_Union[Ended.Reason, str]] = ..., microphone: _Optional[_Union[Microphone, _Mapping]] = ..., listening_state: _Optional[bytes] = ..., listening_state_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Microphone(_message.Message):
     __slots__ = ("state", "level_dbfs", "speech_dbfs")
