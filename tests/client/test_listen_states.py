@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import random
 
+import numpy as np
 import pytest
+import soxr
 
 from speechtune.streaming.activity import SileroActivity
 from speechtune_client import CommandClient, Detection, Ended, Rejected, Resumed, SpeechActivity
@@ -17,7 +19,7 @@ from tests.support.serving import server_in_thread
 from tests.support.streaming import linear16, talk
 
 SETTINGS = {"detector": DetectorSettings(threshold=0.0), "rejections": True, "speech_activity": True}
-CONTENT = linear16(talk(60))
+CONTENT = linear16(talk(40))
 CHUNKS = [CONTENT[start : start + 6_400] for start in range(0, len(CONTENT), 6_400)]
 
 
@@ -77,11 +79,12 @@ def unbroken(client):
 
 
 def test_ids_and_offsets_after_breaks_are_to_the_sample_those_of_an_unbroken_stream(client, unbroken):
-    assert len([one for one in unbroken if len(one) == 5]) > 25
+    assert len([one for one in unbroken if len(one) == 5]) > 15
     rng = random.Random(3)
-    for _ in range(4):
-        events, flaky = heard(client, CHUNKS, [rng.randint(2, 60) for _ in range(8)])
-        assert sum(isinstance(event, Resumed) for event in events) >= 5
+    for _ in range(3):
+        events, flaky = heard(client, CHUNKS, [rng.randint(2, 60) for _ in range(6)])
+        assert sum(isinstance(event, Resumed) for event in events) >= 3
+
         assert detections(events) == [one for one in unbroken if len(one) == 5]
         assert flaky.offsets == sorted(flaky.offsets)
 
@@ -136,3 +139,14 @@ def test_states_come_to_who_asks_for_them_alone(client):
         events = list(client.stream(CHUNKS[:60], heartbeat_interval_ms=250, listening_states=asked))
         beats = [event for event in events if event.event == "heartbeat"]
         assert any(beat.listening_state for beat in beats) is asked
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 44_100])
+def test_at_other_rates_too(client, rate_hz):
+    samples = np.clip(soxr.resample(talk(20), 16_000, rate_hz), -1, 1)
+    content, step = linear16(samples), rate_hz // 5 * 2
+    chunks = [content[start : start + step] for start in range(0, len(content), step)]
+    plain = detections(heard(client, chunks, sample_rate_hertz=rate_hz)[0])
+    broken = detections(heard(client, chunks, [20, 30, 17], sample_rate_hertz=rate_hz)[0])
+    assert [one[:4] for one in broken] == [one[:4] for one in plain]
+    assert len(plain) > 5
