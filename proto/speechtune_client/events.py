@@ -242,5 +242,7 @@ class ServerInfo:
 
 def as_json(event: StreamEvent) -> dict[str, Any]:
     """An event as plain data, for a line of JSON: "event" says which it is; fields that are None are left out."""
-    fields = {name: value for name, value in dataclasses.asdict(event).items() if value is not None}
+    told = dataclasses.asdict(event).items()
+    # A listening state means nothing to who reads JSON.
+    fields = {name: value for name, value in told if value is not None and not isinstance(value, bytes)}
     return {"event": event.event, **fields}

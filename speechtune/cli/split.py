@@ -65,10 +65,9 @@ def _check_place(out: Path) -> None:
     from speechtune.whole_files import why_not_writable
 
     check_manifest_name(out)
-    reason = f"{out} is a folder" if out.is_dir() else why_not_writable(out.parent)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = str(error.strerror)
-    if reason:
+        raise ConfigError(f"--out {out}: its folder cannot be made ({error.strerror}); name another place") from error
+    if reason := f"{out} is a folder" if out.is_dir() else why_not_writable(out.parent):
         raise ConfigError(f"--out {out}: cannot be written there ({reason}); name another place")

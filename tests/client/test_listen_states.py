@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 
 import numpy as np
@@ -12,6 +13,7 @@ import soxr
 from speechtune.streaming.activity import SileroActivity
 from speechtune_client import CommandClient, Detection, Ended, Rejected, Resumed, SpeechActivity
 from speechtune_client.errors import InvalidRequestError, UnavailableError
+from speechtune_client.events import as_json
 from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
 from speechtune_client.settings import DetectorSettings, Flush, Reset, UpdateCommands
@@ -139,6 +141,7 @@ def test_states_come_to_who_asks_for_them_alone(client):
         events = list(client.stream(CHUNKS[:60], heartbeat_interval_ms=250, listening_states=asked))
         beats = [event for event in events if event.event == "heartbeat"]
         assert any(beat.listening_state for beat in beats) is asked
+        assert json.dumps([as_json(beat) for beat in beats])
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 44_100])
