@@ -15,12 +15,15 @@ from typing import IO, NamedTuple
 
 from speechtune.data.clips import content_hash
 from speechtune.errors import ManifestError
+from speechtune.file_locks import FOREVER, held
 from speechtune.whole_files import write_whole
 
 _MARK = ".unpacked"
 """Holds the sum of the archive that was unpacked; written last."""
 _BEGUN_MARK = ".unpacking"
 """Holds the sum of the archive that is being unpacked, or was when that was interrupted."""
+
+_LOCK = ".unpacking.lock"
 
 
 class Published(NamedTuple):
@@ -54,25 +57,33 @@ def unpacked(source: Path, folder: Path, published: Mapping[str, Published], sha
     if source.is_dir():
         return source
     digest = _checked(source, published.get(source.name), sha256)
-    mark, begun = folder / _MARK, folder / _BEGUN_MARK
     try:
-        if _marked(mark) == digest:
+        if _marked(folder / _MARK) == digest:
             return folder
-        keep = (_marked(begun) or _marked(mark) or digest) == digest
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(begun, f"{digest}\n")
-        mark.unlink(missing_ok=True)
-        with _members(source) as members:
-            for member in members:
-                _write(member, folder, source, keep)
-        os.sync()  # the mark must not outlive the files through a loss of power
-        write_whole(mark, f"{digest}\n")
-        begun.unlink()
+        with held(folder / _LOCK, FOREVER):
+            _unpack(source, folder, digest)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ManifestError(f"{source}: not a whole archive ({error}); download it again") from error
     except OSError as error:
         raise ManifestError(f"{error.filename or source}: cannot be unpacked ({error.strerror or error})") from error
     return folder
+
+
+def _unpack(source: Path, folder: Path, digest: str) -> None:
+    """Unpack, unless whoever held the lock before has done it."""
+    mark, begun = folder / _MARK, folder / _BEGUN_MARK
+    if _marked(mark) == digest:
+        return
+    keep = (_marked(begun) or _marked(mark) or digest) == digest
+    write_whole(begun, f"{digest}\n")
+    mark.unlink(missing_ok=True)
+    with _members(source) as members:
+        for member in members:
+            _write(member, folder, source, keep)
+    os.sync()  # the mark must not outlive the files through a loss of power
+    write_whole(mark, f"{digest}\n")
+    begun.unlink()
 
 
 def _marked(mark: Path) -> str | None:

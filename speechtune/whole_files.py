@@ -5,6 +5,7 @@ Whoever reads the place at any moment, also after a crash or a loss of power, fi
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -15,21 +16,28 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+PUBLIC = 0o666
+"""Readable as the process's mask says, like any other file."""
+PRIVATE = 0o600
+"""Readable by this user alone, whatever folder the file lies in."""
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
 @contextmanager
-def writing_whole(path: Path) -> Iterator[BinaryIO]:
+def writing_whole(path: Path, mode: int = PUBLIC) -> Iterator[BinaryIO]:
     """Give a file to write bytes to; when the block ends well, it takes the place of `path`.
 
-    When the block fails nothing is left behind, and an older file stays. The folder must be there.
+    When the block fails nothing is left behind, and an older file stays. The folder must be there. From the first byte
+    on nobody may do more with the file than `mode` says, less what the process's mask takes away.
 
     Raises:
         OSError: the place cannot be written to; callers say what it was for and what to do.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with beside.open("wb") as file:
+        with os.fdopen(os.open(beside, _NEW_FILE, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -51,13 +59,26 @@ def remove_leftovers(folder: Path) -> int:
     return len(leftovers)
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Write bytes, or text as UTF-8, in one go.
+def remove_leftovers_of(path: Path) -> list[Path]:
+    """Remove what a killed `writing_whole` of `path`, which nobody writes now, left beside it; return what that was.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    beside = path.parent.glob(f".{glob.escape(path.name)}.*.tmp")
+    leftovers = [one for one in beside if _LEFTOVER.fullmatch(one.name) and one.is_file()]
+    for leftover in leftovers:
+        leftover.unlink(missing_ok=True)
+    return leftovers
+
+
+def write_whole(path: Path, content: bytes | str, mode: int = PUBLIC) -> None:
+    """Write bytes, or text as UTF-8, in one go; `mode` as for `writing_whole`.
 
     Raises:
         OSError: as for `writing_whole`.
     """
-    with writing_whole(path) as file:
+    with writing_whole(path, mode) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from speechtune.whole_files import why_not_writable, write_together, write_whole, writing_whole
+from speechtune.whole_files import PRIVATE, why_not_writable, write_together, write_whole, writing_whole
 
 
 def test_text_and_bytes_arrive(tmp_path):
@@ -87,3 +87,10 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path):
         assert words[-1] == "end"
         assert len(words) == 20_001
         assert len(set(words[:-1])) == 1
+
+
+def test_a_private_file_is_private_while_it_is_written(tmp_path):
+    with writing_whole(tmp_path / "secret", PRIVATE) as file:
+        file.write(b"what was said")
+        assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o600]
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,12 @@ class ServerFaultError(ClientError):
     """The server failed."""
 
 
+_PINGS = re.compile(r"too[ _]many[ _]pings", re.IGNORECASE)
+_PINGS_HINT = (
+    "; the server lets pings come as far apart as its limits.min_ping_interval, 10 s unless configured (server_info "
+    "tells it): set grpc.keepalive_time_ms above that, or min_ping_interval_seconds of the server below it"
+)
+
 _CLASSES: dict[grpc.StatusCode, type[ClientError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
@@ -126,7 +133,10 @@ def translated(error: Any) -> ClientError:
         elif isinstance(detail, error_details_pb2.RequestInfo):
             request_id = detail.request_id
     cls = _CLASSES.get(code, ServerFaultError)
-    return cls(code.name, error.details() or "no message", violations, retry_after, request_id)
+    message = error.details() or "no message"
+    if _PINGS.search(message):
+        message += _PINGS_HINT
+    return cls(code.name, message, violations, retry_after, request_id)
 
 
 def _details(trailers: Iterable[tuple[str, str | bytes]]) -> list[Any]:

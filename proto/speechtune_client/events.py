@@ -186,6 +186,7 @@ class Heartbeat(StreamEvent):
 
     Attributes:
         microphone: how it does; None in a warning, and from servers that do not tell.
+        listening_state: what another stream hears on from at `listening_state_offset`; empty where there is none.
     """
 
     event: ClassVar[str] = "heartbeat"
@@ -193,6 +194,8 @@ class Heartbeat(StreamEvent):
     ends_within: float | None
     ends_because: str | None
     microphone: Microphone | None = None
+    listening_state: bytes = b""
+    listening_state_offset: float | None = None
 
 
 @dataclass(frozen=True)
@@ -239,5 +242,7 @@ class ServerInfo:
 
 def as_json(event: StreamEvent) -> dict[str, Any]:
     """An event as plain data, for a line of JSON: "event" says which it is; fields that are None are left out."""
-    fields = {name: value for name, value in dataclasses.asdict(event).items() if value is not None}
+    told = dataclasses.asdict(event).items()
+    # A listening state means nothing to who reads JSON.
+    fields = {name: value for name, value in told if value is not None and not isinstance(value, bytes)}
     return {"event": event.event, **fields}

@@ -10,15 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from speechtune_client import events
 from speechtune_client.audio_form import FILE_ENCODINGS, pacing_interval_ms
-from speechtune_client.settings import (
-    CommandRule,
-    DetectorSettings,
-    Endpointing,
-    Flush,
-    Order,
-    Reset,
-    StreamSettings,
-)
+from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing, Flush, Order, Reset, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 
 _NS_PER_SECOND = 1_000_000_000
@@ -93,9 +85,11 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
             interims=settings.get("interims", False),
             rejections=settings.get("rejections", False),
             speech_activity=settings.get("speech_activity", False),
+            listening_states=settings.get("listening_states", False),
             heartbeat_interval_ms=min(settings.get("heartbeat_interval_ms") or interval_ms, interval_ms),
         ),
         session_id=settings.get("session_id", ""),
+        resume_state=settings.get("resume_state", b""),
     )
     seconds, nanos = divmod(round(settings.get("resume_offset", 0.0) * _NS_PER_SECOND), _NS_PER_SECOND)
     config.resume_offset.CopyFrom(Duration(seconds=seconds, nanos=nanos))
@@ -219,7 +213,8 @@ def _heartbeat(message: pb.Heartbeat, stamp: dict[str, Any]) -> events.Heartbeat
     ends_within = _optional_seconds(message, "ends_within")
     reason = None if ends_within is None else pb.Ended.Reason.Name(message.ends_because)
     microphone = _microphone(message.microphone) if message.HasField("microphone") else None
-    return events.Heartbeat(ends_within, reason, microphone, **stamp)
+    state = (message.listening_state, _optional_seconds(message, "listening_state_offset"))
+    return events.Heartbeat(ends_within, reason, microphone, *state, **stamp)
 
 
 def _microphone(message: pb.Microphone) -> events.Microphone:

@@ -1,8 +1,10 @@
 """One endless stream over many connections: what to send again, and which events are new. No IO, no clock.
 
-Everything the server may not have decided yet is kept, and sent again after a break: from the beginning of the speech
-that is open, or else from the last place the server has confirmed, and what leads to it. Positions are bytes of the
-stream's audio; offsets are seconds from its first byte, whichever connection an event comes by.
+Everything the server may not have decided yet is kept, and sent again after a break, with what leads to it: from the
+last place whose listening state the server has told, and events are then those of an unbroken stream; where that place
+is not held any more, or the server tells no states, from the beginning of the speech that is open, or else from the
+last place that is confirmed, and event ids and offsets may then differ a little. Positions are bytes of the stream's
+audio; offsets are seconds from its first byte, whichever connection an event comes by.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from speechtune_client.events import (
     Heartbeat,
     Interim,
     Rejected,
-    Resumed,
     SpeechActivity,
     Started,
     StreamEvent,
@@ -27,6 +28,8 @@ from speechtune_client.events import (
 from speechtune_client.pacing import MODEL_RATE_HZ
 from speechtune_client.repeats import Repeats
 from speechtune_client.replay_room import ReplayRoom
+from speechtune_client.replay_shown import WantedBeats, refractory_ms, resumed
+from speechtune_client.replay_state import LastState
 from speechtune_client.settings import CommandRule, Order, Reset, StreamSettings, UpdateCommands
 
 DEFAULT_REPLAY_SECONDS = 30.0
@@ -68,12 +71,13 @@ class Replay:
         self._is_begun = False
         self._lost_seconds = 0.0
         self._latest = self._confirmed = self._confirmed_before = self._origin
-        self._last_beat = self._last_end = self._ended_before = self._origin
-        self._last_rejection = self._rejected_before = self._origin
+        self._last_end = self._ended_before = self._last_rejection = self._rejected_before = self._origin
         self._last_start = self._started_before = -math.inf
         self._closing_at: float | None = None
         self._open_since: float | None = None
         self._open_before: float | None = None
+        self._beats = WantedBeats(settings)
+        self._state, self._followed_until = LastState(), 0
         self._repeats = Repeats()
         self._default_refractory_ms = 0
 
@@ -115,6 +119,9 @@ class Replay:
         self._num_connections += 1
         self._repeats.connect()
         held = self._pieces[0][0] if self._pieces else self._end
+        state_place = self._place_of(self._state.seconds)
+        if -(-held // self._room.step) * self._room.step > self._lead_to(state_place) or state_place > self._end:
+            self._state.forget()
         wanted = self._first_needed() if self._num_connections > 1 else 0
         start = min(-(-max(wanted, held) // self._room.step) * self._room.step, self._end)
         self._lost_seconds = max(held - self._undecided(), 0) / self._room.rate
@@ -123,10 +130,12 @@ class Replay:
         self._ended_before, self._rejected_before = self._last_end, self._last_rejection
         self._latest, self._is_overtaken = 0.0, False
         self._next_number = self._number_at(start)
-        for _, piece in list(self._pieces)[: self._next_number - self._first_number]:
-            self._keep_commands(piece)
+        self._followed_until = state_place if self._state.content else start
+        for place, piece in self._pieces:
+            if place < self._followed_until:
+                self._keep_commands(piece)
         settings: StreamSettings = {**self._settings, "commands": self._commands, "speech_activity": True}
-        settings["session_id"] = self._session_id
+        settings |= {"listening_states": True, "resume_state": self._state.content, "session_id": self._session_id}
         settings["heartbeat_interval_ms"] = PACING_INTERVAL_MS  # they confirm what is decided
         settings["resume_offset"] = self._origin + start / self._room.rate
         return settings
@@ -139,13 +148,15 @@ class Replay:
         """
         if self._is_overtaken:
             raise OvertakenError
-        index = self._next_number - self._first_number
-        if index >= len(self._pieces):
-            return None
-        self._next_number += 1
-        skip, self._skip = self._skip, 0
-        piece = self._pieces[index][1]
-        return bytes(piece[skip:]) if isinstance(piece, bytearray) else piece
+        while (index := self._next_number - self._first_number) < len(self._pieces):
+            self._next_number += 1
+            skip, self._skip = self._skip, 0
+            place, piece = self._pieces[index]
+            if isinstance(piece, bytearray):
+                return bytes(piece[skip:])
+            if place >= self._followed_until:
+                return piece
+        return None
 
     def heard(self, event: StreamEvent) -> StreamEvent | None:
         """Take note of an event; gives it as the user is to see it, or None if it was seen before."""
@@ -155,6 +166,8 @@ class Replay:
             self._follow_speech(event)
         elif isinstance(event, Rejected):
             self._last_rejection = max(self._last_rejection, event.decision_offset)
+        elif isinstance(event, Heartbeat):
+            self._state.hear(event, self._open_since is not None)
         self._forget()
         return shown
 
@@ -185,14 +198,14 @@ class Replay:
             self._default_refractory_ms = event.detector.refractory_ms or 0
             self._room.follow(event)
             is_first, self._is_begun = not self._is_begun, True
-            return event if is_first else self._resumed(event)
+            return event if is_first else resumed(event, self._lost_seconds)
         if isinstance(event, Detection):
             return self._shown_detection(event)
         return event if self._is_new(event) else None
 
     def _is_new(self, event: StreamEvent) -> bool:
         if isinstance(event, Heartbeat):
-            return event.ends_within is not None or self._is_wanted(event)
+            return event.ends_within is not None or self._beats.is_wanted(event)
         if isinstance(event, Interim):
             return self._num_connections == 1 or event.end_offset > self._confirmed_before
         if isinstance(event, Rejected):
@@ -200,22 +213,6 @@ class Replay:
             return not is_again and self._is_undecided(event.start_offset, event.decision_offset)
         if isinstance(event, SpeechActivity):
             return self._settings.get("speech_activity", False) and self._is_new_activity(event)
-        return True
-
-    def _resumed(self, event: Started) -> Resumed:
-        return Resumed(
-            event.resume_offset,
-            self._lost_seconds,
-            event.model_digest,
-            audio_processed=event.audio_processed,
-            session_id=event.session_id,
-        )
-
-    def _is_wanted(self, beat: Heartbeat) -> bool:
-        wanted_ms, now = self._settings.get("heartbeat_interval_ms"), beat.audio_processed or 0.0
-        if wanted_ms is None or now - self._last_beat < wanted_ms / 1000:
-            return False
-        self._last_beat = now
         return True
 
     def _shown_detection(self, event: Detection) -> Detection | None:
@@ -234,14 +231,12 @@ class Replay:
         for place, piece in self._pieces:
             if isinstance(piece, UpdateCommands) and place < (event.decision_offset - self._origin) * self._room.rate:
                 commands = piece.commands
-        told = {rule.label: rule.refractory_ms for rule in commands if isinstance(rule, CommandRule)}.get(event.label)
-        return self._default_refractory_ms if told is None else told
+        return refractory_ms(event.label, commands, self._default_refractory_ms)
 
     def _is_undecided(self, start: float, decision: float) -> bool:
         """Whether the last connections cannot have decided this."""
-        if self._num_connections == 1 or decision > self._confirmed_before:
-            return True
-        return self._open_before is not None and start >= self._open_before - _SAME_SECONDS
+        is_later = self._num_connections == 1 or decision > self._confirmed_before
+        return is_later or (self._open_before is not None and start >= self._open_before - _SAME_SECONDS)
 
     def _is_new_activity(self, event: SpeechActivity) -> bool:
         if event.kind == "SPEECH_STARTED":
@@ -265,13 +260,18 @@ class Replay:
     def _undecided(self) -> int:
         """The place from which on the server may have decided nothing yet."""
         since = self._confirmed if self._open_since is None else min(self._confirmed, self._open_since)
-        since = max(since, self._confirmed - self._room.open_seconds)
-        return max(int((since - self._origin) * self._room.rate), 0)
+        since = max(self._state.before(since), self._confirmed - self._room.open_seconds)
+        return self._place_of(since)
+
+    def _place_of(self, seconds: float) -> int:
+        return max(round((seconds - self._origin) * self._room.rate), 0)
 
     def _first_needed(self) -> int:
         """Where a new connection would begin."""
-        place = self._undecided() - self._room.lead
-        return max(place // self._room.step * self._room.step, 0)
+        return self._lead_to(self._undecided())
+
+    def _lead_to(self, place: int) -> int:
+        return max((place - self._room.lead) // self._room.step * self._room.step, 0)
 
     def _number_at(self, start: int) -> int:
         """Of the piece that holds the byte at `start`; sets what of it is to be skipped."""

@@ -78,6 +78,8 @@ class StreamSettings(TypedDict, total=False):
         heartbeat_interval_ms: a heartbeat after so much processed audio, 100 to 60,000.
         session_id: repeated in every event; "": the server makes one.
         resume_offset: seconds, added to every offset.
+        listening_states: whether heartbeats bring a `listening_state`, which `listen` asks for by itself.
+        resume_state: the last of these from a stream that broke: go on from its place as that one would have.
     """
 
     encoding: str
@@ -94,3 +96,5 @@ class StreamSettings(TypedDict, total=False):
     heartbeat_interval_ms: int | None
     session_id: str
     resume_offset: float
+    listening_states: bool
+    resume_state: bytes

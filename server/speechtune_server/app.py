@@ -38,6 +38,7 @@ from speechtune_server.metrics import metrics_for
 from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import LoadModel
 from speechtune_server.recognition import CommandRecognition, Engine
+from speechtune_server.reloads import Reloads
 from speechtune_server.runner import Runner
 from speechtune_server.tls import TlsFiles
 from speechtune_server.tracing import tracing_for
@@ -73,13 +74,16 @@ class RecognitionServer:
         """HOST:PORT it listens on, once started."""
         self.has_ended = True
         """Whether, once stopped, no thread of it goes on."""
-        self.admission = Admission(config.max_streams, config.max_clips, config.max_streams_per_client)
+        self.admission = Admission(
+            config.max_streams, config.max_clips, config.streams_per_client, config.clips_per_client
+        )
         self._config = config
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
         self._runner = Runner(config.num_workers or len(os.sched_getaffinity(0)), "scoring")
         self._listening = Runner(1, "listening")
         self._hurry = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
         self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
         self._metrics = metrics_for(config.metrics_address)
         self._library = ModelLibrary(
@@ -87,12 +91,15 @@ class RecognitionServer:
             config.models,
             config.default_model_name,
             config.model_folder,
+            config.max_load_seconds,
         )
         self._hits = _hits_of(config)
         self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)
         self._access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
-        interceptor = CallInterceptor(self._access, self.admission, self._metrics, self._tracing)
+        interceptor = CallInterceptor(
+            self._access, self.admission, self._metrics, self._tracing, config.max_body_seconds
+        )
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)
@@ -156,7 +163,10 @@ class RecognitionServer:
         config = self._config
         if config.certificate is None or config.private_key is None:
             return None
-        return TlsFiles(config.certificate, config.private_key, config.client_authorities).credentials()
+        tls = TlsFiles(config.certificate, config.private_key, config.client_authorities)
+        self._metrics.watch_certificate(lambda: tls.seconds_left)
+        self._watching = asyncio.create_task(self._health.watch_certificate(tls.look))
+        return tls.credentials()
 
     async def _load(self) -> Engine:
         activity = await self._listening.run(self._load_activity)
@@ -188,6 +198,8 @@ class RecognitionServer:
         await asyncio.gather(*waits, return_exceptions=True)
 
     async def _close(self, grace_seconds: float) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         await self._grpc.stop(grace_seconds)
         if self._servicer.engine is not None:
             await self._servicer.engine.dispatch.close()
@@ -236,19 +248,14 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    reloads: set[asyncio.Task[None]] = set()
-
-    def on_hangup() -> None:
-        task = asyncio.create_task(server.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    reloads = Reloads(server.reload)
+    loop.add_signal_handler(signal.SIGHUP, reloads.ask)
     try:
         if await _started(server, stopping):
             if on_serving is not None and not stopping.is_set():
                 on_serving(server.address)
             await stopping.wait()
+            await reloads.stop()
             await server.stop()
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

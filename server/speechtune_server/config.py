@@ -15,6 +15,7 @@ from speechtune.audio.pcm import PcmFormat
 from speechtune.errors import ConfigError
 from speechtune_server.backends import Backend
 from speechtune_server.logs import LogFormat, LogLevel
+from speechtune_server.places import share_of
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 
@@ -47,9 +48,14 @@ class ServerConfig(BaseModel):
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Streams open at once; one more is refused."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Streams of one key, or without keys of one IP address; none: no more than of all."""
+    """Streams of one key, or without keys of one IP address; none: three quarters of `max_streams`, or all of four."""
     max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
-    """Recognize calls at once, from before their clip is read; one more is refused."""
+    """Recognize calls at once whose clip is here; one more is refused. As many clips more may be on their way."""
+    max_clips_per_client: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Of them those of one key, or without keys of one IP address; none: three quarters, or all of four."""
+    max_body_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
+    """A unary request that has not come after so long is refused; where places are short, one that has not begun to
+    come gives its own to another much earlier."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
@@ -82,6 +88,8 @@ class ServerConfig(BaseModel):
 
     model_folder: Path | None = None
     """Folder that ModelAdmin may load models from; none: it may load nothing."""
+    max_load_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] = 600.0
+    """A model that LoadModel or a reload asks for and that is not there after so long is given up."""
     open_admin: bool = False
     """Without keys: whether everybody who reaches the server may use ModelAdmin."""
     keys: Path | None = None
@@ -152,6 +160,16 @@ class ServerConfig(BaseModel):
     def in_flight_seconds(self, audio: PcmFormat) -> float:
         """How much of a stream in this form may be received and not yet processed."""
         return min(self.max_in_flight_seconds, self.max_in_flight_bytes / (audio.rate_hz * audio.bytes_per_frame))
+
+    @property
+    def streams_per_client(self) -> int:
+        """Streams that one client may have open."""
+        return min(self.max_streams_per_client or share_of(self.max_streams), self.max_streams)
+
+    @property
+    def clips_per_client(self) -> int:
+        """Clips of one client that may be in work."""
+        return min(self.max_clips_per_client or share_of(self.max_clips), self.max_clips)
 
     @property
     def default_model_name(self) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import grpc.aio
 from grpc_health.v1 import health as grpc_health
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 HEALTH_SERVICE: str = grpc_health.SERVICE_NAME
+
+
+CERTIFICATE = "speechtune.certificate"
+"""As a service: SERVING while the certificate is good for another week. Calls are taken in any case; whoever watches
+the server asks for it to be told in time."""
+
+_LOOK_EVERY_SECONDS = 3_600.0
 
 
 class Health:
@@ -29,3 +39,10 @@ class Health:
         code = health_pb2.HealthCheckResponse
         for service in self._services:
             await self._servicer.set(service, code.SERVING if serving else code.NOT_SERVING)
+
+    async def watch_certificate(self, is_good: Callable[[], bool]) -> None:
+        """Tell, hour by hour until cancelled, whether the certificate is good for another week."""
+        code = health_pb2.HealthCheckResponse
+        while True:
+            await self._servicer.set(CERTIFICATE, code.SERVING if is_good() else code.NOT_SERVING)
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.audio.files import write_flac
 from speechtune.errors import ManifestError
-from speechtune.whole_files import write_whole
+from speechtune.whole_files import PRIVATE, PUBLIC, write_whole
 
 ID_PATTERN = r"[0-9]{8}T[0-9]{6}-[0-9a-f]{16}"
 _Seconds = Annotated[float, Field(ge=0.0)]
@@ -59,28 +59,28 @@ class Hit(BaseModel):
 
 
 def write_hit(folder: Path, hit: Hit, samples: NDArray[np.float32]) -> int:
-    """Write a hit and its audio, float32[N] at 16 kHz; gives the bytes it takes.
+    """Write a hit and its audio, float32[N] at 16 kHz, readable by this user alone; gives the bytes it takes.
 
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
     audio, line = _audio(folder, hit.id), _line(folder, hit.id)
     try:
-        write_flac(audio, samples)
-        write_hit_line(folder, hit)
+        write_flac(audio, samples, mode=PRIVATE)
+        write_hit_line(folder, hit, PRIVATE)
         return audio.stat().st_size + line.stat().st_size
     except BaseException:
         remove_hit(folder, hit.id)
         raise
 
 
-def write_hit_line(folder: Path, hit: Hit) -> None:
-    """Write what is said of a hit, whose audio is there already.
+def write_hit_line(folder: Path, hit: Hit, mode: int = PUBLIC) -> None:
+    """Write what is said of a hit, whose audio is there already; nobody may do more with the file than `mode` says.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_whole(_line(folder, hit.id), hit.model_dump_json() + "\n")
+    write_whole(_line(folder, hit.id), hit.model_dump_json() + "\n", mode)
 
 
 def remove_hit(folder: Path, hit_id: str) -> None:

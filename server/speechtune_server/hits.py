@@ -6,16 +6,20 @@ disk is full or slow. The folder stays within its bounds of bytes and age; the o
 
 from __future__ import annotations
 
+import calendar
 import logging
 import math
 import secrets
+import stat
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +31,7 @@ from speechtune.errors import ConfigError
 from speechtune.labels import LabelSet
 from speechtune.streaming.events import Detection, Rejected
 from speechtune.streaming.windows import SampleBuffer
+from speechtune.whole_files import PRIVATE
 from speechtune_server.hit_file import Hit, HitScore, remove_hit, stored_bytes, stored_ids, write_hit
 
 _MARGIN = samples_from_ms(200)
@@ -36,6 +41,8 @@ _HELD = _LONGEST + samples_from_ms(3_000)
 _MAX_WAITING = 64
 _PAUSE_SECONDS = 10.0
 """After a failure the disk is left alone for so long."""
+
+_TIME_FORMAT = "%Y%m%dT%H%M%S"
 
 _log = logging.getLogger(__name__)
 
@@ -52,11 +59,20 @@ class Origin:
     key: str
 
 
+class _Stored(NamedTuple):
+    """A hit on disk; `since` when, by the time that nobody sets: a clock that is set ages nothing."""
+
+    id: str
+    num_bytes: int
+    since: float
+
+
 class HitKeeper:
     """The folder of hits.
 
     Args:
-        folder: made if it is not there, readable by this user alone.
+        folder: made if it is not there, readable by this user alone; of one that is there and open to others the log
+            tells. The files are this user's alone in any case.
         max_bytes: the folder's hits take no more.
         max_age_seconds: older hits are removed.
         write: puts a hit on disk.
@@ -86,12 +102,13 @@ class HitKeeper:
         self._paused_until = -math.inf
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._stored = deque((hit_id, stored_bytes(folder, hit_id)) for hit_id in stored_ids(folder))
+            _tell_if_open(folder)
+            self._stored = deque(self._found(hit_id) for hit_id in stored_ids(folder))
         except OSError as error:
             raise ConfigError(
                 f"keep_hits {folder}: cannot be used ({error.strerror or error}); name another folder"
             ) from error
-        self._num_bytes = sum(size for _, size in self._stored)
+        self._num_bytes = sum(one.num_bytes for one in self._stored)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="speechtune-hits")
         self._last = self._thread.submit(self._guarded, self._prune)
 
@@ -126,26 +143,32 @@ class HitKeeper:
     def _store(self, hit: Hit, samples: NDArray[np.float32]) -> None:
         self._prune()
         size = self._write(self._folder, hit, samples)
-        self._stored.append((hit.id, size))
+        self._stored.append(_Stored(hit.id, size, self._elapsed()))
         self._num_bytes += size
         self.num_kept += 1
         self._prune()
 
     def _prune(self) -> None:
-        oldest = hit_time(self.now() - self._max_age_seconds)
+        oldest = self._elapsed() - self._max_age_seconds
         if self._num_bytes > self._max_bytes:
             self._count_again()
-        while self._stored and (self._num_bytes > self._max_bytes or self._stored[0][0] < oldest):
-            hit_id, size = self._stored[0]
-            remove_hit(self._folder, hit_id)
-            self._stored.popleft()
-            self._num_bytes -= size
+        while self._stored and (self._num_bytes > self._max_bytes or self._stored[0].since < oldest):
+            remove_hit(self._folder, self._stored[0].id)
+            self._num_bytes -= self._stored.popleft().num_bytes
 
     def _count_again(self) -> None:
         """Leave out what was reviewed meanwhile: it takes no room any more, and nothing need go in its place."""
         there = set(stored_ids(self._folder))
-        self._stored = deque(one for one in self._stored if one[0] in there)
-        self._num_bytes = sum(size for _, size in self._stored)
+        self._stored = deque(one for one in self._stored if one.id in there)
+        self._num_bytes = sum(one.num_bytes for one in self._stored)
+
+    def _found(self, hit_id: str) -> _Stored:
+        """A hit of an earlier run: only its id says how old it is."""
+        try:
+            age_seconds = max(self.now() - seconds_of(hit_id), 0.0)
+        except ValueError:  # digits that are no time
+            age_seconds = 0.0
+        return _Stored(hit_id, stored_bytes(self._folder, hit_id), self._elapsed() - age_seconds)
 
 
 class HitRecorder:
@@ -198,6 +221,25 @@ class HitRecorder:
         self._keeper.keep(hit, self._buffer.between(start, end).copy())
 
 
+def _tell_if_open(folder: Path) -> None:
+    """Say what others may do with the folder of hits; close the files that older versions left open to them."""
+    others = stat.S_IRWXG | stat.S_IRWXO
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & others:
+        _log.warning(
+            "keep_hits %s: other users may look into this folder (mode %04o), which holds what people said; "
+            "close it with: chmod 700 %s",
+            folder,
+            mode,
+            folder,
+        )
+    for hit_id in stored_ids(folder):
+        for path in (folder / f"{hit_id}.flac", folder / f"{hit_id}.json"):
+            with suppress(PermissionError):  # another user's
+                if path.is_file() and path.stat().st_mode & others:
+                    path.chmod(PRIVATE)
+
+
 def _new_id(seconds: float) -> str:
     """By chance, but in the order of time also within a second."""
     return f"{hit_time(seconds)}-{int(seconds % 1.0 * 1e6):05x}{secrets.token_hex(6)[:11]}"
@@ -205,4 +247,16 @@ def _new_id(seconds: float) -> str:
 
 def hit_time(seconds: float) -> str:
     """How an id begins: UTC, in an order that is the order of names."""
-    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(max(seconds, 0.0)))
+    return time.strftime(_TIME_FORMAT, time.gmtime(max(seconds, 0.0)))
+
+
+def seconds_of(hit_id: str) -> float:
+    """When, by its id, a hit was heard: seconds since 1970.
+
+    Raises:
+        ValueError: the id begins with no time.
+
+    >>> seconds_of("19700102T000001-0000000000000000")
+    86401.0
+    """
+    return float(calendar.timegm(time.strptime(hit_id.partition("-")[0], _TIME_FORMAT)))

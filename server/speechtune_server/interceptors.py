@@ -11,7 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import grpc
@@ -20,7 +20,7 @@ import grpc.aio
 from speechtune.errors import SessionGrammarError
 from speechtune_server.access import Access, Scope
 from speechtune_server.admission import Admission
-from speechtune_server.call_context import REQUEST_ID_KEY, begin_call, current_request_id, set_client
+from speechtune_server.call_context import REQUEST_ID_KEY, begin_call, current_client, current_request_id, set_client
 from speechtune_server.clock import within
 from speechtune_server.errors import answer_to
 from speechtune_server.metrics import Metrics
@@ -30,8 +30,6 @@ from speechtune_server.tracing import NoTracing
 _OURS = "/speechtune.v1."
 _ADMIN = "/speechtune.v1.ModelAdmin/"
 _CLIP = "/speechtune.v1.CommandRecognition/Recognize"
-_REQUEST_SECONDS = 60.0
-"""Within which a unary request must have come: it holds a place that others wait for."""
 
 _EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 
@@ -46,13 +44,17 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         admission: gives a clip its place.
         metrics: is told how calls ended.
         tracing: makes a span of every call.
+        max_body_seconds: within which a unary request must have come.
     """
 
-    def __init__(self, access: Access, admission: Admission, metrics: Metrics, tracing: NoTracing) -> None:
+    def __init__(
+        self, access: Access, admission: Admission, metrics: Metrics, tracing: NoTracing, max_body_seconds: float
+    ) -> None:
         self._access = access
         self._admission = admission
         self._metrics = metrics
         self._tracing = tracing
+        self._max_body_seconds = max_body_seconds
 
     async def intercept_service(
         self,
@@ -77,17 +79,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         )
 
     def _unary_guard(self, behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
-        is_empty = not has_fields(parse)
+        is_empty, is_clip = not has_fields(parse), method == _CLIP
 
         async def guarded(_: object, context: Any) -> Any:
             async with self._guarding(context, method):
-                with self._place(method):
-                    return await behaviour(parsed(parse, b"" if is_empty else await _only(context)), context)
+                requests = []  # emptied before the work begins: what fails must not keep its audio
+                async with self._admission.body(current_client()) if is_clip else nullcontext():
+                    requests.append(parsed(parse, b"" if is_empty else await _only(context, self._max_body_seconds)))
+                # Not earlier: who sends nothing must not keep a place from who does.
+                with self._admission.clip(current_client()) if is_clip else nullcontext():
+                    return await behaviour(requests.pop(), context)
 
         return guarded
-
-    def _place(self, method: str) -> AbstractContextManager[None]:
-        return self._admission.clip() if method == _CLIP else nullcontext()
 
     def _stream_guard(self, behaviour: Any, parse: Callable[[bytes], Any], method: str) -> Any:
         async def requests(context: Any) -> AsyncIterator[Any]:
@@ -159,12 +162,12 @@ def _forget_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-async def _only(context: Any) -> bytes:
+async def _only(context: Any, max_seconds: float) -> bytes:
     """The request of a unary call. grpc's own iterator would hold it until the call is forgotten."""
     try:
-        content = await within(_REQUEST_SECONDS, context.read())
+        content = await within(max_seconds, context.read())
     except TimeoutError as error:
-        raise SessionGrammarError(f"the request did not come within {_REQUEST_SECONDS:g} s; send it faster") from error
+        raise SessionGrammarError(f"the request did not come within {max_seconds:g} s; send it faster") from error
     if content is _EOF:
         raise SessionGrammarError("the call ended before its request")
     return bytes(content)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from typing import Any
 
 import grpc.aio
 
 from speechtune.errors import AddressInUseError, ConfigError
+from speechtune_client.connection import KEEPALIVE_TIME_MS
 from speechtune_server.config import ServerConfig, host_and_port
+
+_log = logging.getLogger(__name__)
 
 _MESSAGE_OVERHEAD_BYTES = 64 * 1024
 _PING_EVERY_MS = 60_000
@@ -19,6 +23,13 @@ _PING_TIMEOUT_MS = 20_000
 def server_options(config: ServerConfig) -> list[tuple[str, Any]]:
     """Channel arguments of the server."""
     age = config.max_connection_age_seconds
+    if config.min_ping_interval_seconds * 1000 > KEEPALIVE_TIME_MS:
+        _log.warning(
+            "min_ping_interval_seconds is %g, and the clients of this project ping every %g s: they will be sent away "
+            "with 'too many pings'; set it to 10",
+            config.min_ping_interval_seconds,
+            KEEPALIVE_TIME_MS / 1000,
+        )
     return [
         # Who waits longer than that in a burst is told nothing but CANCELLED; the default is 30 s.
         ("grpc.server_max_unrequested_time_in_server", 300),

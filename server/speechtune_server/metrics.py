@@ -31,6 +31,9 @@ class Metrics(Protocol):
     def watch_queues(self, queues: Mapping[str, Callable[[], int]]) -> None:
         """These queues, by what waits in them, are asked for their length when they are looked at."""
 
+    def watch_certificate(self, seconds_left: Callable[[], float]) -> None:
+        """How long the server's certificate is still valid is asked for when it is looked at."""
+
     def call_ended(self, method: str, status: str, reason: str = "") -> None:
         """A call ended with this gRPC status; the reason is the class of the error it was refused with."""
 
@@ -51,6 +54,9 @@ class NoMetrics:
         """Do nothing."""
 
     def watch_queues(self, queues: Mapping[str, Callable[[], int]]) -> None:
+        """Do nothing."""
+
+    def watch_certificate(self, seconds_left: Callable[[], float]) -> None:
         """Do nothing."""
 
     def call_ended(self, method: str, status: str, reason: str = "") -> None:
@@ -134,6 +140,13 @@ class PrometheusMetrics:
         """These queues, by what waits in them, are asked for their length when they are looked at."""
         for work, length in queues.items():
             self._queue.labels(work).set_function(length)
+
+    def watch_certificate(self, seconds_left: Callable[[], float]) -> None:
+        """How long the server's certificate is still valid is asked for when it is looked at."""
+        gauge = self._made(
+            self._prometheus.Gauge, "certificate_seconds_left", "Until the certificate in force ends; negative after it"
+        )
+        gauge.set_function(seconds_left)
 
     def call_ended(self, method: str, status: str, reason: str = "") -> None:
         """A call ended with this gRPC status; the reason is the class of the error it was refused with."""

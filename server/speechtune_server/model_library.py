@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from speechtune.errors import CheckpointIncompatibleError, InvalidRequestError, SpeechTuneError
+from speechtune.errors import (
+    CheckpointIncompatibleError,
+    InvalidRequestError,
+    ServiceNotReadyError,
+    SpeechTuneError,
+)
+from speechtune_server.clock import within
 from speechtune_server.config import MODEL_NAME
 from speechtune_server.model_store import LoadModel, ModelStore, ServedModel
 from speechtune_server.runner import Runner
@@ -28,16 +34,24 @@ class ModelLibrary:
         places: name to place, as configured.
         default_name: one of those names.
         model_folder: what clients may load from; None: nothing.
+        max_load_seconds: a model that is not there after so long, once the server serves, is given up.
     """
 
     def __init__(
-        self, load_model: LoadModel, places: Mapping[str, Path], default_name: str, model_folder: Path | None
+        self,
+        load_model: LoadModel,
+        places: Mapping[str, Path],
+        default_name: str,
+        model_folder: Path | None,
+        max_load_seconds: float = 600.0,
     ) -> None:
         self._load_model = load_model
         self._places = dict(places)
         self._default_name = default_name
         self._model_folder = model_folder
+        self._max_load_seconds = max_load_seconds
         self._runner = Runner(1, "loading")
+        self._given_up: list[Runner] = []
         self._changing = asyncio.Lock()
         self.store = ModelStore([], default_name)
 
@@ -48,7 +62,7 @@ class ModelLibrary:
             ModelError: one cannot be used.
         """
         async with self._changing:
-            models = [await self._loaded(*item) for item in self._places.items()]
+            models = [await self._loaded(*item, has_deadline=False) for item in self._places.items()]
             self.store = ModelStore(models, self._default_name)
 
     async def load(self, folder: str, name: str, digest: str) -> ServedModel:
@@ -57,6 +71,7 @@ class ModelLibrary:
         Raises:
             InvalidRequestError: a folder outside the model folder, or a name that cannot be one.
             ModelError: it cannot be used, or has not this digest ("": any).
+            ServiceNotReadyError: it took too long.
         """
         place = self._inside(folder)
         name = name or place.stem if place.suffix == ".onnx" else name or place.name
@@ -114,10 +129,21 @@ class ModelLibrary:
 
     async def close(self, max_seconds: float) -> bool:
         """Load nothing more; as `Runner.close`."""
-        return await self._runner.close(max_seconds)
+        runners = (self._runner, *self._given_up)
+        return all(await asyncio.gather(*(runner.close(max_seconds) for runner in runners)))
 
-    async def _loaded(self, name: str, place: Path) -> ServedModel:
-        model = await self._runner.run(partial(self._load_model, name, place))
+    async def _loaded(self, name: str, place: Path, has_deadline: bool = True) -> ServedModel:
+        seconds = self._max_load_seconds if has_deadline else None
+        try:
+            model = await within(seconds, self._runner.run(partial(self._load_model, name, place)))
+        except TimeoutError as error:
+            # Its thread goes on, for none can be ended; the next model gets another one.
+            self._given_up.append(self._runner)
+            self._runner = Runner(1, "loading")
+            raise ServiceNotReadyError(
+                f"model {name!r} was not loaded within {seconds:g} s and is given up; look at its files, or raise "
+                "max_load_seconds"
+            ) from error
         _log.info("model %s has digest %s", name, model.digest)
         return model
 

@@ -71,9 +71,15 @@ def proven(model: ServedModel) -> ServedModel:
     """The same model, after it has scored once: the first client need not wait for what the first call sets up.
 
     Raises:
-        CheckpointIncompatibleError: what it gives are no posteriors.
+        CheckpointIncompatibleError: it cannot score, or what it gives are no posteriors.
     """
-    posteriors = model.scorer.score(np.zeros((1, model.scorer.window_samples), dtype=np.float32))
+    try:
+        posteriors = model.scorer.score(np.zeros((1, model.scorer.window_samples), dtype=np.float32))
+    except Exception as error:  # whatever a damaged graph makes its runtime say
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CheckpointIncompatibleError(
+            f"model {model.name!r}: cannot score silence ({reason}); fine-tune or export it again"
+        ) from error
     if not are_posteriors(posteriors):
         raise CheckpointIncompatibleError(
             f"model {model.name!r}: gives something else than posteriors on silence; fine-tune or export it again"
@@ -83,7 +89,7 @@ def proven(model: ServedModel) -> ServedModel:
 
 def are_posteriors(posteriors: NDArray[np.float32]) -> bool:
     """Whether every row adds up to 1; NaN does not."""
-    return bool((np.abs(posteriors.sum(axis=1) - 1.0) <= _SUM_TOLERANCE).all())
+    return posteriors.ndim == 2 and bool((np.abs(posteriors.sum(axis=1) - 1.0) <= _SUM_TOLERANCE).all())
 
 
 class ModelStore:

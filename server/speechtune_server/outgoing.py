@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from speechtune.streaming.events import Event
+from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.microphone import Microphone
 from speechtune_server.inbox import EndReason
 
@@ -24,11 +25,13 @@ class Heartbeat:
 
     Attributes:
         microphone: how it does; None in a warning.
+        state: what another stream needs to go on from the last place where nobody spoke; None where it was sent before.
     """
 
     ends_within_seconds: float | None = None
     reason: EndReason | None = None
     microphone: Microphone | None = None
+    state: ListeningState | None = None
 
 
 @dataclass(frozen=True)

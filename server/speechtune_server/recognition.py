@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -37,6 +38,7 @@ from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.orders import Order
 from speechtune_server.outgoing import Outgoing, StreamEnded
+from speechtune_server.places import Place
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
 
 Answer = TypeVar("Answer")
@@ -108,12 +110,14 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         self, request_iterator: AsyncIterator[pb.StreamingRecognizeRequest], context: Any
     ) -> None:
         """The commands in live audio."""
-        with self.admission.stream(current_client()):
+        with self.admission.stream(current_client()) as place:
             config, model, chunks = await _in_time(self.config.max_idle_seconds, self._opening(request_iterator))
             engine = self._loaded
             request = wire.stream_request(config, model, self.config.max_held_seconds)
             scorer = request.model.scorer
-            session = Session(request.session, scorer.labels, scorer.thresholds, scorer.window_samples)
+            session = Session(
+                request.session, scorer.labels, scorer.thresholds, scorer.window_samples, state=request.state
+            )
             writer = replies.Replies(request)
             recorder = self._recorder(request)
 
@@ -139,9 +143,27 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                 clock=self.clock,
                 listen_in=recorder.hear if recorder is not None else None,
             )
-            with self.admission.reachable(stream):
+            with self.admission.reachable(stream), self._giving_way(place, stream):
                 await context.write(writer.started(session, self.config))
-                await stream.run(_watched(chunks, stream, self.config))
+                await stream.run(_watched(chunks, stream, self.config, lambda: self.admission.heard(place)))
+
+    @contextmanager
+    def _giving_way(self, place: Place, stream: RecognitionStream) -> Iterator[None]:
+        """For as long as it lasts, end the stream in good order when another needs its place, at last by force."""
+        cancel = place.give_up
+        ending: list[asyncio.TimerHandle] = []
+
+        def end() -> None:
+            stream.end_idle()
+            ending.append(asyncio.get_running_loop().call_later(self.config.max_compute_seconds, cancel))
+
+        self.admission.begun(place, end)
+        try:
+            yield
+        finally:
+            place.give_up = cancel
+            for timer in ending:
+                timer.cancel()
 
     async def _opening(
         self, requests: AsyncIterator[pb.StreamingRecognizeRequest]
@@ -219,9 +241,9 @@ async def _in_time(seconds: float | None, opening: Coroutine[Any, Any, Answer]) 
 
 
 async def _watched(
-    chunks: AsyncIterator[bytes | Order], stream: RecognitionStream, config: ServerConfig
+    chunks: AsyncIterator[bytes | Order], stream: RecognitionStream, config: ServerConfig, heard: Callable[[], None]
 ) -> AsyncIterator[bytes | Order]:
-    """The same chunks, until none comes for too long: then the stream ends.
+    """The same chunks, each of which `heard` is told of, until none comes for too long: then the stream ends.
 
     Raises:
         ServiceOverloadedError: it has ended, and its client does not read what it is told.
@@ -229,6 +251,7 @@ async def _watched(
     max_idle_seconds = config.max_idle_seconds
     try:
         while (chunk := await within(max_idle_seconds, anext(chunks, None))) is not None:
+            heard()
             yield chunk
     except TimeoutError as error:
         stream.end_idle()

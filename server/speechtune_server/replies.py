@@ -66,6 +66,7 @@ class Replies:
             interims=self.request.interims,
             rejections=self.request.rejections,
             speech_activity=self.request.speech_activity,
+            listening_states=self.request.sends_states,
         )
         if self.request.heartbeat_samples is not None:
             selection.heartbeat_interval_ms = self.request.heartbeat_samples * 1000 // SAMPLE_RATE_HZ
@@ -109,6 +110,9 @@ class Replies:
             return response if self.request.speech_activity else None
         elif isinstance(event, Heartbeat):
             response.heartbeat.CopyFrom(_heartbeat(event))
+            if self.request.sends_states and event.state is not None:
+                response.heartbeat.listening_state = event.state.to_bytes(NS_PER_SAMPLE, self.request.resume_ns)
+                response.heartbeat.listening_state_offset.CopyFrom(self._offset(event.state.sample))
         else:
             response.ended.CopyFrom(self._ended(event, outgoing.samples_processed))
         return response
@@ -176,6 +180,10 @@ def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.L
     """What is refused when exceeded; of a stream, with what its own form of audio comes to."""
     written = pb.Limits(
         max_streams=config.max_streams,
+        max_streams_per_client=config.streams_per_client,
+        max_clips=config.max_clips,
+        max_clips_per_client=config.clips_per_client,
+        max_body=duration_of_seconds(config.max_body_seconds),
         max_in_flight_audio=duration_of_seconds(in_flight_seconds or config.max_in_flight_seconds),
         max_in_flight_bytes=config.max_in_flight_bytes,
         max_clip_duration=duration_of_seconds(config.max_clip_seconds),
@@ -185,8 +193,6 @@ def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.L
         max_channels=MAX_CHANNELS,
         min_ping_interval=duration_of_seconds(config.min_ping_interval_seconds),
     )
-    if config.max_streams_per_client is not None:
-        written.max_streams_per_client = config.max_streams_per_client
     if config.max_idle_seconds is not None:
         written.max_idle.CopyFrom(duration_of_seconds(config.max_idle_seconds))
     if config.max_stream_seconds is not None:

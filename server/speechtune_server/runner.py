@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from speechtune.errors import ServiceNotReadyError
+
 T = TypeVar("T")
 
 
@@ -24,8 +26,15 @@ class Runner:
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix=f"speechtune-{name}")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread and give its result, or raise what it raised; what is cancelled in time never runs."""
-        future = self._threads.submit(work)
+        """Run `work` in a thread and give its result, or raise what it raised; what is cancelled in time never runs.
+
+        Raises:
+            ServiceNotReadyError: it is closed.
+        """
+        try:
+            future = self._threads.submit(work)
+        except RuntimeError as error:
+            raise ServiceNotReadyError("the server is stopping; try again later, or another server") from error
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
         return await asyncio.wrap_future(future)

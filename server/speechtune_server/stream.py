@@ -20,6 +20,7 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import AudioError, ServiceNotReadyError, SpeechTuneError
 from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded
+from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.session import Request, ScoreRequest, Session
 from speechtune_server.clock import Clock
 from speechtune_server.inbox import EndReason, Inbox
@@ -109,6 +110,7 @@ class RecognitionStream:
         self._num_taken = 0
         self._is_warned = False
         self._damage: AudioError | None = None
+        self._state: ListeningState | None = None
 
     def warn(self, seconds: float) -> None:
         """Tell the client that the server is going to end the stream in `seconds`."""
@@ -203,6 +205,7 @@ class RecognitionStream:
         for event in self.session.take_events():
             await self._send_event(event)
         self._inbox.processed(self._byte_position(self.session.num_samples_processed))
+        self._state = self.session.listening_state or self._state
         await self._send_heartbeat()
 
     async def _send_event(self, event: Event) -> None:
@@ -217,7 +220,8 @@ class RecognitionStream:
         processed = self.session.num_samples_processed
         if interval is not None and processed - self._last_beat >= interval:
             self._last_beat = processed
-            await self._send(Heartbeat(microphone=self.session.microphone), None)
+            state, self._state = self._state, None
+            await self._send(Heartbeat(microphone=self.session.microphone, state=state), None)
 
     async def _send_warning(self) -> None:
         if self._warning is not None:

@@ -16,10 +16,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from pydantic import BaseModel, ValidationError
 
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEncoding, PcmFormat
-from speechtune.audio.timebase import SAMPLES_PER_MS
-from speechtune.errors import InvalidRequestError, SpeechTuneError
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MS
+from speechtune.errors import ConfigError, InvalidRequestError, SpeechTuneError
 from speechtune.recipe import EndpointingSettings
 from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.listening_state import ListeningState, state_from_bytes
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.file_stream import stream_file_encodings
 from speechtune_server.model_store import ServedModel
@@ -38,6 +39,7 @@ FILE_ENCODINGS = {pb.WAV: "WAV", pb.FLAC: "FLAC", pb.OGG_OPUS: "OGG_OPUS"}
 
 _MAX_SESSION_ID = 64
 _MAX_RESUME_SECONDS = 10 * 365 * 86_400
+_MAX_STATE_SAMPLES = 600 * SAMPLE_RATE_HZ
 _HEARTBEAT_MS = range(100, 60_001)
 _NS_PER_SECOND = 1_000_000_000
 
@@ -62,6 +64,8 @@ class StreamRequest:
     rejections: bool
     speech_activity: bool
     heartbeat_samples: int | None
+    state: ListeningState | None = None
+    sends_states: bool = False
 
 
 def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seconds: float) -> StreamRequest:
@@ -89,6 +93,8 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seco
         rejections=events.rejections,
         speech_activity=events.speech_activity,
         heartbeat_samples=_heartbeat_samples(events),
+        state=_resume_state(config),
+        sends_states=events.listening_states,
     )
 
 
@@ -259,6 +265,18 @@ def _resume_ns(config: pb.StreamingConfig) -> int:
     if not (0 <= offset.seconds <= _MAX_RESUME_SECONDS and 0 <= offset.nanos < _NS_PER_SECOND):
         raise InvalidRequestError("config.resume_offset", "it must be a valid duration from 0 to ten years")
     return offset.seconds * _NS_PER_SECOND + offset.nanos
+
+
+def _resume_state(config: pb.StreamingConfig) -> ListeningState | None:
+    if not config.resume_state:
+        return None
+    try:
+        state = state_from_bytes(config.resume_state, NS_PER_SAMPLE, _resume_ns(config))
+    except ConfigError as error:
+        raise InvalidRequestError("config.resume_state", str(error)) from error
+    if state is not None and state.sample > _MAX_STATE_SAMPLES:
+        raise InvalidRequestError("config.resume_state", "its place lies minutes after resume_offset: begin nearer")
+    return state
 
 
 def _heartbeat_samples(events: pb.EventSelection) -> int | None:

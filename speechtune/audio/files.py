@@ -14,7 +14,7 @@ from speechtune.audio.pcm import amplitude_fault
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
-from speechtune.whole_files import writing_whole
+from speechtune.whole_files import PUBLIC, writing_whole
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
 """File name endings taken as audio when a folder is searched."""
@@ -51,12 +51,15 @@ def decode_audio(
     return _decode(io.BytesIO(content), name, max_seconds, channel)
 
 
-def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ) -> None:
-    """Write float32[N] as 16-bit FLAC; values beyond ±1 are clipped. The file appears whole or not at all."""
+def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ, mode: int = PUBLIC) -> None:
+    """Write float32[N] as 16-bit FLAC; values beyond ±1 are clipped. The file appears whole or not at all.
+
+    Nobody may do more with it than `mode` says.
+    """
     # Encoded in memory, for what libsndfile's own writes fail with, a full disk, goes past us to stderr.
     encoded = io.BytesIO()
     soundfile.write(encoded, np.clip(samples, -1.0, 1.0), rate_hz, format="FLAC", subtype="PCM_16")
-    with writing_whole(path) as file:
+    with writing_whole(path, mode) as file:
         file.write(encoded.getbuffer())
 
 

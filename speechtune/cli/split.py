@@ -43,19 +43,31 @@ def split(
     from speechtune.data.splits import SplitFractions, split_clips
 
     console = Console()
+    _check_place(out)
     clip_set = load_clips(data, speaker_pattern)
     train = round(1.0 - valid - test, 9)  # what binary fractions leave over is no share
     splits = split_clips(clip_set.clips, SplitFractions(train, valid, test), seed)
     for warning in splits.warnings:
         console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {out}: its folder cannot be made ({error.strerror}); name another place") from error
+    # Locked first: whoever reads the manifest must find its test clips locked, also if this process is killed between.
+    num_new = lock_clips(splits.test) if lock else 0
     write_manifest(out, replace(clip_set, clips=splits.with_declared_splits()))
     sizes = Counter(clip.split for clip in splits.with_declared_splits())
     told = ", ".join(f"{sizes[name]} {name}" for name in ("train", "valid", "test"))
     console.print(f"{os.fspath(out)}: {told}, by {splits.by}; {splits.claim}", markup=False, highlight=False)
     if lock:
-        num_new = lock_clips(splits.test)
         console.print(f"{num_new} test clips locked in {lock_file()}", markup=False, highlight=False)
+
+
+def _check_place(out: Path) -> None:
+    """Refuse a place that no manifest can be written to before any clip is locked for it."""
+    from speechtune.data.manifest import check_manifest_name
+    from speechtune.whole_files import why_not_writable
+
+    check_manifest_name(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: its folder cannot be made ({error.strerror}); name another place") from error
+    if reason := f"{out} is a folder" if out.is_dir() else why_not_writable(out.parent):
+        raise ConfigError(f"--out {out}: cannot be written there ({reason}); name another place")

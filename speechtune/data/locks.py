@@ -29,6 +29,7 @@ from speechtune.audio.fingerprint import (
 from speechtune.audio.stretches import count_samples, read_stretch
 from speechtune.data.clips import Clip, content_hashes, read_clip
 from speechtune.errors import DataError, ManifestError
+from speechtune.file_locks import held, lock_beside
 from speechtune.labels import SILENCE
 from speechtune.whole_files import write_whole
 
@@ -63,22 +64,29 @@ class _Locked(NamedTuple):
 def lock_clips(clips: Sequence[Clip], path: Path | None = None) -> int:
     """Add clips to the list, for good; return how many were not on it.
 
-    A clip that an older version locked by its bytes alone is henceforth known by its sound too.
+    A clip that an older version locked by its bytes alone is henceforth known by its sound too. Processes that lock at
+    the same time wait for each other, and lose nothing.
 
     Raises:
         ManifestError: the list is broken or cannot be written.
         AudioError: a clip cannot be read.
     """
     path = path or lock_file()
-    locked = _read(path)
-    num_before = len(locked)
-    for digest, clip in zip(content_hashes(clips), clips, strict=True):
-        if digest not in locked or locked[digest].sound is None:
-            locked[digest] = _Locked(_sound_of(clip), f"{clip.label}/{clip.path.name}")
-    lines = [one.line(digest) for digest, one in locked.items()]
+    known = _read(path)
+    # The audio is read before the list is held: others wait for a writing, not for a data set.
+    fresh = {
+        digest: _Locked(_sound_of(clip), f"{clip.label}/{clip.path.name}")
+        for digest, clip in zip(content_hashes(clips), clips, strict=True)
+        if digest not in known or known[digest].sound is None
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, "".join(f"{' '.join(line.splitlines())}\n" for line in lines))
+        with held(lock_beside(path)):
+            locked = _read(path)
+            num_before = len(locked)
+            locked |= fresh
+            lines = [one.line(digest) for digest, one in locked.items()]
+            write_whole(path, "".join(f"{' '.join(line.splitlines())}\n" for line in lines))
     except OSError as error:
         raise ManifestError(f"{path}: cannot be written ({error.strerror or error}); see SPEECHTUNE_LOCKS") from error
     return len(locked) - num_before

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
+from speechtune.file_locks import held, lock_beside
 from speechtune.labels import BACKGROUND_NOISE
 from speechtune.whole_files import writing_whole
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell begins that a spreadsheet calculates, any apostrophes before it left out."""
 
 SUFFIXES = frozenset({".jsonl", ".csv"})
 MANIFEST_NAME = "manifest.jsonl"
@@ -88,20 +93,28 @@ def load_manifest(path: Path, speaker_pattern: str | None = None, *, may_be_empt
     return ClipSet(path, filled, tuple(noise), notes)
 
 
+def check_manifest_name(path: Path) -> None:
+    """Refuse a name that no manifest may have; ask before anything else is done for it.
+
+    Raises:
+        ManifestError: it ends neither in .jsonl nor in .csv.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ManifestError(f"{path}: a manifest's name ends in .jsonl or .csv")
+
+
 def write_manifest(path: Path, clip_set: ClipSet) -> None:
     """Write clips and noise as JSONL, or as CSV if the name ends so; the file appears whole or not at all.
 
     Raises:
         ManifestError: another suffix, or the file cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ManifestError(f"{path}: a manifest's name ends in .jsonl or .csv")
+    check_manifest_name(path)
     noise = [Clip(path=file, label=BACKGROUND_NOISE) for file in clip_set.noise]
     rows = [_row(clip, path.parent) for clip in [*clip_set.clips, *noise]]
     try:
         with writing_whole(path) as file:
-            if suffix == ".csv":
+            if path.suffix.lower() == ".csv":
                 file.write(_csv_text(rows).encode())
             else:
                 file.writelines(f"{json.dumps(row, ensure_ascii=False)}\n".encode() for row in rows)
@@ -112,13 +125,19 @@ def write_manifest(path: Path, clip_set: ClipSet) -> None:
 def unlist_clip(path: Path, clip_id: str) -> None:
     """Write a manifest again without the clip of this id; without one, nothing changes.
 
+    Processes that do it at the same time wait for each other.
+
     Raises:
         ManifestError: it cannot be read or written.
     """
-    listed = load_manifest(path, may_be_empty=True)
-    kept = tuple(clip for clip in listed.clips if clip.id != clip_id)
-    if len(kept) < len(listed.clips):
-        write_manifest(path, listed.with_clips(kept))
+    try:
+        with held(lock_beside(path)):
+            listed = load_manifest(path, may_be_empty=True)
+            kept = tuple(clip for clip in listed.clips if clip.id != clip_id)
+            if len(kept) < len(listed.clips):
+                write_manifest(path, listed.with_clips(kept))
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be locked to be changed ({error.strerror or error})") from error
 
 
 def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
@@ -184,7 +203,7 @@ def _read_csv(path: Path) -> Iterator[tuple[int, ManifestLine]]:
             elif len(row) != len(header):
                 raise ManifestError(f"{path}, line {number}: has {len(row)} cells, the header has {len(header)}")
             else:
-                cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+                cells = {name: _from_cell(cell) for name, cell in zip(header, row, strict=True) if cell}
                 yield number, ManifestLine.model_validate(cells)
     except csv.Error as error:
         raise ManifestError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
@@ -241,11 +260,19 @@ def _csv_text(rows: Iterable[dict[str, Any]]) -> str:
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_to_cell(row.get(name, "")) for name in names] for row in rows)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
-    return "true" if value is True else value
+def _to_cell(value: object) -> str:
+    """What stands for it in CSV: a text that a spreadsheet would calculate gets an apostrophe before it."""
+    if value is True:
+        return "true"
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and _FORMULA.match(text) else text
+
+
+def _from_cell(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

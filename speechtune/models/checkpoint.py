@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from pydantic import JsonValue
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -27,6 +27,7 @@ from speechtune.models.checkpoint_files import (
     WEIGHTS_FILE,
     CheckpointDescription,
     CheckpointSummary,
+    opened_checkpoint,
     read_summary,
     write_description,
 )
@@ -108,9 +109,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         CheckpointCorruptError: its files do not fit their own description.
         CheckpointIncompatibleError: another program's model, or one of a newer version.
     """
-    summary = read_summary(folder)
-    classifier = _empty_classifier(summary)
-    _fill(classifier, _read_tensors(summary.weights_path), summary.weights_path)
+    with opened_checkpoint(folder) as (summary, weights):
+        _check_classes(weights, summary)
+        classifier = _empty_classifier(summary)
+        _fill(classifier, _read_tensors(weights, summary.weights_path), summary.weights_path)
     description = summary.description
     return Checkpoint(
         classifier=classifier.eval(),
@@ -152,13 +154,37 @@ def _empty_classifier(summary: CheckpointSummary) -> KeywordClassifier:
             )
     except UnknownEncoderError as error:
         raise CheckpointIncompatibleError(f"checkpoint {summary.folder}: {error}; upgrade speechtune") from error
+    except CheckpointIncompatibleError as error:
+        raise CheckpointIncompatibleError(f"checkpoint {summary.folder}: {error}; restore it from a copy") from error
+    except (ValueError, RuntimeError, OverflowError) as error:  # numbers that do not fit each other
+        raise CheckpointCorruptError(
+            f"checkpoint {summary.folder}: its description does not fit itself ({error}); restore it from a copy"
+        ) from error
     except (ConfigError, UnsupportedAudioError) as error:
         raise CheckpointCorruptError(f"checkpoint {summary.folder}: {error}; restore it from a copy") from error
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def _check_classes(place: Path, summary: CheckpointSummary) -> None:
+    """Believe a number of labels only if the weights have it too: what is built for them grows with its square."""
+    num_classes, name = len(summary.description.labels.classes), "head.linears.0.bias"
     try:
-        tensors: dict[str, Tensor] = load_file(path)
+        with safe_open(place, framework="pt") as stored:
+            shape = list(stored.get_slice(name).get_shape()) if name in stored.keys() else None  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointCorruptError(
+            f"checkpoint {summary.weights_path}: cannot be read ({error}); restore it from a copy"
+        ) from error
+    if shape is not None and shape != [num_classes]:
+        raise CheckpointCorruptError(
+            f"checkpoint {summary.weights_path}: {name} has shape {tuple(shape)}, the description names {num_classes} "
+            "classes; restore it from a copy"
+        )
+
+
+def _read_tensors(place: Path, path: Path) -> dict[str, Tensor]:
+    """What is stored at `place`, which is `path` to whoever is told of it."""
+    try:
+        tensors: dict[str, Tensor] = load_file(place)
     except (SafetensorError, OSError) as error:
         raise CheckpointCorruptError(f"checkpoint {path}: cannot be read ({error}); restore it from a copy") from error
     return {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
@@ -176,6 +202,11 @@ def _fill(classifier: KeywordClassifier, tensors: dict[str, Tensor], path: Path)
                 f"checkpoint {path}: {name} is {tensor.dtype} of shape {tuple(tensor.shape)}, "
                 f"expected {expected[name].dtype} of shape {tuple(expected[name].shape)}"
             )
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointCorruptError(f"checkpoint {path}: the weights of {name} are not finite; do not use it")
+    for name in ("head.scale", "head.temperature", "head.block_weights"):
+        if not bool((tensors[name] > 0.0).all()):
+            raise CheckpointCorruptError(f"checkpoint {path}: {name} is not positive; do not use it")
     classifier.load_state_dict(tensors, strict=True, assign=True)
 
 

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -25,6 +28,17 @@ from speechtune.errors import (
     ConfigError,
 )
 from speechtune.labels import LabelSet
+from speechtune.models.bounds import (
+    MAX_DEPTH,
+    MAX_DESCRIPTION_BYTES,
+    Keywords,
+    Negatives,
+    NumLayers,
+    NumSegments,
+    WindowSamples,
+    is_too_deep,
+)
+from speechtune.models.checkpoint_places import opened_together, path_of
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import parse_recipe
 
@@ -49,13 +63,13 @@ class CheckpointDescription(BaseModel):
     format_version: Literal[1] = 1
     encoder: dict[str, JsonValue]
     """What `registry.build_encoder` rebuilds the encoder from; `family` and `name` are among it."""
-    keywords: tuple[str, ...]
-    negatives: tuple[str, ...]
-    window_samples: PositiveInt
+    keywords: Keywords
+    negatives: Negatives
+    window_samples: WindowSamples
     """Length of the windows, at 16 kHz."""
-    layers: tuple[PositiveInt, ...]
+    layers: Annotated[tuple[NumLayers, ...], Field(max_length=256)]
     """Layers of the encoder that are pooled, counted from 1."""
-    num_segments: PositiveInt
+    num_segments: NumSegments
     uses_decoder: bool = False
     """Whether the decoder's state is pooled besides."""
     thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
@@ -110,39 +124,72 @@ class CheckpointSummary:
 
 
 def read_summary(folder: Path) -> CheckpointSummary:
-    """Read and check everything in a checkpoint but the tensors themselves.
+    """Read and check everything in a checkpoint but the tensors themselves; all of it is of one checkpoint.
 
     Raises:
         CheckpointNotFoundError: no folder there, or no checkpoint in it.
         CheckpointCorruptError: a file is missing, unreadable, or not the one that was written.
         CheckpointIncompatibleError: another program's model, or a format of a newer version.
     """
-    content = _read_description_bytes(folder)
-    description = _parse_description(content, folder / DESCRIPTION_FILE)
-    for name in _HASHED_FILES:
-        _check_sha256(folder / name, description.sha256[name])
-    path = folder / RECIPE_FILE
-    try:
-        recipe = parse_recipe(path.read_text(encoding="utf-8"), str(path))
-    except ConfigError as error:
-        raise CheckpointIncompatibleError(f"checkpoint {folder}: {error}") from error
-    return CheckpointSummary(
-        folder=folder,
-        description=description,
-        recipe=recipe,
-        digest=hashlib.sha256(content).hexdigest(),
-        num_weight_bytes=(folder / WEIGHTS_FILE).stat().st_size,
-    )
+    with opened_checkpoint(folder) as (summary, _):
+        return summary
 
 
-def _read_description_bytes(folder: Path) -> bytes:
-    if not folder.is_dir():
+@contextmanager
+def opened_checkpoint(folder: Path) -> Iterator[tuple[CheckpointSummary, Path]]:
+    """As `read_summary`, and for as long as it lasts where the weights can be read that belong to the summary.
+
+    Raises:
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `read_summary`.
+    """
+    with opened_together(folder, (DESCRIPTION_FILE, *_HASHED_FILES)) as files:
+        content = _description_bytes(folder, files[DESCRIPTION_FILE])
+        description = _parse_description(content, folder / DESCRIPTION_FILE)
+        for name in _HASHED_FILES:
+            _check_sha256(folder / name, files[name], description.sha256[name])
+        weights, settings = _file(files[WEIGHTS_FILE]), _file(files[RECIPE_FILE])
+        path = folder / RECIPE_FILE
+        try:
+            settings.seek(0)
+            recipe = parse_recipe(_bounded(settings, path).decode(), str(path))
+        except ConfigError as error:
+            raise CheckpointIncompatibleError(f"checkpoint {folder}: {error}") from error
+        except RecursionError:
+            raise CheckpointCorruptError(f"checkpoint {path}: nested too deeply; do not use it") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointCorruptError(f"checkpoint {path}: cannot be read ({error})") from error
+        num_bytes = os.fstat(weights.fileno()).st_size
+        digest = hashlib.sha256(content).hexdigest()
+        yield (
+            CheckpointSummary(folder, description, recipe, digest, num_bytes),
+            path_of(weights, folder / WEIGHTS_FILE),
+        )
+
+
+def _file(found: BinaryIO | OSError) -> BinaryIO:
+    if isinstance(found, OSError):
+        raise found
+    return found
+
+
+def _bounded(file: BinaryIO, path: Path) -> bytes:
+    """All of a file that a person could read."""
+    content = file.read(MAX_DESCRIPTION_BYTES + 1)
+    if len(content) > MAX_DESCRIPTION_BYTES:
+        raise CheckpointCorruptError(
+            f"checkpoint {path}: larger than {MAX_DESCRIPTION_BYTES} bytes, which no speechtune writes; do not use it"
+        )
+    return content
+
+
+def _description_bytes(folder: Path, found: BinaryIO | OSError) -> bytes:
+    if not folder.is_dir() and isinstance(found, OSError):
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CheckpointNotFoundError(
             f"checkpoint {folder}: {what}; make one with: speechtune finetune DATA --out {folder}"
         )
     try:
-        return (folder / DESCRIPTION_FILE).read_bytes()
+        return _bounded(_file(found), folder / DESCRIPTION_FILE)
     except FileNotFoundError:
         if (folder / "config.json").is_file() or (folder / "model.bin").is_file():
             raise CheckpointIncompatibleError(
@@ -160,8 +207,15 @@ def _read_description_bytes(folder: Path) -> bytes:
 def _parse_description(content: bytes, path: Path) -> CheckpointDescription:
     try:
         tree: Any = json.loads(content)
+        is_deep = is_too_deep(tree)
     except ValueError as error:
         raise CheckpointCorruptError(f"checkpoint {path}: not JSON ({error}); restore it from a copy") from error
+    except RecursionError:
+        is_deep = True
+    if is_deep:
+        raise CheckpointCorruptError(
+            f"checkpoint {path}: nested more than {MAX_DEPTH} levels deep, which no speechtune writes; do not use it"
+        )
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
         raise CheckpointIncompatibleError(
             f"checkpoint {path}: another program's file; it does not say format {FORMAT!r}"
@@ -186,10 +240,9 @@ def _sha256_of(file: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _check_sha256(path: Path, expected: str) -> None:
+def _check_sha256(path: Path, found: BinaryIO | OSError, expected: str) -> None:
     try:
-        with path.open("rb") as file:
-            actual = _sha256_of(file)
+        actual = _sha256_of(_file(found))
     except FileNotFoundError:
         raise CheckpointCorruptError(f"checkpoint {path}: the file is missing; restore it from a copy") from None
     except OSError as error:

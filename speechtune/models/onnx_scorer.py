@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -21,6 +21,7 @@ from speechtune.errors import (
     UnsupportedAudioError,
 )
 from speechtune.labels import LabelSet
+from speechtune.models.bounds import Keywords, Negatives, WindowSamples
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 
 METADATA_KEY = "speechtune"
@@ -45,9 +46,9 @@ class OnnxDescription(BaseModel):
     checkpoint_digest: str
     """Digest of the checkpoint it was made from."""
     encoder: str
-    keywords: tuple[str, ...]
-    negatives: tuple[str, ...]
-    window_samples: PositiveInt
+    keywords: Keywords
+    negatives: Negatives
+    window_samples: WindowSamples
     thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
     detector: DetectorSettings
     endpointing: EndpointingSettings

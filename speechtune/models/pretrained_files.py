@@ -81,7 +81,7 @@ def read_json(path: Path, name: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointCorruptError(f"encoder {name!r}: {path} cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
         raise CheckpointCorruptError(f"encoder {name!r}: {path} is not a JSON object")

@@ -87,6 +87,9 @@ def build_encoder(config: Mapping[str, Any]) -> SpeechEncoder:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise CheckpointIncompatibleError(f"encoder of family {family!r}: {key}: {first['msg']}") from error
+    except Exception as error:  # numbers that do not fit each other: `transformers` raises whatever it likes
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CheckpointIncompatibleError(f"encoder of family {family!r}: cannot be built ({reason})") from error
 
 
 def _load_packaged(packaged: PackagedEncoder) -> SpeechEncoder:

@@ -7,12 +7,23 @@ masks, whole layers) is switched off; plain dropout stays, and works in training
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from speechtune.errors import UnsupportedAudioError
+from speechtune.models.bounds import (
+    Activation,
+    InnerWidth,
+    KernelSize,
+    NumFrames,
+    NumHeads,
+    NumLayers,
+    Share,
+    Small,
+    Width,
+)
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.features import NormalisedWaveform
 
@@ -26,32 +37,32 @@ class WaveformShape(BaseModel):
     name: str
     normalise: bool
     """Whether windows are brought to zero mean and unit variance (`do_normalize` of the preprocessor)."""
-    hidden_size: PositiveInt
-    num_hidden_layers: PositiveInt
-    num_attention_heads: PositiveInt
-    intermediate_size: PositiveInt
-    hidden_act: str
-    conv_dim: tuple[PositiveInt, ...]
-    conv_stride: tuple[PositiveInt, ...]
-    conv_kernel: tuple[PositiveInt, ...]
+    hidden_size: Width
+    num_hidden_layers: NumLayers
+    num_attention_heads: NumHeads
+    intermediate_size: InnerWidth
+    hidden_act: Activation
+    conv_dim: Annotated[tuple[Width, ...], Field(max_length=64)]
+    conv_stride: Annotated[tuple[KernelSize, ...], Field(max_length=64)]
+    conv_kernel: Annotated[tuple[KernelSize, ...], Field(max_length=64)]
     conv_bias: bool
     feat_extract_norm: Literal["group", "layer"]
-    feat_extract_activation: str
-    num_conv_pos_embeddings: PositiveInt
-    num_conv_pos_embedding_groups: PositiveInt
+    feat_extract_activation: Activation
+    num_conv_pos_embeddings: KernelSize
+    num_conv_pos_embedding_groups: Width
     do_stable_layer_norm: bool
-    layer_norm_eps: float
-    hidden_dropout: float
-    activation_dropout: float
-    attention_dropout: float
-    feat_proj_dropout: float
+    layer_norm_eps: Small
+    hidden_dropout: Share
+    activation_dropout: Share
+    attention_dropout: Share
+    feat_proj_dropout: Share
     feat_proj_layer_norm: bool = True
     """HuBERT only."""
     conv_pos_batch_norm: bool = False
     """HuBERT only."""
-    num_buckets: PositiveInt = 320
+    num_buckets: KernelSize = 320
     """WavLM only: relative positions told apart, both directions together."""
-    max_bucket_distance: PositiveInt = 800
+    max_bucket_distance: NumFrames = 800
     """WavLM only, in frames."""
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.errors import UnsupportedAudioError
+from speechtune.models.bounds import Activation, InnerWidth, NumFrames, NumHeads, NumLayers, NumMelBins, Share, Width
 from speechtune.models.encoder import SpeechEncoder
 from speechtune.models.features import HOP_SAMPLES, MIN_SAMPLES, LogMel
 from speechtune.models.whisper_decoder import DecoderShape, FirstWordState, empty_decoder
@@ -27,17 +28,17 @@ class WhisperShape(BaseModel):
 
     family: Literal["whisper"] = "whisper"
     name: str
-    num_mel_bins: PositiveInt
-    d_model: PositiveInt
-    encoder_layers: PositiveInt
-    encoder_attention_heads: PositiveInt
-    encoder_ffn_dim: PositiveInt
-    max_source_positions: PositiveInt
+    num_mel_bins: NumMelBins
+    d_model: Width
+    encoder_layers: NumLayers
+    encoder_attention_heads: NumHeads
+    encoder_ffn_dim: InnerWidth
+    max_source_positions: NumFrames
     """Rows of the position table: frames of 20 ms."""
-    activation_function: str = "gelu"
-    dropout: float = 0.0
-    attention_dropout: float = 0.0
-    activation_dropout: float = 0.0
+    activation_function: Activation = "gelu"
+    dropout: Share = 0.0
+    attention_dropout: Share = 0.0
+    activation_dropout: Share = 0.0
     decoder: DecoderShape | None = None
     """Of the decoder that tells the first word's state; none: the encoder alone is there."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from speechtune.errors import CheckpointIncompatibleError
+from speechtune.models.bounds import Few, InnerWidth, NumHeads, NumLayers
 
 PROMPTS: dict[int, tuple[int, ...]] = {
     51_864: (50_257, 50_362),
@@ -28,10 +29,10 @@ class DecoderShape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layers: PositiveInt
-    attention_heads: PositiveInt
-    ffn_dim: PositiveInt
-    prompt_length: PositiveInt
+    layers: NumLayers
+    attention_heads: NumHeads
+    ffn_dim: InnerWidth
+    prompt_length: Few
 
 
 class FirstWordState(nn.Module):

@@ -26,11 +26,15 @@ _SMALLEST_POWER = 1e-12
 
 
 class BurstGate:
-    """Follows the background level of one stream; let it hear every frame once, in order."""
+    """Follows the background level of one stream; let it hear every frame once, in order.
 
-    def __init__(self, settings: EndpointingSettings) -> None:
+    Attributes:
+        background_db: the level so far; None: nothing was heard yet.
+    """
+
+    def __init__(self, settings: EndpointingSettings, background_db: float | None = None) -> None:
         self._settings = settings
-        self._background_db: float | None = None
+        self.background_db = background_db
 
     def strengthen(
         self, probabilities: NDArray[np.float32], frames: NDArray[np.float32], gains_db: Sequence[float]
@@ -57,6 +61,6 @@ class BurstGate:
     def _rise_db(self, level_db: float, lowest_db: float) -> float:
         """How far a frame's level lies above the background, which then follows it; neither counts as any lower."""
         level_db = max(level_db, lowest_db)
-        before_db = level_db if self._background_db is None else max(self._background_db, lowest_db)
-        self._background_db = min(level_db, before_db + _RISE_DB_PER_FRAME)
-        return level_db - self._background_db
+        before_db = level_db if self.background_db is None else max(self.background_db, lowest_db)
+        self.background_db = min(level_db, before_db + _RISE_DB_PER_FRAME)
+        return level_db - self.background_db

@@ -42,9 +42,12 @@ class Ended:
 
 
 class Endpointer:
-    """Feed it one probability per frame, in order; the first frame begins at the stream position `start`."""
+    """Feed it one probability per frame, in order; the first frame begins at the stream position `start`.
 
-    def __init__(self, settings: EndpointingSettings, start: int = 0) -> None:
+    No speech begins before `earliest_start`, by which what comes before it is known (None: `start`).
+    """
+
+    def __init__(self, settings: EndpointingSettings, start: int = 0, earliest_start: int | None = None) -> None:
         self._settings = settings
         self._min_speech = samples_from_ms(settings.min_speech_ms)
         self._hangover = samples_from_ms(settings.hangover_ms)
@@ -55,7 +58,12 @@ class Endpointer:
         self._onset = 0
         self._start = 0
         self._end = 0
-        self._earliest_start = start
+        self._earliest_start = start if earliest_start is None else earliest_start
+
+    @property
+    def earliest_start(self) -> int:
+        """Where the next stretch of speech may begin at the earliest, preroll included."""
+        return self._earliest_start
 
     @property
     def state(self) -> SpeechState:

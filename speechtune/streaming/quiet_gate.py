@@ -19,8 +19,9 @@ NUM_LISTENED = 10
 class QuietGate:
     """Counts the quiet frames of one stream, which begins as if silence had gone before."""
 
-    def __init__(self) -> None:
-        self._num_quiet = NUM_LISTENED
+    def __init__(self, num_quiet: int = NUM_LISTENED) -> None:
+        self.num_quiet = min(num_quiet, NUM_LISTENED)
+        """How many of the last frames, one after the other, were quiet; no more than are listened to."""
 
     def num_skipped(self, peaks: NDArray[np.float32]) -> int:
         """How many of the next frames, from the first on, need no model; they are then passed.
@@ -28,7 +29,7 @@ class QuietGate:
         Args:
             peaks: float32[F], the largest amplitude of each.
         """
-        if self._num_quiet < NUM_LISTENED:
+        if self.num_quiet < NUM_LISTENED:
             return 0
         loud = np.flatnonzero(peaks >= QUIET_PEAK)
         return int(loud[0]) if len(loud) else len(peaks)
@@ -40,9 +41,9 @@ class QuietGate:
         """
         for index, peak in enumerate(peaks.tolist()):
             if peak >= QUIET_PEAK:
-                self._num_quiet = 0
-            elif self._num_quiet >= NUM_LISTENED:
+                self.num_quiet = 0
+            elif self.num_quiet >= NUM_LISTENED:
                 return index
             else:
-                self._num_quiet += 1
+                self.num_quiet += 1
         return len(peaks)

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest, ActivityState
+from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest
 from speechtune.streaming.bursts import BurstGate
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.decision import LongUtteranceEnded
 from speechtune.streaming.endpointer import Ended, Endpointer, SpeechState, Started
 from speechtune.streaming.events import Event, SpeechEnded, SpeechStarted
+from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.microphone import MicrophoneMeter
 from speechtune.streaming.quiet_gate import QuietGate
 from speechtune.streaming.speech_gain import SpeechGain, amplified
@@ -39,23 +40,32 @@ class Segmenter:
         window_samples: length of the windows the model takes.
         meter: hears the level of every frame.
         start_sample: where the audio begins, counted at 16 kHz.
+        state: what was heard elsewhere before; what it has heard is not listened to again.
     """
 
     def __init__(
-        self, config: SessionConfig, window_samples: int, meter: MicrophoneMeter, start_sample: int = 0
+        self,
+        config: SessionConfig,
+        window_samples: int,
+        meter: MicrophoneMeter,
+        start_sample: int = 0,
+        state: ListeningState | None = None,
     ) -> None:
         self._config = config
         self._window_samples = window_samples
         self._meter = meter
         self._buffer = SampleBuffer(start_sample)
-        self._endpointer = Endpointer(config.endpointing, start_sample)
-        self._activity: ActivityState | None = None
-        self._gate = QuietGate()
-        self._gain = SpeechGain()
+        if state is None:
+            self._endpointer = Endpointer(config.endpointing, start_sample)
+            self._gate, self._gain, self._bursts = QuietGate(), SpeechGain(), BurstGate(config.endpointing)
+        else:
+            self._endpointer = Endpointer(config.endpointing, state.sample, state.earliest_start)
+            self._gate, self._gain = QuietGate(state.num_quiet), SpeechGain(state.ceiling_dbfs, state.two_last)
+            self._bursts = BurstGate(config.endpointing, state.background_db)
+        self._activity = state.activity if state is not None else None
         self._peaks: list[float] = []
         self._gains_db: list[float] = []
-        self._bursts = BurstGate(config.endpointing)
-        self._judged = start_sample
+        self._judged = state.sample if state is not None else start_sample
         self._is_heard = False
         self._next_passing = 0
         self._is_open = False
@@ -82,6 +92,21 @@ class Segmenter:
     def has_whole_frame(self) -> bool:
         """Whether a frame waits to be judged."""
         return self._buffer.end - self._judged >= FRAME_SAMPLES
+
+    @property
+    def state(self) -> ListeningState | None:
+        """What must be known of what was heard in order to go on elsewhere; None while somebody may be speaking."""
+        if self._is_closing or self._plan or self._endpointer.state is not SpeechState.QUIET:
+            return None
+        return ListeningState(
+            self._judged,
+            self._endpointer.earliest_start,
+            self._activity,
+            self._gate.num_quiet,
+            self._gain.ceiling_dbfs,
+            self._gain.two_last,
+            self._bursts.background_db,
+        )
 
     def append(self, samples: NDArray[np.float32]) -> None:
         """Take float32[N] at 16 kHz."""

@@ -28,6 +28,7 @@ from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
 from speechtune.streaming.events import Event, Interim, SpeechStarted
+from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.microphone import Microphone, MicrophoneMeter
 from speechtune.streaming.segmenter import Planned, Segmenter
 from speechtune.streaming.speech_gain import brought_up
@@ -56,6 +57,8 @@ class Session:
         thresholds: the model's calibrated threshold of every keyword.
         window_samples: length of the windows the model takes.
         journal: every step of the decision is appended to it, for those who want to decide again at other thresholds.
+        state: the `listening_state` of another session, whose audio this one goes on with: the audio up to its place is
+            only what later windows may reach back to.
 
     Raises:
         UnknownLabelError, ConfigError: as for `SessionConfig.effective_rules`.
@@ -69,6 +72,7 @@ class Session:
         window_samples: int,
         *,
         journal: list[Step] | None = None,
+        state: ListeningState | None = None,
     ) -> None:
         self.rules = config.effective_rules(labels, thresholds)
         self._config = config
@@ -77,13 +81,13 @@ class Session:
         self._decoder = PcmDecoder(config.audio)
         self._resampler = StreamResampler(config.audio.rate_hz)
         self._meter = MicrophoneMeter()
-        self._segmenter = Segmenter(config, window_samples, self._meter)
+        self._segmenter = Segmenter(config, window_samples, self._meter, state=state)
         self._decision = Decision(labels, self.rules, config.detector)
         self._thresholds = thresholds
         self._num_decoded = 0
         self._is_flushing = False
         self._journal = journal
-        self._processed = 0
+        self._processed = 0 if state is None else state.sample
         self._is_ended = False
         self._outstanding: Request | None = None
         self._plan: list[Planned] = []
@@ -98,6 +102,13 @@ class Session:
     def num_samples_processed(self) -> int:
         """Samples at 16 kHz whose consequences are all among the events, taken or waiting."""
         return min(self._processed, self._segmenter.end)
+
+    @property
+    def listening_state(self) -> ListeningState | None:
+        """What another session needs to go on from `num_samples_processed`; None while speech is heard or undecided."""
+        if self._is_ended or self._is_flushing or self._plan or self._outstanding is not None:
+            return None
+        return self._segmenter.state if self._segmenter.end >= self._segmenter.judged else None
 
     @property
     def microphone(self) -> Microphone:
@@ -236,6 +247,8 @@ class Session:
     def _check_idle(self, order: str) -> None:
         if self._is_ended:
             raise SessionGrammarError(f"{order} after the end of the audio: open a new session")
+        if self._segmenter.end < self._segmenter.judged:
+            raise SessionGrammarError(f"{order} before the place of the listening state: it was followed already")
         if self._outstanding is not None or self._plan or self._is_flushing or self._segmenter.has_whole_frame:
             raise SessionGrammarError(f"{order}: do the work that waits first")
 

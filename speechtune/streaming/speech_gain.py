@@ -36,21 +36,28 @@ _SMALLEST_PEAK = 1e-6
 
 
 class SpeechGain:
-    """Follows the level of one stream; let it hear every frame once, in order."""
+    """Follows the level of one stream; let it hear every frame once, in order.
 
-    def __init__(self) -> None:
-        self._ceiling_dbfs = TARGET_DBFS - MAX_GAIN_DB
-        self._two_last = (0.0, 0.0)
+    Attributes:
+        ceiling_dbfs: the loudest sound of late.
+        two_last: the largest amplitudes of the last two frames.
+    """
+
+    def __init__(
+        self, ceiling_dbfs: float = TARGET_DBFS - MAX_GAIN_DB, two_last: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
+        self.ceiling_dbfs = ceiling_dbfs
+        self.two_last = two_last
 
     def follow(self, peaks: Sequence[float]) -> list[float]:
         """The gains in dB of the next frames, 0 to `MAX_GAIN_DB`, from the largest amplitude of each."""
         gains_db: list[float] = []
         for peak in peaks:
-            lasting_dbfs = _dbfs(min(*self._two_last, peak))
-            self._two_last = (self._two_last[1], peak)
-            fallen_dbfs = max(self._ceiling_dbfs - _RELEASE_DB_PER_FRAME, TARGET_DBFS - MAX_GAIN_DB)
-            self._ceiling_dbfs = max(lasting_dbfs, fallen_dbfs)
-            gains_db.append(max(TARGET_DBFS - max(self._ceiling_dbfs, _dbfs(peak)), 0.0))
+            lasting_dbfs = _dbfs(min(*self.two_last, peak))
+            self.two_last = (self.two_last[1], peak)
+            fallen_dbfs = max(self.ceiling_dbfs - _RELEASE_DB_PER_FRAME, TARGET_DBFS - MAX_GAIN_DB)
+            self.ceiling_dbfs = max(lasting_dbfs, fallen_dbfs)
+            gains_db.append(max(TARGET_DBFS - max(self.ceiling_dbfs, _dbfs(peak)), 0.0))
         return gains_db
 
 

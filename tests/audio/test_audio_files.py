@@ -63,7 +63,7 @@ def test_a_flac_that_finds_no_room_is_told_by_its_error_alone(
         def write(self, _: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("speechtune.audio.files.writing_whole", lambda path: nullcontext(Full()))
+    monkeypatch.setattr("speechtune.audio.files.writing_whole", lambda path, mode: nullcontext(Full()))
     with pytest.raises(OSError, match="No space"):
         write_flac(tmp_path / "a.flac", tone(16_000))
     assert capfd.readouterr().err == ""

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +11,14 @@ import pytest
 import soundfile
 
 from speechtune.cli.app import run
+from speechtune.data import locks as locks_module
 from speechtune.data.clips import Clip, content_hash, read_clip
 from speechtune.data.folders import load_folder
 from speechtune.data.loading import load_clips
 from speechtune.data.locks import lock_clips, lock_file, refuse_locked
 from speechtune.data.splits import SplitFractions, split_clips
 from speechtune.errors import DataError, ManifestError, UnsplittableError
+from speechtune.whole_files import write_whole
 from tests.support.clips import make_folder, named_clip, word_like
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
@@ -162,3 +166,39 @@ def test_the_verb_declares_splits_and_locks_the_test(tmp_path, monkeypatch, caps
         os.utime(clip.path, (0, next(times)))
     assert run(arguments) == 0
     assert "WARNING" in capsys.readouterr().out
+
+
+def test_locks_that_are_set_at_the_same_time_are_all_kept(tmp_path, monkeypatch):
+    data = load_folder(make_folder(tmp_path / "data", {"yes": 24}))
+    locks = tmp_path / "list.txt"
+
+    def slowly(path, content):
+        time.sleep(0.1)
+        write_whole(path, content)
+
+    monkeypatch.setattr(locks_module, "write_whole", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        num_new = list(pool.map(lambda start: lock_clips(data.clips[start : start + 8], locks), (0, 8, 16)))
+    assert num_new == [8, 8, 8]
+    assert len(locks.read_text().splitlines()) == 24
+
+
+@pytest.fixture
+def splitting(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHTUNE_LOCKS", str(tmp_path / "locks.txt"))
+    data = make_folder(tmp_path / "data", {"yes": 30, "no": 30})
+    return ["split", str(data), "--speaker-pattern", r"(\d+)", "--valid", "0.2", "--test", "0.3", "--lock", "--out"]
+
+
+def test_no_split_is_declared_whose_test_clips_could_not_be_locked(tmp_path, splitting, capsys):
+    (tmp_path / "locks.txt").write_text("oops\n")
+    assert run([*splitting, str(tmp_path / "split.jsonl")]) == 2
+    assert "not a clip's hash" in capsys.readouterr().err
+    assert not (tmp_path / "split.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["split.txt", "data", "data/yes/0.wav/split.jsonl"])
+def test_nothing_is_locked_for_a_manifest_that_cannot_be_written(tmp_path, splitting, name, capsys):
+    assert run([*splitting, str(tmp_path / name)]) == 2
+    assert not (tmp_path / "locks.txt").exists()
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,5 +1,7 @@
 """Manifests: what is read, what is refused by file and line, what is written."""
 
+import csv
+import io
 import json
 
 import pytest
@@ -203,3 +205,15 @@ def test_a_hundred_thousand_lines_are_read(folder):
     path = folder / "manifest.jsonl"
     path.write_text("".join(line % (number % 97, number, number + 1) for number in range(100_000)))
     assert len(load_manifest(path).clips) == 100_000
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49", "-cmd|calc", "@SUM(A1)", "\tx", "'=quoted", "''@x", "it's", "'plain'"])
+def test_no_cell_of_csv_is_a_formula_to_who_opens_it_and_all_are_read_back_as_they_were(folder, text):
+    clip = Clip(folder / "a.wav", "yes", speaker=text, session=text, start_sample=5, extra=(("x_mood", text),))
+    write_manifest(folder / "out.csv", ClipSet(folder, (clip,)))
+    written = (folder / "out.csv").read_text(encoding="utf-8")
+    for line in csv.reader(io.StringIO(written)):
+        assert not [cell for cell in line if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    (read,) = load_manifest(folder / "out.csv").clips
+    assert (read.speaker, read.session, read.start_sample) == (text, text, 5)
+    assert read.extra == clip.extra

@@ -138,3 +138,14 @@ def test_the_verb_writes_page_figures_and_repaired_clips(tmp_path, capsys):
     assert len(load_clips(tmp_path / "out" / "fixed").clips) == 7
     assert run([*arguments, "--fix", "--out", str(tmp_path / "out")]) == 2
     assert "exists" in capsys.readouterr().err
+
+
+def test_the_page_lets_nothing_run_and_fetches_nothing(tmp_path):
+    page = render_page(inspect_clips(load_folder(make_folder(tmp_path, {"yes": 2}))))
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
+    assert rules == {
+        "default-src": "'none'", "style-src": "'unsafe-inline'", "img-src": "data:", "media-src": "data:",
+    }  # fmt: skip
+    assert page.index("Content-Security-Policy") < page.index("<style>")

@@ -230,3 +230,17 @@ def test_a_model_that_gives_no_posteriors_is_not_taken():
 
     with pytest.raises(CheckpointIncompatibleError, match="posteriors"):
         proven(ServedModel("home", "a1", Nonsense()))
+
+
+@asynchronous
+async def test_a_model_that_takes_too_long_is_given_up_and_the_next_one_is_loaded(shelf):
+    shelf.put("slow", "b2")
+    shelf.put("new", "c3")
+    async with administered(shelf, max_load_seconds=0.3) as (_, stub, admin):
+        shelf.may_go.clear()
+        refused = await refusal(admin.LoadModel(admin_pb.LoadModelRequest(folder="slow")))
+        assert refused.code is grpc.StatusCode.UNAVAILABLE
+        assert "'slow' was not loaded within 0.3 s" in refused.message
+        shelf.may_go.set()
+        await admin.LoadModel(admin_pb.LoadModelRequest(folder="new"))
+        assert await served(stub) == [("home", "a1", True), ("new", "c3", False)]

@@ -177,7 +177,7 @@ def test_old_hits_are_removed_also_those_of_an_earlier_server_and_others_files_s
 def test_a_write_that_fails_half_way_leaves_nothing_behind(tmp_path, monkeypatch):
     from speechtune_server import hit_file
 
-    def fails(path, content):
+    def fails(path, content, mode):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(hit_file, "write_whole", fails)
@@ -253,3 +253,50 @@ def test_a_disk_that_hangs_keeps_no_server_from_stopping(tmp_path):
     assert not keeper.close(0.05)
     may_go.set()
     assert keeper.close()
+
+
+def test_kept_files_are_private_also_in_a_folder_that_is_not_and_the_log_says_so(tmp_path, caplog):
+    folder = tmp_path / "hits"
+    folder.mkdir(mode=0o755)
+    write_hit(folder, hit(1), quiet(800))
+    for path in folder.iterdir():
+        path.chmod(0o644)  # as older versions left them
+    keeper = HitKeeper(folder, 1 << 20, 1e9)
+    keeper.keep(hit(2), quiet(800))
+    keeper.close()
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert len(list(folder.iterdir())) == 4
+    assert "other users may look into this folder (mode 0755)" in caplog.text
+    assert f"chmod 700 {folder}" in caplog.text
+    caplog.clear()
+    HitKeeper(tmp_path / "new", 1 << 20, 1e9).close()
+    assert caplog.text == ""
+
+
+def test_a_clock_that_is_set_forward_deletes_no_hit_and_time_that_passes_does(tmp_path):
+    day, times = 86_400.0, {"now": 1_767_312_000.0, "elapsed": 5.0}
+    keeper = HitKeeper(tmp_path, 1 << 20, 30 * day, write_hit, lambda: times["now"], lambda: times["elapsed"])
+
+    def kept(number):
+        keeper.keep(hit(number), quiet(800))
+        keeper._last.result()
+        return [int(hit_id[-2:]) for hit_id in stored_ids(tmp_path)]
+
+    assert kept(1) == [1]
+    times["now"] += 400 * day
+    assert kept(2) == [1, 2]
+    times["elapsed"] += 29 * day
+    assert kept(3) == [1, 2, 3]
+    times["elapsed"] += 2 * day
+    assert kept(4) == [3, 4]
+    keeper.close()
+
+
+def test_hits_of_an_earlier_run_are_as_old_as_their_ids_say(tmp_path):
+    write_hit(tmp_path, hit(1, "20260101T000000"), quiet(800))
+    write_hit(tmp_path, hit(2, "20260131T000000"), quiet(800))
+    write_hit(tmp_path, hit(3, "99999999T999999"), quiet(800))
+    times = {"now": 1_770_000_000.0, "elapsed": 0.0}  # 2 February 2026
+    keeper = HitKeeper(tmp_path, 1 << 20, 20 * 86_400.0, write_hit, lambda: times["now"], lambda: times["elapsed"])
+    keeper.close()
+    assert [int(hit_id[-2:]) for hit_id in stored_ids(tmp_path)] == [2, 3]

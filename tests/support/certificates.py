@@ -14,6 +14,10 @@ needs_openssl = pytest.mark.skipif(
 )
 
 
+EXPIRED = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
+TO_COME = ("-startdate", "20900101000000Z", "-enddate", "20910101000000Z")
+
+
 def _openssl(*arguments: str | Path) -> None:
     result = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=30)
     assert result.returncode == 0, result.stderr
@@ -47,8 +51,8 @@ class Authority:
     def certificate(self) -> Path:
         return self.folder / "ca.pem"
 
-    def issue(self, folder: Path, name: str, expired: bool = False) -> tuple[Path, Path]:
-        """A certificate and its key, for localhost, in `folder`; replaces those of that name."""
+    def issue(self, folder: Path, name: str, dates: tuple[str, ...] = ()) -> tuple[Path, Path]:
+        """A certificate and its key, for localhost and two days, in `folder`; replaces those of that name."""
         folder.mkdir(parents=True, exist_ok=True)
         key, request, certificate = (folder / f"{name}.{suffix}" for suffix in ("key", "csr", "pem"))
         extensions = folder / "extensions.cnf"
@@ -57,9 +61,17 @@ class Authority:
             *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
             *("-subj", f"/CN={name}", "-keyout", key, "-out", request),
         )
-        dates = ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z") if expired else ("-days", "2")
         _openssl(
-            *("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-extfile", extensions, *dates),
+            *(
+                "ca",
+                "-batch",
+                "-notext",
+                "-config",
+                self.folder / "ca.cnf",
+                "-extfile",
+                extensions,
+                *(dates or ("-days", "2")),
+            ),
             *("-in", request, "-out", certificate),
         )
         return certificate, key

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
+from speechtune.audio.stretches import read_stretch
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.labels import LabelSet
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest, ActivityState
@@ -16,7 +17,9 @@ from speechtune.streaming.config import Scorer, SessionConfig
 from speechtune.streaming.driver import run_session
 from speechtune.streaming.events import Event
 from speechtune.streaming.session import Session
+from tests.support.speech import REPOSITORY
 
+_SPEECH = REPOSITORY / "speechtune" / "data" / "background" / "speech.ogg"
 LINEAR16 = PcmFormat(PcmEncoding.LINEAR16, SAMPLE_RATE_HZ)
 
 
@@ -95,3 +98,18 @@ def events_of(
 
 
 FRAME = FRAME_SAMPLES
+
+
+def talk(num_seconds: int) -> NDArray[np.float32]:
+    """Real speech of the background of the package, cut into phrases with pauses and noise: float32[N]."""
+    spoken = read_stretch(_SPEECH, 0, 2 * num_seconds * SAMPLE_RATE_HZ)
+    rng = np.random.default_rng(5)
+    pieces: list[NDArray[np.float32]] = []
+    num_samples, place = 0, 0
+    while num_samples < num_seconds * SAMPLE_RATE_HZ:
+        size, pause = int(rng.integers(4_000, 40_000)), int(rng.integers(3_000, 16_000))
+        pieces += [spoken[place : place + size] * float(rng.uniform(0.05, 1.0)), np.zeros(pause, dtype=np.float32)]
+        num_samples, place = num_samples + size + pause, place + size
+    joined = np.concatenate(pieces)[: num_seconds * SAMPLE_RATE_HZ]
+    noisy: NDArray[np.float32] = np.clip(joined + 0.003 * rng.standard_normal(len(joined)), -1, 1).astype(np.float32)
+    return noisy

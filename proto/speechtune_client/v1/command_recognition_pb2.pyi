@@ -84,7 +84,7 @@ class StreamingRecognizeRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., control: _Optional[_Union[Control, _Mapping]] = ...) -> None: ...
 
 class StreamingConfig(_message.Message):
-    __slots__ = ("audio", "model", "commands", "detector", "endpointing", "events", "session_id", "resume_offset")
+    __slots__ = ("audio", "model", "commands", "detector", "endpointing", "events", "session_id", "resume_offset", "resume_state")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class StreamingConfig(_message.Message):
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     RESUME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    RESUME_STATE_FIELD_NUMBER: _ClassVar[int]
     audio: AudioSpec
     model: str
     commands: _containers.RepeatedCompositeFieldContainer[CommandRule]
@@ -101,7 +102,8 @@ class StreamingConfig(_message.Message):
     events: EventSelection
     session_id: str
     resume_offset: _duration_pb2.Duration
-    def __init__(self, audio: _Optional[_Union[AudioSpec, _Mapping]] = ..., model: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., detector: _Optional[_Union[DetectorSettings, _Mapping]] = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ..., events: _Optional[_Union[EventSelection, _Mapping]] = ..., session_id: _Optional[str] = ..., resume_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    resume_state: bytes
+    def __init__(self, audio: _Optional[_Union[AudioSpec, _Mapping]] = ..., model: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., detector: _Optional[_Union[DetectorSettings, _Mapping]] = ..., endpointing: _Optional[_Union[Endpointing, _Mapping]] = ..., events: _Optional[_Union[EventSelection, _Mapping]] = ..., session_id: _Optional[str] = ..., resume_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resume_state: _Optional[bytes] = ...) -> None: ...
 
 class DetectorSettings(_message.Message):
     __slots__ = ("hop_ms", "smoothing_windows", "refractory_ms", "threshold", "long_speech_caution")
@@ -138,16 +140,18 @@ class Endpointing(_message.Message):
     def __init__(self, onset_probability: _Optional[float] = ..., offset_probability: _Optional[float] = ..., min_speech_ms: _Optional[int] = ..., hangover_ms: _Optional[int] = ..., preroll_ms: _Optional[int] = ..., max_speech_ms: _Optional[int] = ..., burst_db: _Optional[float] = ..., burst_probability: _Optional[float] = ...) -> None: ...
 
 class EventSelection(_message.Message):
-    __slots__ = ("interims", "rejections", "speech_activity", "heartbeat_interval_ms")
+    __slots__ = ("interims", "rejections", "speech_activity", "heartbeat_interval_ms", "listening_states")
     INTERIMS_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     SPEECH_ACTIVITY_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    LISTENING_STATES_FIELD_NUMBER: _ClassVar[int]
     interims: bool
     rejections: bool
     speech_activity: bool
     heartbeat_interval_ms: int
-    def __init__(self, interims: _Optional[bool] = ..., rejections: _Optional[bool] = ..., speech_activity: _Optional[bool] = ..., heartbeat_interval_ms: _Optional[int] = ...) -> None: ...
+    listening_states: bool
+    def __init__(self, interims: _Optional[bool] = ..., rejections: _Optional[bool] = ..., speech_activity: _Optional[bool] = ..., heartbeat_interval_ms: _Optional[int] = ..., listening_states: _Optional[bool] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
     __slots__ = ("content",)
@@ -300,14 +304,18 @@ class SpeechActivity(_message.Message):
     def __init__(self, kind: _Optional[_Union[SpeechActivity.Kind, str]] = ..., start_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., end_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., decision_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("ends_within", "ends_because", "microphone")
+    __slots__ = ("ends_within", "ends_because", "microphone", "listening_state", "listening_state_offset")
     ENDS_WITHIN_FIELD_NUMBER: _ClassVar[int]
     ENDS_BECAUSE_FIELD_NUMBER: _ClassVar[int]
     MICROPHONE_FIELD_NUMBER: _ClassVar[int]
+    LISTENING_STATE_FIELD_NUMBER: _ClassVar[int]
+    LISTENING_STATE_OFFSET_FIELD_NUMBER: _ClassVar[int]
     ends_within: _duration_pb2.Duration
     ends_because: Ended.Reason
     microphone: Microphone
-    def __init__(self, ends_within: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_because: _Optional[_Union[Ended.Reason, str]] = ..., microphone: _Optional[_Union[Microphone, _Mapping]] = ...) -> None: ...
+    listening_state: bytes
+    listening_state_offset: _duration_pb2.Duration
+    def __init__(self, ends_within: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ends_because: _Optional[_Union[Ended.Reason, str]] = ..., microphone: _Optional[_Union[Microphone, _Mapping]] = ..., listening_state: _Optional[bytes] = ..., listening_state_offset: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Microphone(_message.Message):
     __slots__ = ("state", "level_dbfs", "speech_dbfs")
@@ -414,7 +422,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., default_model: _Optional[str] = ..., stream_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., clip_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., num_active_streams: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle", "max_in_flight_bytes")
+    __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle", "max_in_flight_bytes", "max_clips", "max_clips_per_client", "max_body")
     MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAM_DURATION_FIELD_NUMBER: _ClassVar[int]
     MAX_IN_FLIGHT_AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -427,6 +435,9 @@ class Limits(_message.Message):
     MAX_STREAMS_PER_CLIENT_FIELD_NUMBER: _ClassVar[int]
     MAX_IDLE_FIELD_NUMBER: _ClassVar[int]
     MAX_IN_FLIGHT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CLIPS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CLIPS_PER_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_BODY_FIELD_NUMBER: _ClassVar[int]
     max_streams: int
     max_stream_duration: _duration_pb2.Duration
     max_in_flight_audio: _duration_pb2.Duration
@@ -439,4 +450,7 @@ class Limits(_message.Message):
     max_streams_per_client: int
     max_idle: _duration_pb2.Duration
     max_in_flight_bytes: int
-    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_bytes: _Optional[int] = ...) -> None: ...
+    max_clips: int
+    max_clips_per_client: int
+    max_body: _duration_pb2.Duration
+    def __init__(self, max_streams: _Optional[int] = ..., max_stream_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_audio: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_clip_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_content_bytes: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., max_channels: _Optional[int] = ..., min_ping_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_streams_per_client: _Optional[int] = ..., max_idle: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_in_flight_bytes: _Optional[int] = ..., max_clips: _Optional[int] = ..., max_clips_per_client: _Optional[int] = ..., max_body: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
