@@ -1,6 +1,6 @@
 """Phrases in talk: misses, false accepts an hour and half phrases, for models trained on ten clips of each.
 
-    python -m benchmarks.talk prepare DATA OUT [--seeds 3]
+    python -m benchmarks.talk prepare DATA OUT [--seeds 3] [--hours]
     speechtune finetune OUT/train/words_0.jsonl --keywords computer,smart_mirror,snowboy --out CKPT
     speechtune finetune OUT/train/alone_0.jsonl --out CKPT
     python -m benchmarks.talk measure CKPT... --mixes OUT/mixes
@@ -10,7 +10,9 @@ alone, and with the words of DATA/speech_commands_fewshot as negatives. Nothing 
 learnt from. The mixes: `pauses`, phrases between pauses inside sentences; `noise`, the same in noise at 10 dB;
 `running`, phrases inside sentences with 0 to 50 ms round them; `halves`, the two words of `smart mirror` alone; `talk`,
 no phrase at all: sentences, two people at once, digits and words strung together. Of the two hours that are played
-about an hour and a half is independent talk: 43 minutes of sentences, the rest digits and words.
+about an hour and a half is independent talk: 43 minutes of sentences, the rest digits and words. With `--hours` there
+is `varied` too: the same sentences four times at other speeds and pitches, twice in noise, in a room, and three voices
+at once, which makes six hours with `talk`, of which no more are independent.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ from rich.table import Table
 from data_scripts.mix_stream import Planted, plant_commands, quietest_place, write_truth
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.levels import active_range
+from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.cli.local_system import open_system
 from speechtune.data.clips import Clip, read_clip
 from speechtune.data.loading import load_clips, load_negatives, load_noise
+from speechtune.data.rooms import draw_room, reverberate
 from speechtune.data.running_speech import faded, spoken_part
 from speechtune.errors import SpeechTuneError
 from speechtune.evaluation.listening import listen
@@ -43,16 +47,18 @@ from speechtune.evaluation.streamwise import score_streams
 from speechtune.labels import SILENCE
 from speechtune.streaming.activity import SileroActivity
 
-MIXES = ("pauses", "noise", "running", "halves", "talk")
+MIXES = ("pauses", "noise", "running", "halves", "talk", "varied")
 _SEED = 5
 _NUM_PLANTED, _NUM_TAUGHT = 40, 10
 _NOISE_SNR_DB = 10.0
+_SPEEDS = (0.85, 0.92, 1.08, 1.18)
+_VARIED_SNR_DB = (10.0, 0.0)
 _HALF_PAUSE = samples_from_ms(750)
 
 _Samples = NDArray[np.float32]
 
 
-def prepare(data: Path, out: Path, num_seeds: int) -> None:
+def prepare(data: Path, out: Path, num_seeds: int, *, with_hours: bool) -> None:
     """Write the training manifests and the mixes."""
     rng = np.random.default_rng(_SEED)
     of_phrase: dict[str, list[Clip]] = defaultdict(list)
@@ -72,6 +78,8 @@ def prepare(data: Path, out: Path, num_seeds: int) -> None:
     planted = [clip for clips in shuffled.values() for clip in clips[:_NUM_PLANTED]]
     planted = [planted[place] for place in rng.permutation(len(planted))]
     _write_mixes(data, out / "mixes", [(clip.label, read_clip(clip)) for clip in planted])
+    if with_hours:
+        _write_hours(data, out / "mixes")
 
 
 def _write_manifest(path: Path, clips: Sequence[Clip]) -> None:
@@ -101,6 +109,27 @@ def _write_mixes(data: Path, out: Path, phrases: Sequence[tuple[str, _Samples]])
         "two_at_once": 0.7 * (one[:length] + other[:length]),
     }.items():
         _write(out, "talk", name, samples, ())
+
+
+def _write_hours(data: Path, out: Path) -> None:
+    """Talk that tells little more than what it is made of, but passes through everything that speech is made to."""
+    sentences = [read_clip(clip) for clip in load_negatives(data / "sentences_dev").clips]
+    for number, speed in enumerate(_SPEEDS):
+        # Heard at another rate than it has, speech is faster or slower, and its vocal tract shorter or longer.
+        changed = [resample(sentence, round(SAMPLE_RATE_HZ * speed)) for sentence in sentences]
+        _write(out, "varied", f"speed_{speed}", _strung(changed, 20 + number, (100, 500)), ())
+    noise = np.concatenate([read_audio(path) for path in load_noise(data / "noise")])
+    for number, snr_db in enumerate(_VARIED_SNR_DB):
+        speech = _strung(sentences, 30 + number, (100, 500))
+        under = np.resize(noise, len(speech)) * _rms(speech) / _rms(noise) * 10.0 ** (-snr_db / 20.0)
+        _write(out, "varied", f"noise_{snr_db:g}", 0.5 * (speech + under), ())
+    _write(out, "varied", "room", reverberate(_strung(sentences, 40, (100, 500)), draw_room(0)), ())
+    voices = [_strung(sentences, 50 + number, (100, 500)) for number in range(3)]
+    _write(out, "varied", "three_at_once", np.sum([0.5 * voice[: len(voices[0]) // 2] for voice in voices], axis=0), ())
+
+
+def _rms(samples: _Samples) -> float:
+    return float(np.sqrt(np.square(samples, dtype=np.float64).mean()))
 
 
 def _write(out: Path, mix: str, name: str, samples: _Samples, truth: Sequence[Planted]) -> None:
@@ -133,7 +162,7 @@ def measure(checkpoints: Sequence[Path], mixes: Path) -> Table:
         table.add_column(heading, justify="left" if heading in ("checkpoint", "mix") else "right")
     for checkpoint in checkpoints:
         system = open_system(checkpoint)
-        for mix in MIXES:
+        for mix in (mix for mix in MIXES if (mixes / mix).is_dir()):
             heard = listen(system.scorer, SileroActivity(), find_recordings(mixes / mix), system.settings)
             scores = score_streams(heard.streams, heard.labels.keywords)
             total, rate = scores.total, scores.total.alone_interval
@@ -158,13 +187,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     first.add_argument("data", type=Path)
     first.add_argument("out", type=Path)
     first.add_argument("--seeds", type=int, default=3)
+    first.add_argument("--hours", action="store_true", help="write the mix `varied` too")
     second = steps.add_parser("measure")
     second.add_argument("checkpoints", type=Path, nargs="+")
     second.add_argument("--mixes", type=Path, required=True)
     options = parser.parse_args(argv)
     try:
         if options.step == "prepare":
-            prepare(options.data, options.out, options.seeds)
+            prepare(options.data, options.out, options.seeds, with_hours=options.hours)
         else:
             Console(width=110).print(measure(options.checkpoints, options.mixes))
     except SpeechTuneError as error:

@@ -246,9 +246,7 @@ def test_an_encoder_whose_package_is_missing_is_refused_with_the_command(
 
 def test_what_talk_does_is_told_and_kept_with_the_checkpoint(data: Path, tmp_path: Path, encoder: str) -> None:
     result = run(data, tmp_path / "model", encoder)
-    assert re.search(
-        r"fires about \S+ times an hour on running speech \(0\.\d minutes of negative", result.summary
-    )
+    assert re.search(r"fires about \S+ times an hour on running speech \(0\.\d minutes of negative", result.summary)
     known = load_checkpoint(tmp_path / "model").training["false_accepts_on_talk"]
     assert isinstance(known, dict)
     assert known.keys() == {"per_hour", "interval", "minutes_heard", "talk"}
