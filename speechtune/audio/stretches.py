@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from speechtune.audio.opening import opened_sound
 from speechtune.audio.pcm import amplitude_fault
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
@@ -31,25 +32,19 @@ def read_stretch(path: Path, start_sample: int, end_sample: int) -> NDArray[np.f
     Raises:
         UnreadableAudioError: missing, not audio, damaged, not finite, or it ends before the stretch does.
     """
-    try:
-        with soundfile.SoundFile(path) as sound:
-            return _read(sound, str(path), start_sample, end_sample)
-    except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    with opened_sound(path) as opened:
+        return _read(opened.sound, str(path), start_sample, end_sample)
 
 
 def count_samples(path: Path) -> int:
-    """Length of an audio file in samples at 16 kHz, by its header.
+    """Length of an audio file in samples at 16 kHz, by its header and what is there.
 
     Raises:
         UnreadableAudioError: missing or not audio.
     """
-    try:
-        with soundfile.SoundFile(path) as sound:
-            num_samples: int = round(sound.frames * SAMPLE_RATE_HZ / sound.samplerate)
-            return num_samples
-    except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    with opened_sound(path) as opened:
+        num_samples: int = round(opened.sound.frames * SAMPLE_RATE_HZ / opened.sound.samplerate)
+        return num_samples
 
 
 def _read(sound: soundfile.SoundFile, name: str, start_sample: int, end_sample: int) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ def recognize(
 
 
 def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel) -> dict[str, Any]:
-    from speechtune.audio.files import read_audio
+    from speechtune.audio.files import read_sound
     from speechtune.audio.placement import place_by_energy
     from speechtune.cli.event_json import detection_json, score_json
     from speechtune.streaming.config import SessionConfig
@@ -56,7 +56,8 @@ def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: Ac
     from speechtune.streaming.events import Detection
     from speechtune.streaming.session import Session
 
-    samples = read_audio(path)
+    sound = read_sound(path)
+    samples = sound.samples
     recipe = checkpoint.recipe
     config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)
     session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples)
@@ -67,4 +68,5 @@ def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: Ac
         "detections": [detection_json(detection, checkpoint.digest) for detection in detections],
         "scores": [score_json(score) for score in ranked(posteriors, scorer.labels)],
         "model_digest": checkpoint.digest,
+        **({"notes": list(sound.notes)} if sound.notes else {}),
     }

@@ -95,13 +95,14 @@ def _chunks(source: str, encoding: str, realtime: bool) -> Iterator[bytes]:
 
 def _file_as_it_is(path: Path) -> Iterator[bytes]:
     """The bytes of a file, as many at a time as a recorder would have written."""
-    import soundfile
+    from speechtune.audio.opening import opened_sound
 
+    with opened_sound(path) as opened:
+        seconds = opened.sound.frames / opened.sound.samplerate
     try:
         content = path.read_bytes()
-        seconds = soundfile.info(path).duration
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    except OSError as error:
+        raise UnreadableAudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     step = max(int(len(content) / max(seconds, _CHUNK_MS / 1000) * _CHUNK_MS / 1000), 1)
     return _paced(content, step, True)
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
+from speechtune.audio.files import MAX_CLIP_SECONDS, Sound, read_sound
 from speechtune.audio.stretches import read_stretch
 from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
 from speechtune.labels import RESERVED, SILENCE, check_label
@@ -167,20 +167,26 @@ def check_clip_label(label: str, where: str) -> str:
 
 
 def read_clip(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
-    """The samples of a clip: float32[N] at 16 kHz, N ≥ 1.
+    """The samples of `read_clip_sound`: float32[N] at 16 kHz, N ≥ 1."""
+    return read_clip_sound(clip, max_seconds).samples
+
+
+def read_clip_sound(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> Sound:
+    """A clip, and what is not as its file says.
 
     Raises:
-        UnreadableAudioError, UnsupportedAudioError: as `read_audio`, or the recording ends before the clip does.
+        UnreadableAudioError, UnsupportedAudioError: as `read_sound`, or the recording ends before the clip does.
     """
     if clip.end_sample is not None:
-        return read_stretch(clip.path, clip.start_sample or 0, clip.end_sample)
-    samples = read_audio(clip.path, max_seconds)
+        return Sound(read_stretch(clip.path, clip.start_sample or 0, clip.end_sample))
+    sound = read_sound(clip.path, max_seconds)
+    samples = sound.samples
     start = clip.start_sample or 0
     if start >= len(samples):
         raise UnreadableAudioError(
             f"{clip.path}: has {len(samples)} samples at 16 kHz, a clip of it starts at {start}; correct the manifest"
         )
-    return samples[start:]
+    return replace(sound, samples=samples[start:])
 
 
 def content_hash(path: Path) -> str:

@@ -75,7 +75,7 @@ def _own_findings(clip: Clip, one: Examined, limits: SoundLimits) -> list[Findin
     """What is wrong with a clip by itself."""
     if one.measures is None:
         return [Finding("unreadable", one.error or "cannot be read")]
-    findings = []
+    findings = [Finding("not_as_it_says", note) for note in one.notes]
     if clip.sha256 is not None and clip.sha256 != one.file_hash:
         findings.append(Finding("altered", "its content is not what the manifest's sha256 says"))
     if clip.num_samples is not None and clip.num_samples != one.measures.num_samples:

@@ -13,7 +13,10 @@ from speechtune.data.clips import Clip, Split
 from speechtune.data.leaks import Leak
 
 FindingKind = (
-    SoundFault | Literal["unreadable", "altered", "duplicate", "near_duplicate", "narrow_band", "sounds_like_another"]
+    SoundFault
+    | Literal[
+        "unreadable", "not_as_it_says", "altered", "duplicate", "near_duplicate", "narrow_band", "sounds_like_another"
+    ]
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES
-from speechtune.audio.stretches import read_stretch
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
+from speechtune.audio.opening import opened_sound
+from speechtune.audio.stretches import count_samples, read_stretch
+from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
 from speechtune.data.clips import content_hash
 from speechtune.errors import ConfigError, DataError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
@@ -133,11 +135,8 @@ def fingerprint_recordings(recordings: Sequence[Recording]) -> str:
 
 
 def _seconds(path: Path) -> float:
-    try:
-        found = soundfile.info(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
-    return float(found.frames / found.samplerate)
+    with opened_sound(path) as opened:
+        return float(opened.sound.frames / opened.sound.samplerate)
 
 
 @dataclass(frozen=True)
@@ -157,15 +156,13 @@ def audio_blocks(path: Path) -> AudioBlocks:
     Raises:
         UnreadableAudioError: missing, not audio; while blocks are taken: damaged, or shorter than its header says.
     """
-    try:
-        sound = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
-    return AudioBlocks(sound.samplerate, _blocks(sound, path))
+    with ExitStack() as stack:
+        sound = stack.enter_context(opened_sound(path)).sound
+        return AudioBlocks(sound.samplerate, _blocks(sound, path, stack.pop_all()))
 
 
-def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
-    with sound:
+def _blocks(sound: soundfile.SoundFile, path: Path, opened: ExitStack) -> Iterator[NDArray[np.float32]]:
+    with opened:
         expected, taken = sound.frames, 0
         while True:
             try:
@@ -187,9 +184,4 @@ def read_part(recording: Recording, start_sample: int, end_sample: int) -> NDArr
     Raises:
         UnreadableAudioError: the recording cannot be read, or ends before the stretch begins.
     """
-    try:
-        with soundfile.SoundFile(recording.path) as sound:
-            num_samples = round(sound.frames * SAMPLE_RATE_HZ / sound.samplerate)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{recording.path}: not readable as audio ({error}); copy it again") from error
-    return read_stretch(recording.path, start_sample, min(end_sample, num_samples))
+    return read_stretch(recording.path, start_sample, min(end_sample, count_samples(recording.path)))
