@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from speechtune.audio.files import Sound, decode_sound
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
 from speechtune.audio.placement import place_by_energy
-from speechtune.audio.resample import StreamResampler
+from speechtune.audio.resample import resample
 from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
@@ -72,12 +72,9 @@ async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) 
     if num_frames > max_seconds * audio.rate_hz:
         raise _too_long(num_frames / audio.rate_hz, max_seconds)
     try:
-        samples = await asyncio.to_thread(_samples_of, content, audio)
+        return await asyncio.to_thread(_clip_of, content, audio)
     except AudioError as error:
         raise InvalidRequestError("content", str(error)) from error
-    if not len(samples):
-        raise InvalidRequestError("content", "is shorter than one sample at 16 kHz")
-    return Clip(audio, content, samples)
 
 
 async def decode_file_clip(content: bytes, form: str, max_seconds: float, channel: int | None = None) -> Clip:
@@ -124,8 +121,16 @@ async def _chunks(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + _CHUNK_BYTES]
 
 
-def _samples_of(content: bytes, audio: PcmFormat) -> NDArray[np.float32]:
-    return StreamResampler(audio.rate_hz).process(PcmDecoder(audio).decode(content), last=True)
+def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
+    decoder = PcmDecoder(audio)
+    samples = resample(decoder.decode(content), audio.rate_hz)
+    if decoder.notes:
+        # The whole clip is here: what was heard before it was known that the channels cancel is heard again.
+        audio = replace(audio, channel=decoder.channel)
+        samples = resample(PcmDecoder(audio).decode(content), audio.rate_hz)
+    if not len(samples):
+        raise InvalidRequestError("content", "is shorter than one sample at 16 kHz")
+    return Clip(audio, content, samples, decoder.notes)
 
 
 def _sound_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> Sound:

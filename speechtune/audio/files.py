@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechtune.audio.opening import OpenedSound, opened_sound
-from speechtune.audio.pcm import amplitude_fault
+from speechtune.audio.mono import check_channel, read_mono
+from speechtune.audio.opening import opened_sound
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
@@ -26,7 +26,6 @@ MAX_CLIP_SECONDS = 600.0
 
 _MIN_FILE_RATE_HZ = 4_000
 _MAX_FILE_RATE_HZ = 384_000
-_BLOCK_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Sound:
 
 
 def read_sound(path: Path, max_seconds: float = MAX_CLIP_SECONDS, channel: int | None = None) -> Sound:
-    """Read a whole file: one channel, counted from 1; None: the mean of all.
+    """Read a whole file: one channel, counted from 1; None: the mean of all, or the loudest where they cancel.
 
     Of a WAV file all samples are read that are there, whatever its header claims.
 
@@ -55,7 +54,7 @@ def read_sound(path: Path, max_seconds: float = MAX_CLIP_SECONDS, channel: int |
 
 
 def read_audio(path: Path, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
-    """The samples of `read_sound`: float32[N] at 16 kHz, channels averaged, N ≥ 1."""
+    """The samples of `read_sound`: float32[N] at 16 kHz, channels mixed, N ≥ 1."""
     return read_sound(path, max_seconds).samples
 
 
@@ -65,7 +64,7 @@ def decode_sound(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECOND
 
 
 def decode_audio(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
-    """The samples of `decode_sound`: float32[N] at 16 kHz, channels averaged, N ≥ 1."""
+    """The samples of `decode_sound`: float32[N] at 16 kHz, channels mixed, N ≥ 1."""
     return decode_sound(content, name, max_seconds).samples
 
 
@@ -83,10 +82,9 @@ def _decode(source: Path | BinaryIO, name: str, max_seconds: float, channel: int
         sound = opened.sound
         rate_hz, num_frames = sound.samplerate, sound.frames
         _check_header(name, rate_hz, num_frames, max_seconds)
-        if channel is not None and channel > sound.channels:
-            raise UnsupportedAudioError(f"{name}: channel {channel} is not there; 1 to {sound.channels} are")
-        mono = _read_mono(opened, name, channel)
-        notes = opened.notes
+        check_channel(name, sound.channels, channel)
+        mono, notes = read_mono(opened.sound, name, num_frames, channel)
+        notes = (*opened.notes, *notes)
     if len(mono) < num_frames:
         raise UnreadableAudioError(
             f"{name}: truncated, {len(mono)} of {num_frames} samples are there; copy or record it again"
@@ -95,20 +93,6 @@ def _decode(source: Path | BinaryIO, name: str, max_seconds: float, channel: int
     if not len(samples):
         raise UnreadableAudioError(f"{name}: holds no samples; record it again")
     return Sound(samples, notes)
-
-
-def _read_mono(opened: OpenedSound, name: str, channel: int | None) -> NDArray[np.float32]:
-    """All samples of one channel, or the mean of all, a block at a time: many channels need no more memory than one."""
-    sound = opened.sound
-    mono = [np.zeros(0, dtype=np.float32)]
-    num_left = sound.frames
-    # Of some codecs libsndfile cannot seek in, the number must be said.
-    while num_left > 0 and len(frames := sound.read(min(num_left, _BLOCK_FRAMES), dtype="float32", always_2d=True)):
-        if (fault := amplitude_fault(frames)) is not None:
-            raise UnreadableAudioError(f"{name}: holds {fault}")
-        mono.append(frames.mean(axis=1, dtype=np.float32) if channel is None else frames[:, channel - 1].copy())
-        num_left -= len(frames)
-    return np.concatenate(mono)
 
 
 def _check_header(name: str, rate_hz: int, num_frames: int, max_seconds: float) -> None:

@@ -17,6 +17,12 @@ SpeakerPatternOption = Annotated[
     str | None,
     typer.Option(metavar="REGEX", help="Finds the speaker in file names, by its group `speaker` or its first one."),
 ]
+ChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Take this channel, counted from 1; else the mean, or the loudest where they cancel."
+    ),
+]
 SyntheticOption = Annotated[
     bool,
     typer.Option("--synthetic", help="Take synthetic clips too: to see that everything works, not how well it hears."),

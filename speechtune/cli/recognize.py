@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechtune.cli.options import CheckpointArgument
+from speechtune.cli.options import ChannelOption, CheckpointArgument
 from speechtune.errors import SpeechTuneError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
 def recognize(
     checkpoint: CheckpointArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files: WAV, FLAC, OGG and others.")],
+    channel: ChannelOption = None,
 ) -> None:
     """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
     from speechtune.models.checkpoint import load_checkpoint
@@ -37,7 +38,7 @@ def recognize(
     for path in files:
         line: dict[str, Any] = {"file": str(path)}
         try:
-            line |= _recognized(path, loaded, scorer, activity)
+            line |= _recognized(path, channel, loaded, scorer, activity)
         except SpeechTuneError as error:
             line["error"] = str(error)
             failed = True
@@ -46,7 +47,9 @@ def recognize(
         raise typer.Exit(2)
 
 
-def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel) -> dict[str, Any]:
+def _recognized(
+    path: Path, channel: int | None, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel
+) -> dict[str, Any]:
     from speechtune.audio.files import read_sound
     from speechtune.audio.placement import place_by_energy
     from speechtune.cli.event_json import detection_json, score_json
@@ -56,7 +59,7 @@ def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: Ac
     from speechtune.streaming.events import Detection
     from speechtune.streaming.session import Session
 
-    sound = read_sound(path)
+    sound = read_sound(path, channel=channel)
     samples = sound.samples
     recipe = checkpoint.recipe
     config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)

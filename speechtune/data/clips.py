@@ -42,6 +42,7 @@ class Clip:
         word: what is said, where the label does not tell (an `_unknown_` clip).
         id: the manifest's name for the clip.
         extra: the manifest's `x_` columns, name and text.
+        channel: the one of its file to take, counted from 1.
 
     Raises:
         ManifestError: a synthetic clip of the valid or test split.
@@ -63,6 +64,7 @@ class Clip:
     room: str | None = None
     id: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         if self.synthetic and self.split in ("valid", "test"):
@@ -178,8 +180,8 @@ def read_clip_sound(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> Sound:
         UnreadableAudioError, UnsupportedAudioError: as `read_sound`, or the recording ends before the clip does.
     """
     if clip.end_sample is not None:
-        return Sound(read_stretch(clip.path, clip.start_sample or 0, clip.end_sample))
-    sound = read_sound(clip.path, max_seconds)
+        return Sound(read_stretch(clip.path, clip.start_sample or 0, clip.end_sample, clip.channel))
+    sound = read_sound(clip.path, max_seconds, clip.channel)
     samples = sound.samples
     start = clip.start_sample or 0
     if start >= len(samples):
@@ -206,11 +208,12 @@ def content_hash(path: Path) -> str:
 
 
 def stretch_hash(file_hash: str, clip: Clip) -> str:
-    """The hash of a file, with where the clip lies in it unless it is the whole."""
+    """The hash of a file, with where the clip lies in it unless it is the whole, and which channel it is."""
     start, end = clip.stretch
+    channel = "" if clip.channel is None else f"[channel {clip.channel}]"
     if start == 0 and end is None:
-        return file_hash
-    return f"{file_hash}[{start}:{'' if end is None else end}]"
+        return file_hash + channel
+    return f"{file_hash}[{start}:{'' if end is None else end}]{channel}"
 
 
 def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class ManifestLine(BaseModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     num_samples: Annotated[int, Field(ge=1)] | None = None
     """Length of the clip in samples at 16 kHz."""
+    channel: Annotated[int, Field(ge=1, le=64)] | None = None
+    """The channel of the file to take, counted from 1; unset: the mean of all, the loudest where they cancel."""
     start_sample: _SampleIndex | None = None
     """Where the clip begins in a longer recording, in samples at 16 kHz."""
     end_sample: _SampleIndex | None = None
@@ -71,11 +73,11 @@ def load_manifest(path: Path, speaker_pattern: str | None = None, *, may_be_empt
     lines = _read_csv(path) if path.suffix.lower() == ".csv" else _read_jsonl(path)
     clips: list[Clip] = []
     noise: list[Path] = []
-    line_of: dict[tuple[Path, tuple[int, int | None]], int] = {}
+    line_of: dict[tuple[Path, tuple[int, int | None], int | None], int] = {}
     for number, line in lines:
         where = f"{path}, line {number}"
         clip = _clip(line, path.parent, where)
-        first = line_of.setdefault((clip.path, clip.stretch), number)
+        first = line_of.setdefault((clip.path, clip.stretch, clip.channel), number)
         if first != number:
             raise ManifestError(f"{where}: lists {line.path!r} again, first on line {first}; remove one of them")
         if clip.label == BACKGROUND_NOISE:

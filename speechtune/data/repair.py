@@ -87,6 +87,7 @@ def _repaired(clip: Clip, number: int, folder: Path) -> Clip:
         sha256=content_hash(path),
         start_sample=None,
         end_sample=None,
+        channel=None,
     )
 
 

@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES
+from speechtune.audio.mixing import ChannelMixer
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.stretches import count_samples, read_stretch
 from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
@@ -141,9 +142,9 @@ def _seconds(path: Path) -> float:
 
 @dataclass(frozen=True)
 class AudioBlocks:
-    """A file's rate and its audio in blocks of `BLOCK_SECONDS`, float32[N], channels averaged, at that rate.
+    """A file's rate and its audio in blocks of `BLOCK_SECONDS`, float32[N] at that rate.
 
-    The blocks can be taken once.
+    Channels are mixed as in a live stream. The blocks can be taken once.
     """
 
     rate_hz: int
@@ -164,6 +165,7 @@ def audio_blocks(path: Path) -> AudioBlocks:
 def _blocks(sound: soundfile.SoundFile, path: Path, opened: ExitStack) -> Iterator[NDArray[np.float32]]:
     with opened:
         expected, taken = sound.frames, 0
+        mixer = ChannelMixer(sound.channels, sound.samplerate)
         while True:
             try:
                 frames = sound.read(BLOCK_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
@@ -172,8 +174,7 @@ def _blocks(sound: soundfile.SoundFile, path: Path, opened: ExitStack) -> Iterat
             if len(frames) == 0:
                 break
             taken += len(frames)
-            block: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
-            yield block
+            yield frames[:, 0] if sound.channels == 1 else mixer.mix(frames)
     if taken < expected:
         raise UnreadableAudioError(f"{path}: truncated, {taken} of {expected} samples are there; copy it again")
 

@@ -105,6 +105,11 @@ class Session:
         return self._meter.microphone
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the audio so far is not as its form says, one sentence each."""
+        return self._decoder.notes
+
+    @property
     def is_finished(self) -> bool:
         """Whether the audio has ended and everything in it is decided."""
         return self._segmenter.is_closed and not self._plan and self._outstanding is None
