@@ -16,7 +16,9 @@ from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDeco
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.resample import resample
 from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
+from speechtune.streaming.clip_scores import clip_posteriors
 from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.decision import Step
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
@@ -48,7 +50,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipResult:
-    """What was found in a clip: its detections, the posteriors float32[K] of the clip as a whole, and its notes."""
+    """What was found in a clip: its detections, the posteriors float32[K] of `clip_posteriors`, and its notes."""
 
     detections: tuple[Detection, ...]
     posteriors: NDArray[np.float32]
@@ -96,6 +98,7 @@ async def recognize_clip(
     config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
     scorer = model.scorer
     detections: list[Detection] = []
+    journal: list[Step] = []
 
     async def keep(outgoing: Outgoing) -> None:
         if isinstance(outgoing.event, Detection):
@@ -103,7 +106,7 @@ async def recognize_clip(
 
     seconds = len(clip.content) / (clip.audio.rate_hz * clip.audio.bytes_per_frame)
     stream = RecognitionStream(
-        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples),
+        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal),
         audio=clip.audio,
         models=models,
         send=keep,
@@ -112,8 +115,9 @@ async def recognize_clip(
     )
     await stream.run(_chunks(clip.content))
     window = place_by_energy(clip.samples, scorer.window_samples)
-    posteriors = await models.score(window[None])
-    return ClipResult(tuple(detections), posteriors[0], tuple(dict.fromkeys((*clip.notes, *stream.statistics.notes))))
+    whole = (await models.score(window[None]))[0]
+    posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
+    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *stream.statistics.notes))))
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:

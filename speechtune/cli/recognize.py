@@ -53,8 +53,9 @@ def _recognized(
     from speechtune.audio.files import read_sound
     from speechtune.audio.placement import place_by_energy
     from speechtune.cli.event_json import detection_json, score_json
+    from speechtune.streaming.clip_scores import clip_posteriors
     from speechtune.streaming.config import SessionConfig
-    from speechtune.streaming.decision import ranked
+    from speechtune.streaming.decision import Step, ranked
     from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
     from speechtune.streaming.events import Detection
     from speechtune.streaming.session import Session
@@ -63,10 +64,12 @@ def _recognized(
     samples = sound.samples
     recipe = checkpoint.recipe
     config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)
-    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples)
+    journal: list[Step] = []
+    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal)
     events = run_session(session, scorer, activity, chunks_of(samples))
     detections = [event for event in events if isinstance(event, Detection)]
-    posteriors = scorer.score(place_by_energy(samples, scorer.window_samples)[None])[0]
+    whole = scorer.score(place_by_energy(samples, scorer.window_samples)[None])[0]
+    posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
     return {
         "detections": [detection_json(detection, checkpoint.digest) for detection in detections],
         "scores": [score_json(score) for score in ranked(posteriors, scorer.labels)],
