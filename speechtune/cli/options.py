@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from speechtune.errors import ConfigError
+from speechtune.names import composed
 from speechtune.whole_files import why_not_writable
 
 CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
@@ -83,7 +84,7 @@ def keywords_from(text: str | None, option: str = "--keywords") -> tuple[str, ..
     """
     if text is None:
         return None
-    keywords = tuple(part.strip() for part in text.split(","))
+    keywords = tuple(composed(part.strip()) for part in text.split(","))
     if not all(keywords):
         raise ConfigError(f"{option} {text!r}: write them with commas between, for example yes,no,lights on")
     return keywords

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -153,19 +152,18 @@ def check_clip_label(label: str, where: str) -> str:
         ManifestError: it cannot name a folder (such as `../x`), is not Unicode text, or looks reserved and is not
             (`_silent_`).
     """
-    composed = unicodedata.normalize("NFC", label)
     try:
-        check_label(composed)
-        composed.encode()
+        label.encode()
+        checked = check_label(label)
     except UnicodeEncodeError as error:
         raise ManifestError(f"{where}: label {label!r} is not Unicode text; rename it") from error
     except ConfigError as error:
         raise ManifestError(f"{where}: {error}") from error
-    if composed.startswith("_") and composed.endswith("_") and composed not in RESERVED:
+    if checked.startswith("_") and checked.endswith("_") and checked not in RESERVED:
         raise ManifestError(
             f"{where}: label {label!r} looks like a reserved one; those are {', '.join(sorted(RESERVED))}, rename it"
         )
-    return composed
+    return checked
 
 
 def read_clip(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:

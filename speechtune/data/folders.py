@@ -13,6 +13,7 @@ from speechtune.data.clips import Clip, ClipSet, check_clip_label
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE, UNKNOWN
+from speechtune.names import look_alike_notes
 
 _LAYOUT = "put the clips of each command in a folder of its name, such as DATA/yes/1.wav"
 
@@ -74,6 +75,7 @@ def _clip_set(
     filled, notes = fill_speakers(clips, speaker_pattern, name_of)
     if ignored:
         notes = (*notes, f"left out: {len(ignored)} files{_what_else(ignored)}")
+    notes = (*notes, *look_alike_notes({clip.label for clip in filled}))
     return ClipSet(root, filled, noise, notes)
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE
+from speechtune.names import composed, look_alike_notes
 from speechtune.whole_files import writing_whole
 
 SUFFIXES = frozenset({".jsonl", ".csv"})
@@ -87,7 +89,7 @@ def load_manifest(path: Path, speaker_pattern: str | None = None, *, may_be_empt
     if not clips and not may_be_empty:
         raise ManifestError(f"{path}: lists no clips; write one line per clip with at least its path and label")
     filled, notes = fill_speakers(clips, speaker_pattern, lambda clip: _name(clip, path.parent))
-    return ClipSet(path, filled, tuple(noise), notes)
+    return ClipSet(path, filled, tuple(noise), (*notes, *look_alike_notes({clip.label for clip in filled})))
 
 
 def write_manifest(path: Path, clip_set: ClipSet) -> None:
@@ -136,12 +138,20 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
             f"{where}: a synthetic clip of the {line.split} split, which may judge nothing; make its split train, or "
             "leave it out"
         )
-    file = folder / line.path
-    if not os.path.isfile(file):  # half the cost of Path.is_file, which shows at 100,000 lines
+    file = _file(folder, line.path)
+    if file is None:
         raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")
     known = {name: getattr(line, name) for name in _FIELDS}
     source = None if line.source is None else Path(os.path.normpath(folder / line.source))
     return Clip(**(known | {"path": file, "label": label, "source": source}), extra=extra)
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of that name, whose accents may be written in another form than the manifest writes them."""
+    for path in dict.fromkeys((name, composed(name), unicodedata.normalize("NFD", name))):
+        if os.path.isfile(folder / path):  # half the cost of Path.is_file, which shows at 100,000 lines
+            return folder / path
+    return None
 
 
 def _name(clip: Clip, folder: Path) -> str:

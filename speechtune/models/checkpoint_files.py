@@ -16,7 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -25,6 +34,7 @@ from speechtune.errors import (
     ConfigError,
 )
 from speechtune.labels import LabelSet
+from speechtune.names import composed
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import parse_recipe
 
@@ -58,7 +68,7 @@ class CheckpointDescription(BaseModel):
     num_segments: PositiveInt
     uses_decoder: bool = False
     """Whether the decoder's state is pooled besides."""
-    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    thresholds: dict[Annotated[str, AfterValidator(composed)], Annotated[float, Field(ge=0.0, le=1.0)]]
     """Lowest confidence that is reported, per keyword."""
     training: dict[str, JsonValue]
     """Facts of its making."""

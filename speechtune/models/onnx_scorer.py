@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -21,6 +21,7 @@ from speechtune.errors import (
     UnsupportedAudioError,
 )
 from speechtune.labels import LabelSet
+from speechtune.names import composed
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 
 METADATA_KEY = "speechtune"
@@ -48,7 +49,7 @@ class OnnxDescription(BaseModel):
     keywords: tuple[str, ...]
     negatives: tuple[str, ...]
     window_samples: PositiveInt
-    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    thresholds: dict[Annotated[str, AfterValidator(composed)], Annotated[float, Field(ge=0.0, le=1.0)]]
     detector: DetectorSettings
     endpointing: EndpointingSettings
     second_look: bool = True
