@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from speechtune.audio.flac_length import with_flac_length
 from speechtune.audio.overlaid import overlaid
 from speechtune.audio.wav_header import NUM_BYTES_THAT_TELL, WavHeader, WavHeaderReader
 from speechtune.errors import UnreadableAudioError
+from speechtune.ordinary_files import open_ordinary
 
 _BLOCK_BYTES = 64 * 1024
 _MAX_RIFF_BYTES = 0xFFFF_0000
@@ -46,7 +45,7 @@ def opened_sound(source: Path | BinaryIO, name: str | None = None) -> Iterator[O
     """
     name = str(source) if name is None else name
     try:
-        with _file(source, name) as file, _opened(file) as opened:
+        with _file(source) as file, _opened(file) as opened:
             yield opened
     except soundfile.LibsndfileError as error:
         raise UnreadableAudioError(
@@ -61,14 +60,11 @@ def opened_sound(source: Path | BinaryIO, name: str | None = None) -> Iterator[O
 
 
 @contextmanager
-def _file(source: Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+def _file(source: Path | BinaryIO) -> Iterator[BinaryIO]:
     if not isinstance(source, Path):
         yield source
         return
-    # Opening a pipe waits for its writer, opening a device may do anything.
-    if not stat.S_ISREG(os.stat(source).st_mode) and not source.is_dir():
-        raise UnreadableAudioError(f"{name}: is no ordinary file but a pipe, a socket or a device; leave it out")
-    with source.open("rb") as file:
+    with open_ordinary(source) as file:
         yield file
 
 

@@ -14,6 +14,7 @@ from speechtune.audio.files import SUFFIXES, read_audio
 from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.errors import ConfigError
+from speechtune.ordinary_files import odd_kind
 
 _BLOCK_MS = 32
 _PLAY_LATENCY_SECONDS = 0.5  # nobody waits for a take to be played, and a busy machine plays gaps with less
@@ -179,7 +180,7 @@ def _listed(sounddevice: ModuleType) -> str:
 
 def _audio_files(path: Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and odd_kind(file) is None)
         if not files:
             raise ConfigError(f"--from-files {path}: holds no audio files")
         return files

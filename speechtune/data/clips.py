@@ -16,6 +16,7 @@ from speechtune.audio.files import MAX_CLIP_SECONDS, Sound, read_sound
 from speechtune.audio.stretches import read_stretch
 from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
 from speechtune.labels import RESERVED, SILENCE, check_label
+from speechtune.ordinary_files import open_ordinary
 
 Split = Literal["train", "valid", "test"]
 
@@ -197,7 +198,7 @@ def content_hash(path: Path) -> str:
     """
     try:
         digest = hashlib.sha256()
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             while block := file.read(_HASH_BLOCK_BYTES):
                 digest.update(block)
         return digest.hexdigest()

@@ -21,6 +21,7 @@ from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE
 from speechtune.names import composed, look_alike_notes
+from speechtune.ordinary_files import odd_kind, open_ordinary
 from speechtune.whole_files import writing_whole
 
 SUFFIXES = frozenset({".jsonl", ".csv"})
@@ -140,7 +141,9 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
         )
     file = _file(folder, line.path)
     if file is None:
-        raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")
+        kind = odd_kind(folder / line.path)
+        problem = "there is no file" if kind is None else f"{kind} and no file is"
+        raise ManifestError(f"{where}: {problem} {line.path!r} beside the manifest; correct the path")
     known = {name: getattr(line, name) for name in _FIELDS}
     source = None if line.source is None else Path(os.path.normpath(folder / line.source))
     return Clip(**(known | {"path": file, "label": label, "source": source}), extra=extra)
@@ -219,7 +222,7 @@ def _checked_header(row: list[str], path: Path, number: int) -> list[str]:
 def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             for number, line in enumerate(file, start=1):
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:

@@ -18,6 +18,7 @@ from speechtune.audio.opening import opened_sound
 from speechtune.audio.stretches import count_samples, read_stretch
 from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
 from speechtune.data.clips import content_hash
+from speechtune.data.walking import files_below
 from speechtune.errors import ConfigError, DataError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
 from speechtune.evaluation.stream_truth import read_truth
@@ -56,7 +57,7 @@ def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording,
         raise ManifestError(f"{source}: no such file or folder")
     if truth is not None and not truth.is_dir():
         raise ConfigError(f"--truth {truth}: no such folder; name a folder with a label track for each recording")
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = files_below(source).audio
     if not paths:
         raise ManifestError(f"{source}: holds no audio ({', '.join(sorted(SUFFIXES))})")
     found = []

@@ -35,6 +35,7 @@ from speechtune.errors import (
 )
 from speechtune.labels import LabelSet
 from speechtune.names import composed
+from speechtune.ordinary_files import open_ordinary, read_ordinary
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import parse_recipe
 
@@ -152,7 +153,7 @@ def _read_description_bytes(folder: Path) -> bytes:
             f"checkpoint {folder}: {what}; make one with: speechtune finetune DATA --out {folder}"
         )
     try:
-        return (folder / DESCRIPTION_FILE).read_bytes()
+        return read_ordinary(folder / DESCRIPTION_FILE)
     except FileNotFoundError:
         if (folder / "config.json").is_file() or (folder / "model.bin").is_file():
             raise CheckpointIncompatibleError(
@@ -198,7 +199,7 @@ def _sha256_of(file: BinaryIO) -> str:
 
 def _check_sha256(path: Path, expected: str) -> None:
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             actual = _sha256_of(file)
     except FileNotFoundError:
         raise CheckpointCorruptError(f"checkpoint {path}: the file is missing; restore it from a copy") from None
