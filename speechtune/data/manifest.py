@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
+from speechtune.data.manifest_table import read_table, text_lines
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE
 from speechtune.names import composed, look_alike_notes
-from speechtune.ordinary_files import odd_kind, open_ordinary
+from speechtune.ordinary_files import odd_kind
 from speechtune.whole_files import writing_whole
 
 SUFFIXES = frozenset({".jsonl", ".csv"})
@@ -141,20 +143,29 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
         )
     file = _file(folder, line.path)
     if file is None:
-        kind = odd_kind(folder / line.path)
-        problem = "there is no file" if kind is None else f"{kind} and no file is"
-        raise ManifestError(f"{where}: {problem} {line.path!r} beside the manifest; correct the path")
+        raise _missing(folder, line.path, where)
     known = {name: getattr(line, name) for name in _FIELDS}
     source = None if line.source is None else Path(os.path.normpath(folder / line.source))
     return Clip(**(known | {"path": file, "label": label, "source": source}), extra=extra)
 
 
 def _file(folder: Path, name: str) -> Path | None:
-    """The file of that name, whose accents may be written in another form than the manifest writes them."""
-    for path in dict.fromkeys((name, composed(name), unicodedata.normalize("NFD", name))):
+    """The file of that name, whose accents and separators may be written in another form than on this system."""
+    forms = (name, composed(name), unicodedata.normalize("NFD", name))
+    for path in dict.fromkeys((*forms, *(form.replace("\\", "/") for form in forms))):
         if os.path.isfile(folder / path):  # half the cost of Path.is_file, which shows at 100,000 lines
             return folder / path
     return None
+
+
+def _missing(folder: Path, name: str, where: str) -> ManifestError:
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", name):
+        return ManifestError(
+            f"{where}: {name!r} is a path of a Windows machine; write it relative to the manifest, such as yes/1.wav"
+        )
+    kind = odd_kind(folder / name)
+    problem = "there is no file" if kind is None else f"{kind} and no file is"
+    return ManifestError(f"{where}: {problem} {name!r} beside the manifest; correct the path")
 
 
 def _name(clip: Clip, folder: Path) -> str:
@@ -177,7 +188,7 @@ def _extra(line: ManifestLine, where: str) -> tuple[tuple[str, str], ...]:
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, ManifestLine]]:
-    for number, text in _text_lines(path):
+    for number, text in text_lines(path):
         if not text.strip():
             continue
         try:
@@ -187,48 +198,11 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, ManifestLine]]:
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, ManifestLine]]:
-    reader = csv.reader((text for _, text in _text_lines(path)), strict=True)
-    header: list[str] | None = None
-    try:
-        for row in reader:
-            number = reader.line_num
-            if not row:
-                continue
-            if header is None:
-                header = _checked_header(row, path, number)
-            elif len(row) != len(header):
-                raise ManifestError(f"{path}, line {number}: has {len(row)} cells, the header has {len(header)}")
-            else:
-                cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
-                yield number, ManifestLine.model_validate(cells)
-    except csv.Error as error:
-        raise ManifestError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
-    except ValidationError as error:
-        raise _broken(path, reader.line_num, error) from error
-
-
-def _checked_header(row: list[str], path: Path, number: int) -> list[str]:
-    header = [name.strip() for name in row]
-    if missing := {"path", "label"}.difference(header):
-        raise ManifestError(
-            f"{path}, line {number}: the header lacks {' and '.join(sorted(missing))}; "
-            "the first line names the columns, for example path,label,speaker"
-        )
-    if len(set(header)) != len(header):
-        raise ManifestError(f"{path}, line {number}: the header names a column twice")
-    return header
-
-
-def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        with open_ordinary(path) as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror or error})") from error
+    for number, cells in read_table(path):
+        try:
+            yield number, ManifestLine.model_validate(cells)
+        except ValidationError as error:
+            raise _broken(path, number, error) from error
 
 
 def _broken(path: Path, number: int, error: ValidationError) -> ManifestError:
