@@ -12,6 +12,7 @@ _FORBIDDEN = re.compile(
     "\u2028\u2029"  # separators of lines and paragraphs
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # they turn the direction of writing round
 )
+_NOT_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def composed(name: str) -> str:
@@ -31,8 +32,21 @@ def hidden_character(name: str) -> str | None:
     >>> hidden_character("on\u202e"), hidden_character("lights on")
     ('U+202E', None)
     """
-    found = _FORBIDDEN.search(name) or re.search("[\ud800-\udfff]", name)
+    found = _FORBIDDEN.search(name) or _NOT_TEXT.search(name)
     return None if found is None else f"U+{ord(found[0]):04X}"
+
+
+def readable(name: str) -> str:
+    r"""A name that can be written as UTF-8, with bytes of a file name that are not as `\xe9`.
+
+    >>> readable("caf\udce9"), readable("café")
+    ('caf\\xe9', 'café')
+    """
+    return _NOT_TEXT.sub(lambda found: _escaped(ord(found[0])), name)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def look_alikes(names: Iterable[str]) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ import typer
 
 from speechtune.cli.options import ChannelOption, CheckpointArgument
 from speechtune.errors import SpeechTuneError
+from speechtune.names import readable
 
 if TYPE_CHECKING:
     from speechtune.models.checkpoint import Checkpoint
@@ -36,7 +37,7 @@ def recognize(
     activity = SileroActivity()
     failed = False
     for path in files:
-        line: dict[str, Any] = {"file": str(path)}
+        line: dict[str, Any] = {"file": readable(str(path))}
         try:
             line |= _recognized(path, channel, loaded, scorer, activity)
         except SpeechTuneError as error:

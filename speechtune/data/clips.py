@@ -16,6 +16,7 @@ from speechtune.audio.files import MAX_CLIP_SECONDS, Sound, read_sound
 from speechtune.audio.stretches import read_stretch
 from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
 from speechtune.labels import RESERVED, SILENCE, check_label
+from speechtune.names import readable
 from speechtune.ordinary_files import open_ordinary
 
 Split = Literal["train", "valid", "test"]
@@ -131,9 +132,20 @@ class ClipSet:
         """The same set with other clips."""
         return replace(self, clips=tuple(clips))
 
+    def name_of(self, clip: Clip) -> str:
+        """Where a clip lies, relative to the data set if it lies in it; made readable."""
+        return name_in(self.root, clip)
+
     def num_clips_per_label(self) -> dict[str, int]:
         """How many clips each label has, labels sorted."""
         return count_labels(self.clips)
+
+
+def name_in(root: Path, clip: Clip) -> str:
+    """As `ClipSet.name_of`; `root` is the folder or the manifest of the data set."""
+    folder = root.parent if root.is_file() else root
+    inside = clip.path.relative_to(folder) if clip.path.is_relative_to(folder) else clip.path
+    return readable(with_stretch(inside.as_posix(), clip))
 
 
 def count_labels(clips: Iterable[Clip]) -> dict[str, int]:
@@ -206,13 +218,13 @@ def content_hash(path: Path) -> str:
         raise UnreadableAudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def stretch_hash(file_hash: str, clip: Clip) -> str:
-    """The hash of a file, with where the clip lies in it unless it is the whole, and which channel it is."""
+def with_stretch(file: str, clip: Clip) -> str:
+    """The name or the hash of a file, with where the clip lies in it and which channel it is."""
     start, end = clip.stretch
     channel = "" if clip.channel is None else f"[channel {clip.channel}]"
     if start == 0 and end is None:
-        return file_hash + channel
-    return f"{file_hash}[{start}:{'' if end is None else end}]{channel}"
+        return file + channel
+    return f"{file}[{start}:{'' if end is None else end}]{channel}"
 
 
 def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -222,7 +234,7 @@ def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:
         UnreadableAudioError: a file cannot be read.
     """
     of_file = {path: content_hash(path) for path in dict.fromkeys(clip.path for clip in clips)}
-    return tuple(stretch_hash(of_file[clip.path], clip) for clip in clips)
+    return tuple(with_stretch(of_file[clip.path], clip) for clip in clips)
 
 
 def combined_fingerprint(hashes: Sequence[str], clips: Sequence[Clip]) -> str:

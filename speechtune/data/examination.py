@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.fingerprint import SoundPrint, fingerprint_sound
 from speechtune.audio.judgement import SoundMeasures, measure
-from speechtune.data.clips import Clip, content_hash, read_clip_sound, stretch_hash
+from speechtune.data.clips import Clip, content_hash, read_clip_sound, with_stretch
 from speechtune.errors import AudioError
 
 _BATCH = 64  # clips of like length are embedded together: of fewer there are few alike
@@ -42,7 +42,7 @@ class Examined:
     Attributes:
         error: why it could not be read; then nothing else but perhaps the hashes is known.
         file_hash: of the whole file; None if even its bytes could not be read.
-        content: hash of the clip, see `stretch_hash`.
+        content: hash of the clip, see `with_stretch`.
         print: None where there is nothing to know it again by.
         embedding: float32[E]; None without a listener.
         notes: what is not as the file says, one sentence each.
@@ -97,7 +97,7 @@ def _examine_one(clip: Clip, hash_of_file: dict[Path, str]) -> tuple[Examined, N
     try:
         file_hash = hash_of_file.get(clip.path) or content_hash(clip.path)
         hash_of_file[clip.path] = file_hash
-        content = stretch_hash(file_hash, clip)
+        content = with_stretch(file_hash, clip)
         sound = read_clip_sound(clip)
         samples = sound.samples
     except AudioError as error:

@@ -22,7 +22,7 @@ from speechtune.data.manifest_table import read_table, text_lines
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.labels import BACKGROUND_NOISE
-from speechtune.names import composed, look_alike_notes
+from speechtune.names import composed, look_alike_notes, readable
 from speechtune.ordinary_files import odd_kind
 from speechtune.whole_files import writing_whole
 
@@ -216,8 +216,10 @@ def _broken(path: Path, number: int, error: ValidationError) -> ManifestError:
 
 def _row(clip: Clip, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(clip, name) for name in _FIELDS}
-    row["path"] = _relative(clip.path, folder)
-    row["source"] = None if clip.source is None else _relative(clip.source, folder)
+    row["path"] = path = _relative(clip.path, folder)
+    if readable(path) != path:
+        raise ManifestError(f"{readable(str(clip.path))}: a name that is not UTF-8 cannot be listed; rename the file")
+    row["source"] = None if clip.source is None else readable(_relative(clip.source, folder))
     row["synthetic"] = clip.synthetic or None
     return {name: value for name, value in row.items() if value is not None} | dict(clip.extra)
 

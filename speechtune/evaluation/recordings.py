@@ -22,6 +22,7 @@ from speechtune.data.walking import files_below
 from speechtune.errors import ConfigError, DataError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
 from speechtune.evaluation.stream_truth import read_truth
+from speechtune.names import readable
 
 BLOCK_SECONDS = 8
 """Audio read at once, whatever the length of the recording."""
@@ -52,7 +53,7 @@ def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording,
     if source.is_file():
         if truth is not None and not truth.is_file():
             raise ConfigError(f"--truth {truth}: no such file; name the label track of {source}")
-        return (_recording(source, source.name, truth or source.with_suffix(".txt")),)
+        return (_recording(source, readable(source.name), truth or source.with_suffix(".txt")),)
     if not source.is_dir():
         raise ManifestError(f"{source}: no such file or folder")
     if truth is not None and not truth.is_dir():
@@ -66,7 +67,7 @@ def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording,
         track = (truth or source) / inside.with_suffix(".txt")
         if truth is not None and not track.is_file():
             raise ConfigError(f"--truth {truth}: {track.name} is not there; an empty file says that no keyword occurs")
-        found.append(_recording(path, inside.as_posix(), track))
+        found.append(_recording(path, readable(inside.as_posix()), track))
     return tuple(found)
 
 
