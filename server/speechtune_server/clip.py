@@ -128,7 +128,7 @@ async def _chunks(content: bytes) -> AsyncIterator[bytes]:
 def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
     decoder = PcmDecoder(audio)
     samples = resample(decoder.decode(content), audio.rate_hz)
-    if decoder.notes:
+    if decoder.channel != audio.channel:
         # The whole clip is here: what was heard before it was known that the channels cancel is heard again.
         audio = replace(audio, channel=decoder.channel)
         samples = resample(PcmDecoder(audio).decode(content), audio.rate_hz)

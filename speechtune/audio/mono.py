@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.mixing import ChannelPowers
 from speechtune.audio.pcm import amplitude_fault
+from speechtune.audio.true_rate import NeighbourWatch
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 
 _BLOCK_FRAMES = 1 << 16
@@ -40,7 +41,10 @@ def read_mono(
     start = sound.tell() if sound.channels > 1 else 0
     mono, powers = _read(sound, name, num_frames, channel)
     if powers is None or not powers.cancel():
-        return mono, ()
+        neighbours = NeighbourWatch()
+        if sound.channels == 1:
+            neighbours.hear(mono)
+        return mono, neighbours.notes
     sound.seek(start)
     return _read(sound, name, num_frames, powers.loudest)[0], (powers.note,)
 

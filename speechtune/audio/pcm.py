@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.mixing import ChannelMixer
+from speechtune.audio.true_rate import NeighbourWatch
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 
 MIN_RATE_HZ = 8_000
@@ -115,6 +116,7 @@ class PcmDecoder:
         self._values = pcm_format.encoding.dtype
         self._rest = b""
         self._mixer = ChannelMixer(pcm_format.channels, pcm_format.rate_hz)
+        self._neighbours = NeighbourWatch()
 
     def decode(self, content: bytes) -> NDArray[np.float32]:
         """Samples that are complete with `content`: float32[N], nominal range -1 to 1.
@@ -130,6 +132,7 @@ class PcmDecoder:
         values = np.frombuffer(data, dtype=self._values, count=num_bytes // self._values.itemsize)
         samples = self._amplitudes(values)
         if self._format.channels == 1:
+            self._neighbours.hear(samples)
             return samples
         frames = samples.reshape(-1, self._format.channels)
         if self._format.channel is not None:
@@ -150,8 +153,8 @@ class PcmDecoder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was done about channels that cancel each other, one sentence; empty: they do not."""
-        return () if self._mixer.note is None else (self._mixer.note,)
+        """What is not as the format says, one sentence each: channels that cancel each other, or two sent as one."""
+        return self._neighbours.notes if self._mixer.note is None else (self._mixer.note,)
 
     @property
     def channel(self) -> int | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.fingerprint import SoundPrint, fingerprint_sound
 from speechtune.audio.judgement import SoundMeasures, measure
+from speechtune.audio.true_rate import voice_centroids_hz
 from speechtune.data.clips import Clip, content_hash, read_clip_sound, with_stretch
 from speechtune.errors import AudioError
 
@@ -46,6 +47,7 @@ class Examined:
         print: None where there is nothing to know it again by.
         embedding: float32[E]; None without a listener.
         notes: what is not as the file says, one sentence each.
+        voice_hz: see `voice_centroids_hz`.
     """
 
     error: str | None
@@ -55,6 +57,7 @@ class Examined:
     print: SoundPrint | None
     embedding: NDArray[np.float32] | None
     notes: tuple[str, ...] = ()
+    voice_hz: NDArray[np.float64] | None = None
 
 
 def examine(clips: Sequence[Clip], listener: Listener | None) -> Iterator[Examined]:
@@ -103,4 +106,5 @@ def _examine_one(clip: Clip, hash_of_file: dict[Path, str]) -> tuple[Examined, N
     except AudioError as error:
         return Examined(str(error), file_hash, content, None, None, None), None
     measures, print_ = measure(samples), fingerprint_sound(samples)
-    return Examined(None, file_hash, content, measures, print_, None, sound.notes), samples
+    voice_hz = voice_centroids_hz(samples)
+    return Examined(None, file_hash, content, measures, print_, None, sound.notes, voice_hz), samples

@@ -9,6 +9,7 @@ import numpy as np
 
 from speechtune.audio.judgement import SoundLimits, judge, sound_notes
 from speechtune.audio.timebase import ms_from_samples
+from speechtune.audio.true_rate import PaceWatch
 from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels, read_clip
 from speechtune.data.copies import find_copies
 from speechtune.data.doubted_labels import doubts_of_labels, finding_of
@@ -66,7 +67,7 @@ def inspect_clips(
             for place, (clip, one, found) in enumerate(zip(clip_set.clips, examined, findings, strict=True))
         ),
         leaks=_leaks(clip_set, readable, examined, copies),
-        notes=(*clip_set.notes, *_notes(clip_set, sum(map(bool, notes)))),
+        notes=(*clip_set.notes, *_pace(examined), *_notes(clip_set, sum(map(bool, notes)))),
         fingerprint=combined_fingerprint(hashes, clip_set.clips) if len(hashes) == len(clip_set.clips) else None,
     )
 
@@ -156,6 +157,15 @@ def _leaks(
         if left.split == "train" and right.split in ("valid", "test") and not is_known:
             leaks.append(SplitLeak(right.split, Leak("copy", clip_set.name_of(left), (left,), (right,))))
     return tuple(leaks)
+
+
+def _pace(examined: Sequence[Examined]) -> tuple[str, ...]:
+    """Whether the voices of the set are those of people: the rate of all its files may be untrue."""
+    pace = PaceWatch(len(examined))
+    for one in examined:
+        if one.voice_hz is not None:
+            pace.take(one.voice_hz)
+    return pace.notes
 
 
 def _notes(clip_set: ClipSet, num_quiet: int) -> list[str]:
