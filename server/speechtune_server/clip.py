@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from speechtune.audio.containers import container_kind, conversion
 from speechtune.audio.files import Sound, decode_sound
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
@@ -140,7 +141,9 @@ def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
 def _sound_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> Sound:
     if not _is_form(content, form):
         article = "an" if form.startswith("O") else "a"
-        raise InvalidRequestError("content", f"is not {article} {form} file; set audio.encoding to what it is")
+        kind = container_kind(content)
+        what = f" but {kind}; convert it: {conversion('FILE.m4a')}" if kind else "; set audio.encoding to what it is"
+        raise InvalidRequestError("content", f"is not {article} {form} file{what}")
     _check_declared(content, max_seconds)
     if form == "OGG_OPUS" and num_first_pages(content) > 1:
         raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")

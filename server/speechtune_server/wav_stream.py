@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from speechtune.audio.containers import container_kind, conversion
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.wav_header import NUM_BYTES_THAT_TELL, WavHeader, WavHeaderReader, ends_samples
 from speechtune.errors import InvalidRequestError, UnreadableAudioError
@@ -36,6 +37,7 @@ class WavStream:
     def __init__(self) -> None:
         self.form: PcmFormat | None = None
         self.notes: tuple[str, ...] = ()
+        self._is_new = True
         self._reader = WavHeaderReader()
         self._header: WavHeader | None = None
         self._width = 0
@@ -66,6 +68,10 @@ class WavStream:
     def _read_header(self, content: bytes) -> bytes:
         """Look for the samples; gives those that came already."""
         try:
+            kind = container_kind(content) if self._is_new else None
+            self._is_new = self._is_new and not content
+            if kind is not None:
+                raise UnreadableAudioError(f"is not a WAV file but {kind}, to be converted: {conversion('FILE.m4a')}")
             content = self._reader.receive(content)
         except UnreadableAudioError as error:
             raise InvalidRequestError(FIELD, f"{error}; set audio.encoding to what it is, or convert it") from error

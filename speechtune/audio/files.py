@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from speechtune.audio.containers import CONTAINER_SUFFIXES, has_decoder
 from speechtune.audio.mono import check_channel, read_mono
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.resample import resample
@@ -18,7 +19,9 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 from speechtune.whole_files import writing_whole
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}) | (
+    CONTAINER_SUFFIXES if has_decoder() else frozenset()
+)
 """File name endings taken as audio when a folder is searched."""
 
 MAX_CLIP_SECONDS = 600.0

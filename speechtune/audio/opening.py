@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import soundfile
 
+from speechtune.audio.containers import NUM_BYTES_THAT_TELL as NUM_BYTES_OF_CONTAINERS
+from speechtune.audio.containers import container_kind, decoded_container
 from speechtune.audio.flac_length import with_flac_length
 from speechtune.audio.overlaid import overlaid
 from speechtune.audio.wav_header import NUM_BYTES_THAT_TELL, WavHeader, WavHeaderReader
@@ -42,10 +44,11 @@ def opened_sound(source: Path | BinaryIO, name: str | None = None) -> Iterator[O
 
     Raises:
         UnreadableAudioError: missing, no ordinary file, not audio, or damaged where it is being read.
+        UnsupportedAudioError: a file of a phone or a browser, and PyAV is not installed.
     """
     name = str(source) if name is None else name
     try:
-        with _file(source) as file, _opened(file) as opened:
+        with _file(source) as file, _opened(file, name) as opened:
             yield opened
     except soundfile.LibsndfileError as error:
         raise UnreadableAudioError(
@@ -69,11 +72,15 @@ def _file(source: Path | BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _opened(file: BinaryIO) -> Iterator[OpenedSound]:
-    mark = file.read(12)
+def _opened(file: BinaryIO, name: str) -> Iterator[OpenedSound]:
+    mark = file.read(NUM_BYTES_OF_CONTAINERS)
     file.seek(0)
+    if (kind := container_kind(mark)) is not None:
+        with decoded_container(file, kind, name) as decoded, soundfile.SoundFile(decoded) as sound:
+            yield OpenedSound(sound, ())
+        return
     notes: tuple[str, ...] = ()
-    if mark[:4] in (b"RIFF", b"RF64", b"RIFX") and mark[8:] == b"WAVE":
+    if mark[:4] in (b"RIFF", b"RF64", b"RIFX") and mark[8:12] == b"WAVE":
         file, notes = _with_true_wav_length(file)
     elif mark[:4] == b"fLaC":
         file = with_flac_length(file)

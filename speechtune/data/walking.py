@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from speechtune.audio.containers import CONTAINER_SUFFIXES, conversion
 from speechtune.audio.files import SUFFIXES
 from speechtune.errors import ManifestError
 from speechtune.ordinary_files import odd_kind
@@ -92,4 +93,8 @@ def refuse(error: OSError) -> NoReturn:
 def what_else(others: list[Path]) -> str:
     """What was found in place of clips, for a message: ' (2 × .txt, 1 × .wav)'."""
     counts = Counter(path.suffix.lower() or "no suffix" for path in others)
-    return f" ({', '.join(f'{count} × {suffix}' for suffix, count in sorted(counts.items()))})" if counts else ""
+    if not counts:
+        return ""
+    listed = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(counts.items()))
+    foreign = sorted(path for path in others if path.suffix.lower() in CONTAINER_SUFFIXES)
+    return f" ({listed}{f'; convert them: {conversion(str(foreign[0]))}' if foreign else ''})"
