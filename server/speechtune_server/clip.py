@@ -169,8 +169,6 @@ def _check_declared(content: bytes, max_seconds: float) -> None:
             seconds, channels, rate_hz = sound.frames / sound.samplerate, sound.channels, sound.samplerate
     except AudioError:
         return
-    if seconds > max_seconds:
-        raise _too_long(seconds, max_seconds)
     if channels > MAX_CHANNELS:
         raise InvalidRequestError("content", f"{channels} channels are not taken; 1 to {MAX_CHANNELS} are")
     # A few bytes of quiet at a rate that no microphone has would be gigabytes of samples.
@@ -178,6 +176,8 @@ def _check_declared(content: bytes, max_seconds: float) -> None:
         raise InvalidRequestError(
             "content", f"{rate_hz} Hz are not taken; {MIN_RATE_HZ} to {MAX_RATE_HZ} are, convert it first"
         )
+    if seconds > max_seconds:
+        raise _too_long(seconds, max_seconds)
 
 
 def _too_long(seconds: float, max_seconds: float) -> SessionTooLongError:

@@ -62,6 +62,8 @@ class WavStream:
             self._num_taken += len(self._after)
             yield from self._values(self._after)
         num_there = self._num_taken - self._num_taken % self._header.frame_bytes
+        if not num_there:
+            raise UnreadableAudioError("the WAV file holds no samples; record it again")
         note = self._header.note(num_there)
         self.notes = () if note is None else (note,)
 

@@ -65,8 +65,8 @@ class WavHeader:
         if self.claimed is not None and self.claimed // self.frame_bytes == num_there // self.frame_bytes:
             return None
         seconds = self.frame_bytes * max(self.rate_hz, 1)
-        said = "no length" if self.claimed is None else f"{self.claimed / seconds:.2f} s"
-        return f"its header claims {said}, {num_there / seconds:.2f} s are there and were read"
+        said = "no length" if self.claimed is None else f"{self.claimed / seconds:.3f} s"
+        return f"its header claims {said}, {num_there / seconds:.3f} s are there and were read"
 
 
 def ends_samples(after: bytes) -> bool:
