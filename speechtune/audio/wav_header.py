@@ -16,7 +16,7 @@ NUM_BYTES_THAT_TELL = 5
 
 _MARKS = (b"RIFF", b"RF64", b"RIFX")
 _MAX_SKIPPED_BYTES = 64 << 20
-_EXTENSIBLE = 0xFFFE
+_PCM, _EXTENSIBLE = 1, 0xFFFE
 _NAME = re.compile(rb"[A-Za-z0-9_ ]{4}")
 _UNKNOWN_SIZE, _LEAST_UNKNOWN_SIZE = 0x7FFFFFFF, 0xFFFF_0000
 """What programs write that do not know yet how long the recording will be; some subtract a header from 2³² - 1."""
@@ -158,6 +158,8 @@ class WavHeaderReader:
             tag = struct.unpack_from(f"{self._order}H", content, 24)[0]
         if not rate_hz or not channels:
             raise UnreadableAudioError(f"the WAV header speaks of {channels} channels at {rate_hz} Hz")
+        if tag == _PCM and bits not in (8, 16, 24, 32):
+            raise UnreadableAudioError(f"a WAV file with {bits} bits of format 1 is not taken; PCM of 8 to 32 bits is")
         self._form = tag, bits, channels, rate_hz
 
     def _begin_samples(self, size: int) -> None:

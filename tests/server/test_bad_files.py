@@ -53,7 +53,14 @@ def verdicts(paths):
 
 
 def differing(verdicts, others):
-    return {name: (verdicts[name], other) for name, other in others.items() if verdicts[name] != other}
+    return {
+        name: (verdicts[name], other) for name, other in others.items() if without(verdicts[name]) != without(other)
+    }
+
+
+def without(notes):
+    """Notes without what a live stream has to say before it knows the whole: which of two equal channels is louder."""
+    return notes and tuple(str(note).partition("their mean is")[0] for note in notes)
 
 
 def test_there_are_enough_of_both_kinds(verdicts):
