@@ -148,6 +148,7 @@ class Replies:
                 num_detections=event.statistics.num_detections,
                 num_rejections=event.statistics.num_rejections,
                 num_windows_scored=event.statistics.num_windows_scored,
+                notes=event.statistics.notes,
             ),
         )
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MS
 from speechtune.errors import ConfigError, InvalidRequestError, SpeechTuneError
+from speechtune.names import composed
 from speechtune.recipe import EndpointingSettings
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.listening_state import ListeningState, state_from_bytes
@@ -170,16 +171,17 @@ def command_rules(rules: Iterable[pb.CommandRule], model: ServedModel, where: st
     keywords = model.scorer.labels.keywords
     for index, rule in enumerate(rules):
         here = f"{where}[{index}]"
-        if rule.label not in keywords:
+        label = composed(rule.label)
+        if label not in keywords:
             raise InvalidRequestError(
                 f"{here}.label", f"{rule.label!r} is not a keyword of this model; it has: {', '.join(keywords)}"
             )
-        if any(rule.label == other.label for other in taken):
+        if any(label == other.label for other in taken):
             raise InvalidRequestError(f"{here}.label", f"{rule.label!r} is named twice")
         threshold = rule.threshold if rule.HasField("threshold") else None
         refractory_ms = rule.refractory_ms if rule.HasField("refractory_ms") else None
         try:
-            taken.append(CommandRule(rule.label, threshold, refractory_ms))
+            taken.append(CommandRule(label, threshold, refractory_ms))
         except SpeechTuneError as error:
             raise InvalidRequestError(here, str(error)) from error
     return tuple(taken)
