@@ -164,7 +164,7 @@ def _is_form(content: bytes, form: str) -> bool:
 def _check_declared(content: bytes, max_seconds: float) -> None:
     """Check what the header says; where it cannot be read, decoding will explain why."""
     try:
-        with opened_sound(io.BytesIO(content), "content") as opened:
+        with opened_sound(io.BytesIO(content), "content", max_seconds) as opened:
             sound = opened.sound
             seconds, channels, rate_hz = sound.frames / sound.samplerate, sound.channels, sound.samplerate
     except AudioError:

@@ -84,7 +84,7 @@ def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_R
 
 
 def _decode(source: Path | BinaryIO, name: str, max_seconds: float, channel: int | None) -> Sound:
-    with opened_sound(source, name) as opened:
+    with opened_sound(source, name, max_seconds) as opened:
         sound = opened.sound
         rate_hz, num_frames = sound.samplerate, sound.frames
         _check_header(name, rate_hz, num_frames, max_seconds)

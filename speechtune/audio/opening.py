@@ -39,8 +39,12 @@ class OpenedSound:
 
 
 @contextmanager
-def opened_sound(source: Path | BinaryIO, name: str | None = None) -> Iterator[OpenedSound]:
+def opened_sound(
+    source: Path | BinaryIO, name: str | None = None, max_seconds: float | None = None
+) -> Iterator[OpenedSound]:
     """Open an audio file, by its path or its bytes; `name` stands for it in errors.
+
+    Where its length must be counted, that goes no further than a little beyond `max_seconds`.
 
     Raises:
         UnreadableAudioError: missing, no ordinary file, not audio, or damaged where it is being read.
@@ -48,7 +52,7 @@ def opened_sound(source: Path | BinaryIO, name: str | None = None) -> Iterator[O
     """
     name = str(source) if name is None else name
     try:
-        with _file(source) as file, _opened(file, name) as opened:
+        with _file(source) as file, _opened(file, name, max_seconds) as opened:
             yield opened
     except soundfile.LibsndfileError as error:
         raise UnreadableAudioError(
@@ -72,7 +76,7 @@ def _file(source: Path | BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _opened(file: BinaryIO, name: str) -> Iterator[OpenedSound]:
+def _opened(file: BinaryIO, name: str, max_seconds: float | None) -> Iterator[OpenedSound]:
     mark = file.read(NUM_BYTES_OF_CONTAINERS)
     file.seek(0)
     if (kind := container_kind(mark)) is not None:
@@ -83,7 +87,7 @@ def _opened(file: BinaryIO, name: str) -> Iterator[OpenedSound]:
     if mark[:4] in (b"RIFF", b"RF64", b"RIFX") and mark[8:12] == b"WAVE":
         file, notes = _with_true_wav_length(file)
     elif mark[:4] == b"fLaC":
-        file = with_flac_length(file)
+        file = with_flac_length(file, max_seconds)
     with soundfile.SoundFile(file) as sound:
         yield OpenedSound(sound, notes)
 
