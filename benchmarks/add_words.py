@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.few_shot import DATA, KEYWORDS
-from speechtune.data.clips import Clip, ClipSet
-from speechtune.data.loading import load_clips
-from speechtune.data.manifest import write_manifest
-from speechtune.evaluation.clipwise import answer_clips
-from speechtune.evaluation.detection import threshold_for
-from speechtune.models.checkpoint import Checkpoint
+from speechtune.data.sets.clips import Clip, ClipSet
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.manifest import write_manifest
+from speechtune.evaluation.clips.scoring import answer_clips
+from speechtune.evaluation.figures.detection import threshold_for
+from speechtune.models.checkpoints.checkpoint import Checkpoint
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData, finetune
 from speechtune.training.vocabulary import add_keywords

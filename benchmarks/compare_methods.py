@@ -31,25 +31,25 @@ from rich.table import Table
 from torch.nn.functional import cross_entropy
 
 from benchmarks.few_shot import DATA, KEYWORDS
-from speechtune.data.clips import Clip, read_clip
-from speechtune.data.loading import load_clips
-from speechtune.evaluation.clipwise import answer_clips
-from speechtune.evaluation.confusion import closed_set_accuracy
-from speechtune.evaluation.detection import detection_at_far
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.features import LogMel
-from speechtune.models.registry import build_encoder, load_encoder
-from speechtune.models.second_look import SecondLookScorer
-from speechtune.models.torch_scorer import TorchScorer
+from speechtune.data.sets.clips import Clip, read_clip
+from speechtune.data.sets.loading import load_clips
+from speechtune.evaluation.clips.scoring import answer_clips
+from speechtune.evaluation.figures.confusion import closed_set_accuracy
+from speechtune.evaluation.figures.detection import detection_at_far
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.encoders.families import build_encoder, load_encoder
+from speechtune.models.encoders.features import LogMel
+from speechtune.models.scorers.second_look import SecondLookScorer
+from speechtune.models.scorers.torch_scorer import TorchScorer
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
 from speechtune.streaming.config import Scorer
 from speechtune.training.finetune import TrainingData, finetune
-from speechtune.training.reading import read_training_data
+from speechtune.training.material.reading import read_training_data
+from speechtune.training.material.windows import features_of
 from speechtune.training.stages import silent
-from speechtune.training.tuning import clips_in_memory
-from speechtune.training.tuning_batches import TuningBatches
-from speechtune.training.windows import features_of
+from speechtune.training.tuning.batches import TuningBatches
+from speechtune.training.tuning.run import clips_in_memory
 
 _PADDED_SAMPLES = 480_000
 _PROMPT = [50_257, 50_362]  # start of transcript, no timestamps

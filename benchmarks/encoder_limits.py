@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from benchmarks.few_shot import DATA, KEYWORDS, noisy_clip, test_noises
 from benchmarks.streams import in_half_a
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.clips import read_clip
-from speechtune.data.loading import load_clips
+from speechtune.data.sets.clips import read_clip
+from speechtune.data.sets.loading import load_clips
 from speechtune.labels import LabelSet
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.registry import load_encoder
-from speechtune.models.word_vectors import load_word_vectors
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.word_vectors import load_word_vectors
 from speechtune.recipe import Recipe
-from speechtune.training.head_phase import train_head
+from speechtune.training.head.fitting import train_head
 
 _WINDOW = 16_000
 _BATCH = 16

@@ -31,17 +31,17 @@ from rich.console import Console
 from rich.table import Table
 
 from speechtune.audio.files import read_audio
-from speechtune.data.augment import add_noise
-from speechtune.data.clips import Clip, read_clip
-from speechtune.data.loading import load_clips
-from speechtune.evaluation.clipwise import answer_clips
-from speechtune.evaluation.confusion import closed_set_accuracy
-from speechtune.evaluation.detection import detection_at_far, threshold_for, unseen_negatives
-from speechtune.evaluation.predictions import Predictions
+from speechtune.data.sets.clips import Clip, read_clip
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.variation.augment import add_noise
+from speechtune.evaluation.answers.predictions import Predictions
+from speechtune.evaluation.clips.scoring import answer_clips
+from speechtune.evaluation.figures.confusion import closed_set_accuracy
+from speechtune.evaluation.figures.detection import detection_at_far, threshold_for, unseen_negatives
 from speechtune.labels import LabelSet
-from speechtune.models.checkpoint import Checkpoint
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.second_look import with_second_look
+from speechtune.models.checkpoints.checkpoint import Checkpoint
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.scorers.second_look import with_second_look
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
 from speechtune.streaming.config import Scorer

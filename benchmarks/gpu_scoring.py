@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from speechtune.models.checkpoint import load_checkpoint
-from speechtune.models.classifier import KeywordClassifier
+from speechtune.models.checkpoints.checkpoint import load_checkpoint
+from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.precision import halve_weights
-from speechtune.models.torch_scorer import halved_posteriors
+from speechtune.models.scorers.torch_scorer import halved_posteriors
 
 Score = Callable[[Tensor], Tensor]
 

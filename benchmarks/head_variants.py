@@ -24,21 +24,21 @@ from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks.few_shot import DATA, KEYWORDS
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.clips import Clip, read_clip
-from speechtune.data.loading import load_clips
-from speechtune.evaluation.confusion import closed_set_accuracy
-from speechtune.evaluation.detection import detection_at_far
-from speechtune.evaluation.predictions import Predictions
+from speechtune.data.sets.clips import Clip, read_clip
+from speechtune.data.sets.loading import load_clips
+from speechtune.evaluation.answers.predictions import Predictions
+from speechtune.evaluation.figures.confusion import closed_set_accuracy
+from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.labels import LabelSet
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.head import KeywordHead
-from speechtune.models.registry import load_encoder
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.classifier.head import KeywordHead
+from speechtune.models.encoders.families import load_encoder
 from speechtune.recipe import Recipe
-from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.head_phase import Prior, train_head
-from speechtune.training.reading import TrainingData, read_training_data
+from speechtune.training.head.fitting import Prior, train_head
+from speechtune.training.head.word_prior import word_prior
+from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
+from speechtune.training.material.reading import TrainingData, read_training_data
 from speechtune.training.stages import silent
-from speechtune.training.word_prior import word_prior
 
 _WINDOW = 16_000
 _ADAM_STEPS, _ADAM_RATE = 300, 1e-3

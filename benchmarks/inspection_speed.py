@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 from speechtune.audio.timebase import seconds_from_samples
-from speechtune.data.examination import Listener
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.loading import load_clips
+from speechtune.data.inspection.examination import Listener
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.sets.loading import load_clips
+from speechtune.models.encoders.families import load_encoder
 from speechtune.models.likeness import EncoderListener, LikenessEncoder
-from speechtune.models.registry import load_encoder
 
 
 def main() -> int:

@@ -27,10 +27,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.evaluation.comparison import compare
-from speechtune.evaluation.headlines import headlines, resample_headlines
-from speechtune.evaluation.intervals import groups_of
-from speechtune.evaluation.predictions import Predictions
+from speechtune.evaluation.answers.predictions import Predictions
+from speechtune.evaluation.certainty.intervals import groups_of
+from speechtune.evaluation.clips.comparison import compare
+from speechtune.evaluation.clips.headlines import headlines, resample_headlines
 from speechtune.labels import LabelSet
 
 LABELS = LabelSet(("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"))

@@ -24,11 +24,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.data.clips import Clip
-from speechtune.data.loading import load_clips
-from speechtune.evaluation.clipwise import evaluate_clips
-from speechtune.evaluation.measurement import measure
-from speechtune.models.checkpoint import load_checkpoint
+from speechtune.data.sets.clips import Clip
+from speechtune.data.sets.loading import load_clips
+from speechtune.evaluation.clips.measurement import measure
+from speechtune.evaluation.clips.scoring import evaluate_clips
+from speechtune.models.checkpoints.checkpoint import load_checkpoint
 from speechtune.whole_files import write_whole
 
 NUM_BEFORE = 100

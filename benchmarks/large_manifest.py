@@ -22,11 +22,11 @@ import numpy as np
 
 from speechtune.audio.files import write_flac
 from speechtune.audio.fingerprint import SoundPrint
-from speechtune.data.clips import Clip, ClipSet, count_labels
-from speechtune.data.copies import find_copies
-from speechtune.data.loading import load_clips
-from speechtune.data.manifest import write_manifest
-from speechtune.data.splits import SplitFractions, split_clips
+from speechtune.data.choice.splits import SplitFractions, split_clips
+from speechtune.data.inspection.copies import find_copies
+from speechtune.data.sets.clips import Clip, ClipSet, count_labels
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.manifest import write_manifest
 
 _SOUND = np.random.default_rng(0).standard_normal(4_000).astype(np.float32)
 _MAX_LINKS = 30_000  # file systems allow 65,000 names of one file

@@ -32,7 +32,7 @@ from speechtune.audio.files import read_audio
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.cli.local_system import LocalSystem, open_system
-from speechtune.data.loading import load_clips, load_noise
+from speechtune.data.sets.loading import load_clips, load_noise
 from speechtune.errors import SpeechTuneError
 from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune.streaming.config import SessionConfig

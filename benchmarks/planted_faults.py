@@ -23,13 +23,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.data.clips import Clip, ClipSet, Split, read_clip
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.inspection_report import InspectionReport
-from speechtune.data.loading import load_clips
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.inspection.report import InspectionReport
+from speechtune.data.sets.clips import Clip, ClipSet, Split, read_clip
+from speechtune.data.sets.loading import load_clips
 from speechtune.errors import AudioError
+from speechtune.models.encoders.families import load_encoder
 from speechtune.models.likeness import EncoderListener, LikenessEncoder
-from speechtune.models.registry import load_encoder
 
 KINDS = {
     "clipped": {"clipped"},

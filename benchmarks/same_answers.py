@@ -27,7 +27,7 @@ from rich.table import Table
 from speechtune.audio.files import read_audio
 from speechtune.audio.levels import active_range
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
-from speechtune.models.checkpoint import Checkpoint, load_checkpoint
+from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session

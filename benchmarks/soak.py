@@ -28,7 +28,7 @@ import grpc.aio
 import psutil
 
 from benchmarks.own_server import own_server
-from speechtune.cli import load_generator as load
+from speechtune.remote import load_generator as load
 from speechtune_client import AsyncCommandClient
 from speechtune_client.v1 import command_recognition_pb2 as pb
 

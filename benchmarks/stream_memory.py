@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.own_server import own_server
-from speechtune.cli import load_generator as load
+from speechtune.remote import load_generator as load
 from speechtune_client import AsyncCommandClient
 
 _CHUNKS_MS = (100, 1_000)

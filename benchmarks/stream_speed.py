@@ -25,9 +25,9 @@ from rich.table import Table
 
 from speechtune.cli.local_system import open_system
 from speechtune.cli.options import EvaluationBackend
-from speechtune.evaluation.listening import Listening, listen
-from speechtune.evaluation.recordings import find_recordings
-from speechtune.models.second_look import DOUBT
+from speechtune.evaluation.streams.playback import Listening, listen
+from speechtune.evaluation.streams.recordings import find_recordings
+from speechtune.models.scorers.second_look import DOUBT
 from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import Scorer
 from speechtune.streaming.decision import WindowScored

@@ -33,14 +33,14 @@ from speechtune.audio.files import read_audio
 from speechtune.audio.placement import cut_window, energy_centre
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.cli.local_system import open_system
-from speechtune.data.clips import Clip
-from speechtune.data.loading import load_clips, load_negatives, load_noise
+from speechtune.data.sets.clips import Clip
+from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.errors import SpeechTuneError
-from speechtune.evaluation.intervals import poisson_interval
-from speechtune.evaluation.listening import Listening, listen
-from speechtune.evaluation.recordings import Recording, find_recordings
-from speechtune.evaluation.stream_operating_point import choose_stream_thresholds
-from speechtune.evaluation.streamwise import score_streams
+from speechtune.evaluation.certainty.intervals import poisson_interval
+from speechtune.evaluation.streams.operating_point import choose_stream_thresholds
+from speechtune.evaluation.streams.playback import Listening, listen
+from speechtune.evaluation.streams.recordings import Recording, find_recordings
+from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import RESERVED
 from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import Scorer

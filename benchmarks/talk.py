@@ -36,14 +36,14 @@ from speechtune.audio.levels import active_range
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.cli.local_system import open_system
-from speechtune.data.clips import Clip, read_clip
-from speechtune.data.loading import load_clips, load_negatives, load_noise
-from speechtune.data.rooms import draw_room, reverberate
-from speechtune.data.running_speech import faded, spoken_part
+from speechtune.data.sets.clips import Clip, read_clip
+from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
+from speechtune.data.variation.rooms import draw_room, reverberate
+from speechtune.data.variation.running_speech import faded, spoken_part
 from speechtune.errors import SpeechTuneError
-from speechtune.evaluation.listening import listen
-from speechtune.evaluation.recordings import find_recordings
-from speechtune.evaluation.streamwise import score_streams
+from speechtune.evaluation.streams.playback import listen
+from speechtune.evaluation.streams.recordings import find_recordings
+from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import SILENCE
 from speechtune.streaming.activity import SileroActivity
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from speechtune.data.clips import content_hash
+from speechtune.data.sets.clips import content_hash
 from speechtune.errors import ManifestError
 from speechtune.file_locks import FOREVER, held
 from speechtune.whole_files import write_whole

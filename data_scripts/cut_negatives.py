@@ -19,10 +19,10 @@ import numpy as np
 from data_scripts.importing import finish_import
 from speechtune.audio.files import write_flac
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.clips import Clip, ClipSet, content_hash, read_clip
-from speechtune.data.loading import load_negatives
-from speechtune.data.long_clips import cut_long_clips
-from speechtune.data.manifest import MANIFEST_NAME
+from speechtune.data.sets.clips import Clip, ClipSet, content_hash, read_clip
+from speechtune.data.sets.loading import load_negatives
+from speechtune.data.sets.long_clips import cut_long_clips
+from speechtune.data.sets.manifest import MANIFEST_NAME
 from speechtune.errors import ConfigError, ManifestError
 from speechtune.labels import UNKNOWN
 

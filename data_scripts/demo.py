@@ -27,11 +27,11 @@ from data_scripts.mix_stream import Planted, plant_commands, write_truth
 from data_scripts.synthesize_commands import COMMANDS, plan_lines, split_voices, synthesize_set
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.timebase import seconds_from_samples
-from speechtune.data.clips import Clip, ClipSet, content_hash, read_clip
-from speechtune.data.loading import load_clips
-from speechtune.data.manifest import MANIFEST_NAME, write_manifest
-from speechtune.data.splits import SplitFractions, split_by_speaker
-from speechtune.data.synthesis import synthesize
+from speechtune.data.choice.splits import SplitFractions, split_by_speaker
+from speechtune.data.sets.clips import Clip, ClipSet, content_hash, read_clip
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
+from speechtune.data.synthesis.voices import synthesize
 from speechtune.errors import ModelUnavailableError, SpeechTuneError, UnsplittableError
 from speechtune.labels import RESERVED, UNKNOWN
 

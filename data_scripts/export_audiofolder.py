@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from speechtune.data.exchange import write_audiofolder
-from speechtune.data.loading import load_clips
+from speechtune.data.sets.exchange import write_audiofolder
+from speechtune.data.sets.loading import load_clips
 from speechtune.errors import SpeechTuneError
 
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from speechtune.evaluation.metrics import metrics_schema
-from speechtune.evaluation.stream_metrics import stream_metrics_schema
+from speechtune.evaluation.clips.metrics import metrics_schema
+from speechtune.evaluation.streams.metrics import stream_metrics_schema
 from speechtune.whole_files import write_whole
 
 FOLDER = Path(__file__).resolve().parents[1] / "speechtune" / "evaluation"

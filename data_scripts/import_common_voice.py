@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_scripts.importing import add_source, file_inside, finish_import, source_folder
-from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
+from speechtune.data.sets.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ManifestError
 
 _SPLIT_OF_TABLE: dict[str, Split] = {"train.tsv": "train", "dev.tsv": "valid", "test.tsv": "test"}

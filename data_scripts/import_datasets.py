@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_scripts.importing import finish_import
-from speechtune.data.clips import ClipSet
-from speechtune.data.exchange import Columns, clips_from_datasets, load_audiofolder
-from speechtune.data.manifest import MANIFEST_NAME
+from speechtune.data.sets.clips import ClipSet
+from speechtune.data.sets.exchange import Columns, clips_from_datasets, load_audiofolder
+from speechtune.data.sets.manifest import MANIFEST_NAME
 from speechtune.errors import ManifestError
 
 

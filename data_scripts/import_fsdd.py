@@ -15,7 +15,7 @@ from pathlib import Path
 
 from data_scripts.importing import add_source, finish_import, source_folder
 from speechtune.audio.files import SUFFIXES
-from speechtune.data.clips import Clip, ClipSet
+from speechtune.data.sets.clips import Clip, ClipSet
 from speechtune.errors import ManifestError
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

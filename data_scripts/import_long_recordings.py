@@ -21,8 +21,8 @@ from data_scripts.importing import finish_import
 from speechtune.audio.files import SUFFIXES
 from speechtune.audio.stretches import count_samples
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.data.clips import Clip, ClipSet, check_clip_label
-from speechtune.data.speakers import fill_speakers
+from speechtune.data.sets.clips import Clip, ClipSet, check_clip_label
+from speechtune.data.sets.speakers import fill_speakers
 from speechtune.errors import ManifestError
 
 _ROUNDING_SAMPLES = SAMPLE_RATE_HZ // 100

@@ -20,8 +20,8 @@ from pathlib import Path
 from data_scripts.archives import Published, unpacked
 from data_scripts.importing import finish_import
 from data_scripts.speech_commands_tasks import TASKS
-from speechtune.data.clips import Clip, ClipSet, Split
-from speechtune.data.folders import load_folder
+from speechtune.data.sets.clips import Clip, ClipSet, Split
+from speechtune.data.sets.folders import load_folder
 from speechtune.errors import ManifestError
 from speechtune.labels import SILENCE, UNKNOWN
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from data_scripts.archives import unpacked
-from speechtune.data.clips import ClipSet
-from speechtune.data.manifest import SUFFIXES, write_manifest
+from speechtune.data.sets.clips import ClipSet
+from speechtune.data.sets.manifest import SUFFIXES, write_manifest
 from speechtune.errors import ManifestError, SpeechTuneError
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.levels import FLOOR_DBFS, active_range, active_speech_dbfs, rms_dbfs
 from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
-from speechtune.data.clips import read_clip
-from speechtune.data.loading import load_clips, load_negatives
+from speechtune.data.sets.clips import read_clip
+from speechtune.data.sets.loading import load_clips, load_negatives
 from speechtune.errors import ConfigError, ManifestError, SpeechTuneError
 from speechtune.labels import RESERVED
 from speechtune.whole_files import write_whole

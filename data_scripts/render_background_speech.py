@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 
 from speechtune.audio.files import read_audio
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
-from speechtune.data.running_speech import spoken_part
-from speechtune.data.synthesis import Voice, synthesize, voices
+from speechtune.data.synthesis.voices import Voice, synthesize, voices
+from speechtune.data.variation.running_speech import spoken_part
 from speechtune.errors import ConfigError, SpeechTuneError
 from speechtune.whole_files import write_whole
 
 _TEXTS = Path(__file__).parent / "background_speech"
-_TARGET = Path(__file__).parents[1] / "speechtune" / "data" / "background"
+_TARGET = Path(__file__).parents[1] / "speechtune" / "data" / "variation" / "background"
 _SEED = 20
 _GAP = samples_from_ms(100)
 """Between two stretches, so that none runs into the next when the codec smears them."""

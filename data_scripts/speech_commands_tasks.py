@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechtune.audio.stretches import count_samples
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.data.clips import Clip, ClipSet, Split
+from speechtune.data.sets.clips import Clip, ClipSet, Split
 from speechtune.labels import SILENCE, UNKNOWN
 
 KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from speechtune.data.synthesis import Voice, voices
-from speechtune.data.synthetic_sets import Line, synthesize_set
+from speechtune.data.synthesis.synthetic_sets import Line, synthesize_set
+from speechtune.data.synthesis.voices import Voice, voices
 from speechtune.errors import SpeechTuneError
 from speechtune.labels import UNKNOWN
 from speechtune.record.prompts import OTHER_WORDS

@@ -21,27 +21,27 @@ from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc
-from speechtune_server.access import Access, read_keys
-from speechtune_server.admin import SERVICE_NAME as ADMIN_SERVICE
-from speechtune_server.admin import ModelAdmin
-from speechtune_server.admission import Admission, ServiceState
-from speechtune_server.backends import loader_for
-from speechtune_server.clock import Clock, MonotonicClock
-from speechtune_server.config import ServerConfig
-from speechtune_server.dispatch import Dispatch
-from speechtune_server.health import HEALTH_SERVICE, Health
-from speechtune_server.hits import HitKeeper
-from speechtune_server.interceptors import CallInterceptor
-from speechtune_server.listening import bind, server_options
-from speechtune_server.logs import configure_logs
-from speechtune_server.metrics import metrics_for
-from speechtune_server.model_library import ModelLibrary
-from speechtune_server.model_store import LoadModel
-from speechtune_server.recognition import CommandRecognition, Engine
-from speechtune_server.reloads import Reloads
-from speechtune_server.runner import Runner
-from speechtune_server.tls import TlsFiles
-from speechtune_server.tracing import tracing_for
+from speechtune_server.engine.backends import loader_for
+from speechtune_server.engine.dispatch import Dispatch
+from speechtune_server.engine.model_library import ModelLibrary
+from speechtune_server.engine.model_store import LoadModel
+from speechtune_server.engine.reloads import Reloads
+from speechtune_server.engine.runner import Runner
+from speechtune_server.grpc_door.access import Access, read_keys
+from speechtune_server.grpc_door.admin import SERVICE_NAME as ADMIN_SERVICE
+from speechtune_server.grpc_door.admin import ModelAdmin
+from speechtune_server.grpc_door.health import HEALTH_SERVICE, Health
+from speechtune_server.grpc_door.interceptors import CallInterceptor
+from speechtune_server.grpc_door.recognition import CommandRecognition, Engine
+from speechtune_server.grpc_door.socket import bind, server_options
+from speechtune_server.grpc_door.tls import TlsFiles
+from speechtune_server.hits.keeper import HitKeeper
+from speechtune_server.process.admission import Admission, ServiceState
+from speechtune_server.process.clock import Clock, MonotonicClock
+from speechtune_server.process.config import ServerConfig
+from speechtune_server.process.logs import configure_logs
+from speechtune_server.process.metrics import ModelInForce, metrics_for
+from speechtune_server.process.tracing import tracing_for
 
 SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["CommandRecognition"].full_name
 
@@ -119,7 +119,7 @@ class RecognitionServer:
             await self._health.set_serving(False)
             # The port first: that it is taken should be known before seconds are spent on models.
             self.address = bind(self._grpc, self._config.address, self._credentials())
-            self._metrics.start(self.admission, self._library)
+            self._metrics.start(self.admission, self._models_in_force)
             await self._grpc.start()
             self._servicer.engine = await self._load()
         except BaseException:
@@ -158,6 +158,10 @@ class RecognitionServer:
             except ConfigError as error:
                 _log.error("the keys stay as they are: %s", error)
         await self._library.reload()
+
+    def _models_in_force(self) -> list[ModelInForce]:
+        store = self._library.store
+        return [ModelInForce(one.name, one.digest, one.precision, one is store.default) for one in store.models]
 
     def _credentials(self) -> grpc.ServerCredentials | None:
         config = self._config

@@ -49,17 +49,17 @@ def add(
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:
     """Add keywords to a checkpoint; the old ones' clips are heard again, so that they are not forgotten."""
-    from speechtune.models.checkpoint_files import read_summary
+    from speechtune.models.checkpoints.files import read_summary
 
     new = keywords_from(keywords) or ()
     settings = read_summary(checkpoint).recipe if recipe is None else load_recipe(recipe)
     settings = _with_method(settings, method)
 
     from speechtune.cli.finetune import show_result
-    from speechtune.cli.progress import progress_bars
-    from speechtune.models.checkpoint_writing import check_destination
-    from speechtune.training.acceleration import is_main_process, parse_device
-    from speechtune.training.reading import TrainingData
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.training.material.reading import TrainingData
+    from speechtune.training.tuning.acceleration import is_main_process, parse_device
     from speechtune.training.vocabulary import add_keywords
 
     wanted = TrainingData(

@@ -13,8 +13,8 @@ from speechtune.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from speechtune.data.clips import ClipSet
-    from speechtune.evaluation.predictions import Predictions
+    from speechtune.data.sets.clips import ClipSet
+    from speechtune.evaluation.answers.predictions import Predictions
 
 _SystemArgument = Annotated[
     Path, typer.Argument(help="A checkpoint, an exported .onnx file, or a file of predictions (.jsonl).")
@@ -42,8 +42,8 @@ def compare(
     """Compare two systems clip by clip: McNemar's test, and the difference of every headline with its interval."""
     from rich.console import Console
 
-    from speechtune.evaluation.comparison import compare as compare_predictions
-    from speechtune.evaluation.comparison_report import render_comparison, write_comparison
+    from speechtune.evaluation.clips.comparison import compare as compare_predictions
+    from speechtune.evaluation.reports.comparison import render_comparison, write_comparison
 
     if out is not None:
         check_out_file(out)
@@ -56,8 +56,8 @@ def compare(
 
 
 def _tested(data: Path, speaker_pattern: str | None, synthetic: bool, console: Console) -> ClipSet:
-    from speechtune.data.judges import clips_to_test_on
-    from speechtune.data.loading import load_clips
+    from speechtune.data.choice.judges import clips_to_test_on
+    from speechtune.data.sets.loading import load_clips
 
     clip_set = load_clips(data, speaker_pattern)
     clips, note = clips_to_test_on(clip_set, with_synthetic=synthetic)
@@ -67,15 +67,15 @@ def _tested(data: Path, speaker_pattern: str | None, synthetic: bool, console: C
 
 
 def _predictions(system: Path, tested: ClipSet | None) -> Predictions:
-    from speechtune.evaluation.prediction_file import load_predictions
+    from speechtune.evaluation.answers.files import load_predictions
 
     if system.suffix.lower() == ".jsonl":
         return load_predictions(system)
     if tested is None:
         raise ConfigError(f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)")
     from speechtune.cli.local_system import open_system
-    from speechtune.cli.progress import progress_bars
-    from speechtune.evaluation.clipwise import answer_clips
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.evaluation.clips.scoring import answer_clips
 
     with progress_bars() as progress:
         return answer_clips(open_system(system).scorer, tested.clips, root=tested.root, progress=progress)

@@ -16,14 +16,14 @@ from speechtune.cli.options import (
     SyntheticOption,
     check_out_folder,
 )
-from speechtune.cli.server_access import (
+from speechtune.errors import ConfigError
+from speechtune.remote.server_access import (
     AuthoritiesOption,
     CertificateOption,
     KeyFileOption,
     PrivateKeyOption,
     ServerAccess,
 )
-from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from speechtune.cli.local_system import System
-    from speechtune.data.clips import Clip
-    from speechtune.evaluation.html_report import ClipPart, StreamPart
-    from speechtune.evaluation.metrics import ConditionMetrics
+    from speechtune.data.sets.clips import Clip
+    from speechtune.evaluation.clips.metrics import ConditionMetrics
+    from speechtune.evaluation.reports.page import ClipPart, StreamPart
 
 
 NO_STREAMS = (
@@ -111,8 +111,8 @@ def evaluate(
     """
     from rich.console import Console
 
-    from speechtune.evaluation.atomic_text import write_texts
-    from speechtune.evaluation.html_report import REPORT_NAME, ReportSource, html_report
+    from speechtune.evaluation.answers.atomic_text import write_texts
+    from speechtune.evaluation.reports.page import REPORT_NAME, ReportSource, html_report
 
     if address is not None and data is None and checkpoint is not None and not _is_checkpoint(checkpoint):
         checkpoint, data = None, checkpoint
@@ -146,16 +146,16 @@ def evaluate(
 
 def _left_from_earlier(out: Path, files: dict[str, str]) -> list[str]:
     """Files of figures in the folder that this evaluation did not write."""
-    from speechtune.evaluation.metrics import METRICS_NAME
-    from speechtune.evaluation.prediction_file import PREDICTIONS_NAME
-    from speechtune.evaluation.stream_metrics import STREAM_METRICS_NAME
+    from speechtune.evaluation.answers.files import PREDICTIONS_NAME
+    from speechtune.evaluation.clips.metrics import METRICS_NAME
+    from speechtune.evaluation.streams.metrics import STREAM_METRICS_NAME
 
     names = (METRICS_NAME, PREDICTIONS_NAME, STREAM_METRICS_NAME)
     return [name for name in names if name not in files and (out / name).exists()]
 
 
 def _is_checkpoint(path: Path) -> bool:
-    from speechtune.models.checkpoint_files import DESCRIPTION_FILE
+    from speechtune.models.encoders.bounds import DESCRIPTION_FILE
 
     return (path / DESCRIPTION_FILE).is_file()
 
@@ -165,7 +165,7 @@ def _system(
     checkpoint: Path | None, access: ServerAccess | None, model: str, backend: EvaluationBackend | None
 ) -> Iterator[System]:
     if access is not None:
-        from speechtune.cli.server_system import server_system
+        from speechtune.remote.server_system import server_system
 
         with server_system(access, model, checkpoint) as served:
             yield served
@@ -193,11 +193,11 @@ def _check_system(checkpoint: Path | None, access: ServerAccess | None, model: s
 
 def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -> ClipPart:
     from speechtune.audio.files import read_audio
-    from speechtune.cli.progress import progress_bars
-    from speechtune.data.clips import fingerprint, read_clip
-    from speechtune.data.judges import clips_to_test_on
-    from speechtune.data.loading import load_clips, load_noise
-    from speechtune.evaluation.html_report import ClipPart
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.data.choice.judges import clips_to_test_on
+    from speechtune.data.sets.clips import fingerprint, read_clip
+    from speechtune.data.sets.loading import load_clips, load_noise
+    from speechtune.evaluation.reports.page import ClipPart
 
     clip_set = load_clips(options.data, options.speaker_pattern)
     clips, note = clips_to_test_on(clip_set, with_synthetic=options.synthetic)
@@ -224,10 +224,10 @@ def _clips(system: System, options: _ClipOptions, facts: dict[str, JsonValue]) -
 
 def _clip_figures(part: ClipPart, files: dict[str, str]) -> RenderableType:
     """Put the files of a part into `files`, and return what a person reads."""
-    from speechtune.evaluation.figures_file import figures_text
-    from speechtune.evaluation.metrics import METRICS_NAME
-    from speechtune.evaluation.prediction_file import PREDICTIONS_NAME, predictions_text
-    from speechtune.evaluation.report import render_report
+    from speechtune.evaluation.answers.files import PREDICTIONS_NAME, predictions_text
+    from speechtune.evaluation.clips.metrics import METRICS_NAME
+    from speechtune.evaluation.figures.files import figures_text
+    from speechtune.evaluation.reports.terminal import render_report
 
     files[PREDICTIONS_NAME] = predictions_text(part.predictions)
     files[METRICS_NAME] = figures_text(part.metrics)
@@ -235,16 +235,16 @@ def _clip_figures(part: ClipPart, files: dict[str, str]) -> RenderableType:
 
 
 def _conditions(system: System, clips: tuple[Clip, ...], noises: list[NDArray[np.float32]]) -> list[ConditionMetrics]:
-    from speechtune.cli.progress import progress_bars
-    from speechtune.evaluation.conditions import score_conditions
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.evaluation.clips.conditions import score_conditions
 
     with progress_bars() as progress:
         return score_conditions(system.scorer, clips, noises, progress=progress)
 
 
 def _leaks(train: Path, speaker_pattern: str | None, tested: tuple[Clip, ...]) -> list[str]:
-    from speechtune.data.leaks import find_leaks
-    from speechtune.data.loading import load_clips
+    from speechtune.data.inspection.leaks import find_leaks
+    from speechtune.data.sets.loading import load_clips
 
     learnt = [clip for clip in load_clips(train, speaker_pattern).clips if clip.may_train]
     return [
@@ -267,9 +267,9 @@ def _warnings(facts: dict[str, JsonValue], leaks: list[str] | None) -> list[str]
 
 
 def _streams(system: System, stream: Path, truth: Path | None, facts: dict[str, JsonValue]) -> StreamPart:
-    from speechtune.cli.progress import progress_bars
-    from speechtune.evaluation.html_report import StreamPart
-    from speechtune.evaluation.recordings import check_words, find_recordings, fingerprint_recordings, read_part
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.evaluation.reports.page import StreamPart
+    from speechtune.evaluation.streams.recordings import check_words, find_recordings, fingerprint_recordings, read_part
 
     recordings = find_recordings(stream, truth)
     check_words(recordings, system.scorer.labels.keywords)
@@ -283,9 +283,9 @@ def _streams(system: System, stream: Path, truth: Path | None, facts: dict[str, 
 
 def _stream_figures(part: StreamPart, files: dict[str, str]) -> RenderableType:
     """As for clips."""
-    from speechtune.evaluation.figures_file import figures_text
-    from speechtune.evaluation.stream_metrics import STREAM_METRICS_NAME
-    from speechtune.evaluation.stream_report import render_stream_report
+    from speechtune.evaluation.figures.files import figures_text
+    from speechtune.evaluation.reports.streams import render_stream_report
+    from speechtune.evaluation.streams.metrics import STREAM_METRICS_NAME
 
     files[STREAM_METRICS_NAME] = figures_text(part.metrics)
     return render_stream_report(part.metrics)

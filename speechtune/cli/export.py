@@ -22,7 +22,7 @@ def export(
 ) -> None:
     """Export a checkpoint as ONNX: float32[B, N] at 16 kHz to logits and posteriors, labels and settings included."""
     check_out_file(out)
-    from speechtune.models.checkpoint import load_checkpoint
+    from speechtune.models.checkpoints.checkpoint import load_checkpoint
     from speechtune.models.export import export_onnx
 
     report = export_onnx(load_checkpoint(checkpoint), out, int8=int8)

@@ -58,11 +58,11 @@ def finetune(
     settings = load_recipe(recipe, overrides)
     chosen = keywords_from(keywords)
 
-    from speechtune.cli.progress import progress_bars
-    from speechtune.models.checkpoint_writing import check_destination
-    from speechtune.training.acceleration import is_main_process, parse_device
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.models.checkpoints.writing import check_destination
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
+    from speechtune.training.tuning.acceleration import is_main_process, parse_device
 
     check_destination(out)
     with progress_bars() as progress:

@@ -23,7 +23,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="The whole description, for machines.")] = False,
 ) -> None:
     """Show what a checkpoint recognises and how it was made."""
-    from speechtune.models.checkpoint_files import read_summary
+    from speechtune.models.checkpoints.files import read_summary
 
     summary = read_summary(checkpoint)
     description = summary.description

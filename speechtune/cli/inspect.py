@@ -17,8 +17,8 @@ from speechtune.errors import ConfigError, EncoderUnavailableError
 from speechtune.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from speechtune.data.examination import Listener
-    from speechtune.data.inspection_report import InspectionReport
+    from speechtune.data.inspection.examination import Listener
+    from speechtune.data.inspection.report import InspectionReport
 
 _MAX_ROWS = 40
 _NO_ENCODER = "none"
@@ -44,9 +44,9 @@ def inspect(
     ] = "whisper-tiny.en",
 ) -> None:
     """Judge every clip of a data set: damage, level, length, copies, doubtful labels, leaks."""
-    from speechtune.cli.progress import progress_bars
-    from speechtune.data.inspection import inspect_clips
-    from speechtune.data.loading import load_clips
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.data.inspection.inspect import inspect_clips
+    from speechtune.data.sets.loading import load_clips
 
     if fix and out is None:
         raise ConfigError("--fix: say where to with --out DIR; originals are never changed")
@@ -70,7 +70,7 @@ def inspect(
     if out is not None:
         _write(report, out)
     if fix and out is not None:
-        from speechtune.data.repair import repair_clips
+        from speechtune.data.inspection.repair import repair_clips
 
         repaired = repair_clips(report, clip_set, out / "fixed")
         _tell(f"{len(repaired.clip_set.clips)} clips repaired in {out / 'fixed'}, {repaired.num_left_out} left out")
@@ -79,8 +79,8 @@ def inspect(
 def _listener(encoder: str) -> Listener | None:
     if encoder == _NO_ENCODER:
         return None
+    from speechtune.models.encoders.families import load_encoder
     from speechtune.models.likeness import EncoderListener, LikenessEncoder
-    from speechtune.models.registry import load_encoder
 
     try:
         return EncoderListener(LikenessEncoder(load_encoder(encoder)))
@@ -90,7 +90,7 @@ def _listener(encoder: str) -> Listener | None:
 
 
 def _write(report: InspectionReport, out: Path) -> None:
-    from speechtune.data.inspection_page import render_page
+    from speechtune.data.inspection.page import render_page
 
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from speechtune.errors import ConfigError, ModelUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from speechtune.cli.load_generator import LoadResult, Timeline
+    from speechtune.remote.load_generator import LoadResult, Timeline
 
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
 _MAX_STREAMS = 2_000
@@ -48,7 +48,7 @@ def loadtest(
     """Stream mixed speech from many devices at once to a server on this machine; print what came of it as JSON."""
     import grpc
 
-    from speechtune.cli import load_generator as load
+    from speechtune.remote import load_generator as load
     from speechtune_client import ClientError
 
     del realtime  # the only pace there is
@@ -72,7 +72,7 @@ def loadtest(
 async def _run(
     address: str, timelines: Sequence[Timeline], num_streams: int, model: str, interims: bool
 ) -> dict[str, Any]:
-    from speechtune.cli import load_generator as load
+    from speechtune.remote import load_generator as load
     from speechtune_client import AsyncCommandClient
 
     async with AsyncCommandClient(address) as client:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from speechtune.cli.options import EvaluationBackend
 from speechtune.errors import ConfigError
-from speechtune.evaluation.listening import ListeningSettings
+from speechtune.evaluation.streams.playback import ListeningSettings
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from speechtune.data.clips import Clip
-    from speechtune.evaluation.clipwise import ClipReport, Progress
-    from speechtune.evaluation.listening import Listening
-    from speechtune.evaluation.recordings import Recording
-    from speechtune.evaluation.stream_metrics import StreamMetrics
-    from speechtune.models.checkpoint import Checkpoint
+    from speechtune.data.sets.clips import Clip
+    from speechtune.evaluation.clips.scoring import ClipReport, Progress
+    from speechtune.evaluation.streams.metrics import StreamMetrics
+    from speechtune.evaluation.streams.playback import Listening
+    from speechtune.evaluation.streams.recordings import Recording
+    from speechtune.models.checkpoints.checkpoint import Checkpoint
     from speechtune.streaming.config import Scorer
 
 
@@ -66,7 +66,7 @@ class LocalSystem:
 
     def answer_clips(self, clips: Sequence[Clip], root: Path, progress: Progress) -> ClipReport:
         """As for `System`."""
-        from speechtune.evaluation.clipwise import evaluate_clips
+        from speechtune.evaluation.clips.scoring import evaluate_clips
 
         return evaluate_clips(
             self.scorer,
@@ -79,8 +79,8 @@ class LocalSystem:
 
     def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Listening, StreamMetrics]:
         """As for `System`."""
-        from speechtune.evaluation.listening import decision_compute_ms, listen
-        from speechtune.evaluation.stream_measurement import measure_streams
+        from speechtune.evaluation.streams.measurement import measure_streams
+        from speechtune.evaluation.streams.playback import decision_compute_ms, listen
         from speechtune.streaming.activity import SileroActivity
 
         activity = SileroActivity()
@@ -111,7 +111,7 @@ def open_system(path: Path, backend: EvaluationBackend | None = None) -> LocalSy
                 f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it is exported"
             )
         return _exported(path)
-    from speechtune.models.checkpoint import load_checkpoint
+    from speechtune.models.checkpoints.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(path)
     facts: dict[str, JsonValue] = {
@@ -134,8 +134,8 @@ def _through_onnx(loaded: Checkpoint, *, int8: bool) -> Scorer:
     from tempfile import TemporaryDirectory
 
     from speechtune.models.export import export_onnx
-    from speechtune.models.onnx_scorer import OnnxScorer
-    from speechtune.models.second_look import with_second_look
+    from speechtune.models.scorers.onnx_scorer import OnnxScorer
+    from speechtune.models.scorers.second_look import with_second_look
 
     with TemporaryDirectory(prefix="speechtune-") as folder:
         report = export_onnx(loaded, Path(folder) / "model.onnx", int8=int8)
@@ -149,8 +149,8 @@ def _num_cores() -> int:
 
 
 def _exported(path: Path) -> LocalSystem:
-    from speechtune.models.onnx_scorer import OnnxScorer
-    from speechtune.models.second_look import with_second_look
+    from speechtune.models.scorers.onnx_scorer import OnnxScorer
+    from speechtune.models.scorers.second_look import with_second_look
 
     scorer = OnnxScorer(path, num_cores=_num_cores())
     said = scorer.description

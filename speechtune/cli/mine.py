@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import BackendOption
-from speechtune.evaluation.mining import DEFAULT_MARGIN, DEFAULT_MOST
+from speechtune.evaluation.streams.mining import DEFAULT_MARGIN, DEFAULT_MOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from speechtune.evaluation.listening import Listening
-    from speechtune.evaluation.mined_folder import Also, Miner
-    from speechtune.evaluation.mining import HardStretch, Mining
-    from speechtune.evaluation.recordings import Recording
+    from speechtune.evaluation.reports.mined_folder import Also, Miner
+    from speechtune.evaluation.streams.mining import HardStretch, Mining
+    from speechtune.evaluation.streams.playback import Listening
+    from speechtune.evaluation.streams.recordings import Recording
 
 
 def register(app: typer.Typer) -> None:
@@ -54,12 +54,12 @@ def mine(
     from rich.console import Console
 
     from speechtune.cli.local_system import open_system
-    from speechtune.cli.progress import progress_bars
-    from speechtune.evaluation.listening import listen
-    from speechtune.evaluation.mined_folder import MINED_PAGE_NAME, Miner, check_new_folder, write_mined
-    from speechtune.evaluation.mining import check_margin
-    from speechtune.evaluation.mining import mine as find
-    from speechtune.evaluation.recordings import check_readable, check_words
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, check_new_folder, write_mined
+    from speechtune.evaluation.streams.mining import check_margin
+    from speechtune.evaluation.streams.mining import mine as find
+    from speechtune.evaluation.streams.playback import listen
+    from speechtune.evaluation.streams.recordings import check_readable, check_words
     from speechtune.streaming.activity import SileroActivity
 
     check_margin(margin)
@@ -90,7 +90,7 @@ def _recordings(sources: Sequence[Path]) -> list[Recording]:
     """All recordings, each once; where there are several folders, names begin with the folder's."""
     from dataclasses import replace
 
-    from speechtune.evaluation.recordings import find_recordings
+    from speechtune.evaluation.streams.recordings import find_recordings
 
     found: dict[Path, Recording] = {}
     for source in sources:
@@ -134,7 +134,7 @@ def _table(listening: Listening, mining: Mining) -> Table:
 def _hit_writer(miner: Miner) -> Also:
     """Writes beside each clip what a server writes of a hit, so that `speechtune review` takes the folder."""
     from speechtune.audio.timebase import seconds_from_samples
-    from speechtune_server.hit_file import Hit, HitScore, write_hit_line
+    from speechtune_server.hits.files import Hit, HitScore, write_hit_line
 
     def write(folder: Path, name: str, stretch: HardStretch) -> None:
         hit = Hit(

@@ -13,7 +13,7 @@ from speechtune.errors import SpeechTuneError
 from speechtune.names import readable
 
 if TYPE_CHECKING:
-    from speechtune.models.checkpoint import Checkpoint
+    from speechtune.models.checkpoints.checkpoint import Checkpoint
     from speechtune.streaming.activity import ActivityModel
     from speechtune.streaming.config import Scorer
 
@@ -29,7 +29,7 @@ def recognize(
     channel: ChannelOption = None,
 ) -> None:
     """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
-    from speechtune.models.checkpoint import load_checkpoint
+    from speechtune.models.checkpoints.checkpoint import load_checkpoint
     from speechtune.streaming.activity import SileroActivity
 
     loaded = load_checkpoint(checkpoint)
@@ -53,7 +53,7 @@ def _recognized(
 ) -> dict[str, Any]:
     from speechtune.audio.files import read_sound
     from speechtune.audio.placement import place_by_energy
-    from speechtune.cli.event_json import detection_json, score_json
+    from speechtune.cli.terminal.event_json import detection_json, score_json
     from speechtune.streaming.clip_scores import clip_posteriors
     from speechtune.streaming.config import SessionConfig
     from speechtune.streaming.decision import Step, ranked

@@ -16,7 +16,7 @@ from speechtune.errors import EncoderUnavailableError
 from speechtune.labels import BACKGROUND_NOISE, UNKNOWN
 
 if TYPE_CHECKING:
-    from speechtune.data.growing import GrowingSet
+    from speechtune.data.sets.growing import GrowingSet
     from speechtune.record.driver import RecordingOutcome
     from speechtune.record.ports import Ear, Operator
     from speechtune.record.takes import Take
@@ -50,11 +50,11 @@ def record(
     ] = "whisper-tiny.en",
 ) -> None:
     """Record commands take by take; each is judged at once, and on disk before the next."""
-    from speechtune.cli.microphone import FilesInPlaceOfMicrophone, Microphone
-    from speechtune.cli.recording_operator import TerminalOperator, UnattendedOperator
-    from speechtune.cli.speech_ends import ActivitySpeechFinder
-    from speechtune.data.folder_lock import sole_writer
-    from speechtune.data.growing import GrowingSet
+    from speechtune.cli.terminal.microphone import FilesInPlaceOfMicrophone, Microphone
+    from speechtune.cli.terminal.recording_operator import TerminalOperator, UnattendedOperator
+    from speechtune.cli.terminal.speech_ends import ActivitySpeechFinder
+    from speechtune.data.sets.folder_lock import sole_writer
+    from speechtune.data.sets.growing import GrowingSet
     from speechtune.record.driver import run_recording
     from speechtune.record.prompts import RecordingPlan, missing_prompts
     from speechtune.record.session import RecordingSession
@@ -91,7 +91,7 @@ class _FolderStore:
         self._stem = re.sub(r"[^\w-]+", "-", f"{speaker or 'take'}_{session}")
 
     def keep(self, take: Take) -> None:
-        from speechtune.data.clips import Clip
+        from speechtune.data.sets.clips import Clip
 
         clip = Clip(
             Path(self._stem),
@@ -109,9 +109,9 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     """The comparison with kept takes, also those of an earlier session of the same speaker."""
     import torch
 
-    from speechtune.data.clips import read_clip
+    from speechtune.data.sets.clips import read_clip
+    from speechtune.models.encoders.families import load_encoder
     from speechtune.models.likeness import EncoderEar, LikenessEncoder
-    from speechtune.models.registry import load_encoder
 
     torch.set_num_threads(1)  # a take is too little work to share out
     try:

@@ -38,9 +38,9 @@ def review(
     `speechtune finetune DATA --from CKPT`, discarded ones are deleted. In a folder of speechtune mine, what is left for
     later stays a negative.
     """
-    from speechtune.cli.review_session import Answers, Reviewer, TerminalReviewer, review_hits
-    from speechtune.data.folder_lock import sole_writer
-    from speechtune_server.hit_file import read_hits
+    from speechtune.cli.terminal.review_session import Answers, Reviewer, TerminalReviewer, review_hits
+    from speechtune.data.sets.folder_lock import sole_writer
+    from speechtune_server.hits.files import read_hits
 
     waiting = [(hit, audio) for hit, audio in read_hits(hits) if kind in (None, hit.kind)]
     if list_:

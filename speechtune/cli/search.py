@@ -51,10 +51,10 @@ def search(
     settings = load_recipe(recipe, set_ or [])
     chosen = keywords_from(keywords)
 
-    from speechtune.cli.progress import progress_bars
-    from speechtune.training.acceleration import parse_device
-    from speechtune.training.reading import TrainingData
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.training.material.reading import TrainingData
     from speechtune.training.search import search as run
+    from speechtune.training.tuning.acceleration import parse_device
 
     wanted = TrainingData(data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ()))
     with progress_bars() as progress:

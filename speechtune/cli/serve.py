@@ -29,8 +29,8 @@ def serve(
 ) -> None:
     """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
     from speechtune_server.app import run
-    from speechtune_server.config import load_server_config
-    from speechtune_server.logs import LogFormat
+    from speechtune_server.process.config import load_server_config
+    from speechtune_server.process.logs import LogFormat
 
     given: dict[str, Any] = {"address": address, "backend": backend, "keep_hits": keep_hits, "log_format": log_format}
     if checkpoint is not None:

@@ -37,10 +37,10 @@ def split(
     speaker_pattern: SpeakerPatternOption = None,
 ) -> None:
     """Declare train, valid and test in a manifest; adding clips later moves nobody."""
-    from speechtune.data.loading import load_clips
-    from speechtune.data.locks import lock_clips, lock_file
-    from speechtune.data.manifest import write_manifest
-    from speechtune.data.splits import SplitFractions, split_clips
+    from speechtune.data.choice.splits import SplitFractions, split_clips
+    from speechtune.data.sets.loading import load_clips
+    from speechtune.data.sets.locks import lock_clips, lock_file
+    from speechtune.data.sets.manifest import write_manifest
 
     console = Console()
     _check_place(out)
@@ -61,7 +61,7 @@ def split(
 
 def _check_place(out: Path) -> None:
     """Refuse a place that no manifest can be written to before any clip is locked for it."""
-    from speechtune.data.manifest import check_manifest_name
+    from speechtune.data.sets.manifest import check_manifest_name
     from speechtune.whole_files import why_not_writable
 
     check_manifest_name(out)

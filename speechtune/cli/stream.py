@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption, ChannelOption
-from speechtune.cli.server_access import (
+from speechtune.errors import ConfigError, UnreadableAudioError
+from speechtune.remote.server_access import (
     AuthoritiesOption,
     CertificateOption,
     KeyFileOption,
@@ -19,7 +20,6 @@ from speechtune.cli.server_access import (
     ServerAccess,
     connected,
 )
-from speechtune.errors import ConfigError, UnreadableAudioError
 
 if TYPE_CHECKING:
     from speechtune_client import StreamEvent

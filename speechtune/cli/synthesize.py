@@ -26,9 +26,9 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="Decides voices, pace, pitch, level and noise.")] = 0,
 ) -> None:
     """Synthesise words in many voices; the manifest marks them as synthetic, so that they never judge a model."""
-    from speechtune.data.near_misses import near_misses as find_near_misses
-    from speechtune.data.synthesis import voices
-    from speechtune.data.synthetic_sets import Line, synthesize_set
+    from speechtune.data.synthesis.near_misses import near_misses as find_near_misses
+    from speechtune.data.synthesis.synthetic_sets import Line, synthesize_set
+    from speechtune.data.synthesis.voices import voices
     from speechtune.labels import UNKNOWN
 
     commands = keywords_from(words, "WORDS") or ()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
     from rich.table import Table
 
-    from speechtune.evaluation.stream_operating_point import StreamOperatingPoint
+    from speechtune.evaluation.streams.operating_point import StreamOperatingPoint
 
 
 def register(app: typer.Typer) -> None:
@@ -40,12 +40,12 @@ def threshold(
 
     from rich.console import Console
 
-    from speechtune.cli.progress import progress_bars
-    from speechtune.evaluation.listening import ListeningSettings, listen
-    from speechtune.evaluation.recordings import check_words, find_recordings
-    from speechtune.evaluation.stream_operating_point import check_rate, choose_stream_thresholds
-    from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
-    from speechtune.models.checkpoint_writing import check_destination
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.evaluation.streams.operating_point import check_rate, choose_stream_thresholds
+    from speechtune.evaluation.streams.playback import ListeningSettings, listen
+    from speechtune.evaluation.streams.recordings import check_words, find_recordings
+    from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from speechtune.models.checkpoints.writing import check_destination
     from speechtune.streaming.activity import SileroActivity
 
     if out is not None:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speechtune.errors import CheckpointIncompatibleError, ConfigError
-from speechtune.models.checkpoint import Checkpoint
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.onnx_scorer import (
+from speechtune.models.checkpoints.checkpoint import Checkpoint
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.scorers.onnx_scorer import (
     BATCH_NAME,
     INPUT_NAME,
     LOGITS_NAME,
@@ -30,7 +30,7 @@ from speechtune.models.onnx_scorer import (
     OnnxDescription,
     OnnxScorer,
 )
-from speechtune.models.torch_scorer import TorchScorer
+from speechtune.models.scorers.torch_scorer import TorchScorer
 from speechtune.whole_files import write_whole
 
 OPSET = 17

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from speechtune.audio.levels import active_range
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.clips import Clip
-from speechtune.data.examination import Examined
-from speechtune.data.likeness import margin_of_others, scores_of
+from speechtune.data.inspection.examination import Examined
+from speechtune.data.inspection.likeness import margin_of_others, scores_of
+from speechtune.data.sets.clips import Clip
 from speechtune.labels import UNKNOWN
-from speechtune.models.encoder import SpeechEncoder
+from speechtune.models.classifier.pooling import SegmentStatsPooling
+from speechtune.models.encoders.encoder import SpeechEncoder
 from speechtune.models.parallel import map_on_cores
-from speechtune.models.pooling import SegmentStatsPooling
 from speechtune.models.precision import half_precision
 from speechtune.record.takes import TakeFault
 

@@ -9,28 +9,28 @@ import torch
 from pydantic import JsonValue
 
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.clips import count_labels
-from speechtune.evaluation.confusion import closed_set_accuracy
-from speechtune.evaluation.operating_point import OperatingPoint
-from speechtune.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.registry import load_encoder
+from speechtune.data.sets.clips import count_labels
+from speechtune.evaluation.figures.confusion import closed_set_accuracy
+from speechtune.evaluation.figures.operating_point import OperatingPoint
+from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.encoders.families import load_encoder
 from speechtune.recipe import Recipe
-from speechtune.training.acceleration import Device, check_tuning, is_main_process, torch_device
-from speechtune.training.chosen_negatives import keep_those_that_matter
-from speechtune.training.cross_fitting import OutOfFold, cross_fit
-from speechtune.training.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.encoder_phase import Tuned
-from speechtune.training.head_phase import LighterClasses, Prior, train_head
-from speechtune.training.methods import Method, choose_method
+from speechtune.training.head.chosen_negatives import keep_those_that_matter
+from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
+from speechtune.training.head.fitting import LighterClasses, Prior, train_head
+from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
+from speechtune.training.head.word_prior import word_prior
+from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
+from speechtune.training.material.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
 from speechtune.training.parent import with_parents_settings
-from speechtune.training.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
-from speechtune.training.resume import SavedState
 from speechtune.training.stages import Progress, StageClock, silent
-from speechtune.training.thresholds import ChosenThresholds, choose_by_talk
-from speechtune.training.tuned_parameters import Tuning
-from speechtune.training.tuning import clips_in_memory, identity_of, tune_and_average
-from speechtune.training.word_prior import word_prior
+from speechtune.training.tuning.acceleration import Device, check_tuning, is_main_process, torch_device
+from speechtune.training.tuning.encoder_phase import Tuned
+from speechtune.training.tuning.methods import Method, choose_method
+from speechtune.training.tuning.resume import SavedState
+from speechtune.training.tuning.run import clips_in_memory, identity_of, tune_and_average
+from speechtune.training.tuning.tuned_parameters import Tuning
 
 __all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "embed_training_data", "finetune"]
 
@@ -176,7 +176,7 @@ def _build(recipe: Recipe, read: ReadClips, started: Checkpoint | None) -> Keywo
 def _window_samples(recipe: Recipe, read: ReadClips) -> int:
     if recipe.clip.window_ms is not None:
         return samples_from_ms(recipe.clip.window_ms)
-    from speechtune.training.window_length import choose_window_samples
+    from speechtune.training.material.window_length import choose_window_samples
 
     return choose_window_samples(
         read.samples[index] for index, clip in enumerate(read.clips) if clip.label in read.labels.keywords

@@ -6,7 +6,7 @@ from typing import Any
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import ConfigError
-from speechtune.models.checkpoint import Checkpoint
+from speechtune.models.checkpoints.checkpoint import Checkpoint
 from speechtune.recipe import ClipSettings, EncoderSettings, Recipe
 
 

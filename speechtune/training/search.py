@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speechtune.errors import ConfigError
-from speechtune.evaluation.confusion import closed_set_accuracy
-from speechtune.evaluation.detection import detection_at_far
-from speechtune.evaluation.predictions import Predictions
+from speechtune.evaluation.answers.predictions import Predictions
+from speechtune.evaluation.figures.confusion import closed_set_accuracy
+from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.recipe import Recipe
-from speechtune.training.acceleration import Device, torch_device
-from speechtune.training.cross_fitting import cross_fit
 from speechtune.training.finetune import embed_training_data
-from speechtune.training.reading import ReadClips, TrainingData, read_training_data
+from speechtune.training.head.cross_fitting import cross_fit
+from speechtune.training.head.word_prior import word_prior
+from speechtune.training.material.reading import ReadClips, TrainingData, read_training_data
 from speechtune.training.stages import Progress, silent
-from speechtune.training.word_prior import word_prior
+from speechtune.training.tuning.acceleration import Device, torch_device
 
 if TYPE_CHECKING:
     import optuna

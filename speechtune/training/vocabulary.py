@@ -10,14 +10,14 @@ from torch import nn
 
 from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import LabelSet
-from speechtune.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from speechtune.models.checkpoint_files import read_summary
-from speechtune.models.classifier import KeywordClassifier
+from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from speechtune.models.checkpoints.files import read_summary
+from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
-from speechtune.training.acceleration import Device
 from speechtune.training.finetune import FinetuneResult, finetune
-from speechtune.training.reading import TrainingData
+from speechtune.training.material.reading import TrainingData
 from speechtune.training.stages import Progress, silent
+from speechtune.training.tuning.acceleration import Device
 
 
 def add_keywords(

@@ -11,11 +11,11 @@ from speechtune.audio.files import read_sound
 from speechtune.audio.judgement import measure
 from speechtune.audio.pcm import PcmDecoder, PcmEncoding, PcmFormat
 from speechtune.audio.stretches import read_stretch
-from speechtune.data.clips import Clip, ClipSet, content_hashes, read_clip
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.manifest import load_manifest, write_manifest
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.sets.clips import Clip, ClipSet, content_hashes, read_clip
+from speechtune.data.sets.manifest import load_manifest, write_manifest
 from speechtune.errors import ManifestError, UnsupportedAudioError
-from speechtune.evaluation.recordings import audio_blocks
+from speechtune.evaluation.streams.recordings import audio_blocks
 from tests.support.clips import word_like, write_audio
 from tests.support.streaming import cut
 

@@ -10,8 +10,8 @@ import pytest
 from speechtune.audio import containers
 from speechtune.audio.files import SUFFIXES, read_audio
 from speechtune.audio.stretches import count_samples, read_stretch
-from speechtune.data import walking
-from speechtune.data.loading import load_clips
+from speechtune.data.sets import walking
+from speechtune.data.sets.loading import load_clips
 from speechtune.errors import ManifestError, UnreadableAudioError, UnsupportedAudioError
 from tests.support.clips import make_folder, word_like
 

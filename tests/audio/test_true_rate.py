@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from speechtune.audio.files import read_audio, read_sound
 from speechtune.audio.pcm import PcmDecoder
 from speechtune.audio.true_rate import NeighbourWatch, PaceWatch
-from speechtune.data.clips import Clip, ClipSet
-from speechtune.data.inspection import inspect_clips
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.sets.clips import Clip, ClipSet
 from tests.support.clips import word_like, write_audio
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 from tests.support.streaming import LINEAR16, cut, linear16

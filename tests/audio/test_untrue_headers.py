@@ -13,8 +13,8 @@ from speechtune.audio.files import decode_sound, read_sound
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.stretches import count_samples, read_stretch
 from speechtune.errors import UnreadableAudioError
-from speechtune.evaluation.recordings import audio_blocks
-from speechtune_server.wav_stream import WavStream
+from speechtune.evaluation.streams.recordings import audio_blocks
+from speechtune_server.decoding.wav import WavStream
 from tests.support.clips import word_like
 
 SAMPLES = np.round(word_like(1, 16_000) * 32_768) / 32_768

@@ -15,10 +15,10 @@ import pytest
 
 from speechtune import whole_files
 from speechtune.cli.app import run
-from speechtune.data.clips import fingerprint
-from speechtune.data.loading import load_clips
-from speechtune.evaluation.prediction_file import save_predictions
-from speechtune.models.checkpoint import save_checkpoint
+from speechtune.data.sets.clips import fingerprint
+from speechtune.data.sets.loading import load_clips
+from speechtune.evaluation.answers.files import save_predictions
+from speechtune.models.checkpoints.checkpoint import save_checkpoint
 from speechtune.streaming import activity
 from speechtune.training import finetune as finetuning
 from tests.support.answers import predictions_of, sure

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from speechtune.cli.app import run
-from speechtune.data import loading
+from speechtune.data.sets import loading
 
 LONG = "x" * 300
 

@@ -13,18 +13,19 @@ import pytest
 
 from speechtune.cli.app import run
 from speechtune.cli.local_system import open_system
-from speechtune.cli.server_access import ServerAccess
-from speechtune.cli.server_system import server_system
-from speechtune.data.loading import load_clips
-from speechtune.evaluation.conditions import score_conditions
-from speechtune.evaluation.metrics import Metrics, load_metrics
-from speechtune.evaluation.prediction_file import load_predictions
-from speechtune.evaluation.stream_metrics import StreamMetrics, load_stream_metrics
-from speechtune.evaluation.stream_truth import SpokenWord, write_truth
-from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
+from speechtune.data.sets.loading import load_clips
+from speechtune.evaluation.answers.files import load_predictions
+from speechtune.evaluation.clips.conditions import score_conditions
+from speechtune.evaluation.clips.metrics import Metrics, load_metrics
+from speechtune.evaluation.streams.metrics import StreamMetrics, load_stream_metrics
+from speechtune.evaluation.streams.truth import SpokenWord, write_truth
+from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from speechtune.remote.server_access import ServerAccess
+from speechtune.remote.server_system import server_system
 from speechtune.streaming import activity
 from speechtune_server.app import RecognitionServer
-from speechtune_server.backends import Backend, loader_for
+from speechtune_server.engine.backends import loader_for
+from speechtune_server.process.config import Backend
 from tests.support.certificates import Authority, needs_openssl
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint

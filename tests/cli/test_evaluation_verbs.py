@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from speechtune.cli.app import run
-from speechtune.evaluation.prediction_file import save_predictions
-from speechtune.evaluation.stream_metrics import load_stream_metrics
-from speechtune.evaluation.stream_truth import write_truth
-from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
+from speechtune.evaluation.answers.files import save_predictions
+from speechtune.evaluation.streams.metrics import load_stream_metrics
+from speechtune.evaluation.streams.truth import write_truth
+from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from speechtune.streaming import activity
 from tests.support.answers import predictions_of, simulate
 from tests.support.clips import make_folder, word_like, write_audio

@@ -11,10 +11,10 @@ import pytest
 from speechtune import __version__
 from speechtune.cli.app import run
 from speechtune.cli.options import keywords_from
-from speechtune.data.clips import ClipSet, fingerprint
-from speechtune.data.exchange import write_audiofolder
-from speechtune.data.loading import load_clips
-from speechtune.data.manifest import write_manifest
+from speechtune.data.sets.clips import ClipSet, fingerprint
+from speechtune.data.sets.exchange import write_audiofolder
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.manifest import write_manifest
 from speechtune.errors import ConfigError, ManifestError
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import save_random_model
@@ -178,7 +178,7 @@ def test_an_error_of_ours_is_exit_code_1_and_debug_shows_its_trace(
     def broken(_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("speechtune.models.checkpoint_files.read_summary", broken)
+    monkeypatch.setattr("speechtune.models.checkpoints.files.read_summary", broken)
     assert run(["info", str(checkpoint)]) == 1
     assert "internal error: RuntimeError: a bug" in one_line(capsys)
     assert run(["info", str(checkpoint), "--debug"]) == 1

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from speechtune.cli.app import run
-from speechtune.data.loading import load_clips, load_negatives
-from speechtune.evaluation.stream_truth import write_truth
-from speechtune.models.checkpoint import save_checkpoint
+from speechtune.data.sets.loading import load_clips, load_negatives
+from speechtune.evaluation.streams.truth import write_truth
+from speechtune.models.checkpoints.checkpoint import save_checkpoint
 from speechtune.streaming import activity
-from speechtune_server.hit_file import read_hits
+from speechtune_server.hits.files import read_hits
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint, save_random_model
 from tests.support.streaming import LoudnessActivity

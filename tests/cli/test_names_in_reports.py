@@ -11,11 +11,11 @@ import sys
 import pytest
 
 from speechtune.cli.app import run
-from speechtune.data.loading import load_clips
-from speechtune.data.manifest import write_manifest
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.manifest import write_manifest
 from speechtune.errors import ManifestError
-from speechtune.evaluation.prediction_file import load_predictions
-from speechtune.models.checkpoint import save_checkpoint
+from speechtune.evaluation.answers.files import load_predictions
+from speechtune.models.checkpoints.checkpoint import save_checkpoint
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint
 from tests.support.speech import REPOSITORY

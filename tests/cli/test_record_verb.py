@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from speechtune.audio.files import read_audio, write_flac
-from speechtune.cli import microphone
 from speechtune.cli.app import run
-from speechtune.data.clips import content_hash, read_clip
-from speechtune.data.folder_lock import sole_writer
-from speechtune.data.loading import load_clips
-from speechtune.data.manifest import load_manifest
+from speechtune.cli.terminal import microphone
+from speechtune.data.sets.clips import content_hash, read_clip
+from speechtune.data.sets.folder_lock import sole_writer
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.manifest import load_manifest
 from tests.support.speech import REPOSITORY, SPEECH_FOLDER, needs_speech
 
 FSDD = SPEECH_FOLDER / "fsdd"

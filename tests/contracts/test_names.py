@@ -8,17 +8,17 @@ import unicodedata
 import grpc
 import pytest
 
-from speechtune.data.loading import load_clips
-from speechtune.data.selection import choose_labels
+from speechtune.data.choice.selection import choose_labels
+from speechtune.data.sets.loading import load_clips
 from speechtune.errors import ConfigError, ManifestError
-from speechtune.evaluation.comparison import compare
-from speechtune.evaluation.prediction_file import load_predictions
-from speechtune.evaluation.stream_truth import read_truth
+from speechtune.evaluation.answers.files import load_predictions
+from speechtune.evaluation.clips.comparison import compare
+from speechtune.evaluation.streams.truth import read_truth
 from speechtune.labels import LabelSet, check_label
 from speechtune.record.prompts import RecordingPlan
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.model_store import ServedModel
+from speechtune_server.engine.model_store import ServedModel
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.serving import (
     COMMANDS_CONTENT,

@@ -65,7 +65,7 @@ def test_the_runtime_of_the_models_reports_to_nobody(tmp_path: Path) -> None:
 def test_importing_the_library_and_its_help_costs_neither_torch_nor_grpc() -> None:
     program = """
     import sys
-    import speechtune, speechtune.cli.app, speechtune.streaming.session, speechtune.evaluation.report
+    import speechtune, speechtune.cli.app, speechtune.streaming.session, speechtune.evaluation.reports.terminal
     heavy = {"torch", "transformers", "grpc", "datasets", "librosa", "onnxruntime"} & set(sys.modules)
     assert not heavy, heavy
     """

@@ -12,7 +12,7 @@ from google.rpc import status_pb2
 from speechtune import errors
 from speechtune_client.errors import translated
 from speechtune_client.v1 import error_details_pb2 as our_details
-from speechtune_server.errors import DETAILS_KEY, STATUS_TABLE, answer_to, status_of
+from speechtune_server.grpc_door.errors import DETAILS_KEY, STATUS_TABLE, answer_to, status_of
 
 ALL_ERRORS = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.SpeechTuneError)]
 CLIENT_FAULTS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)

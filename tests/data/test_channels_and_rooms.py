@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speechtune.data.channels import limit_band, mu_law, shift_formants, telephone, through_codec
-from speechtune.data.rooms import draw_room, reverberate
+from speechtune.data.variation.channels import limit_band, mu_law, shift_formants, telephone, through_codec
+from speechtune.data.variation.rooms import draw_room, reverberate
 from speechtune.errors import ConfigError
 from tests.support.clips import word_like
 

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from speechtune.data.clips import Clip, ClipSet, check_clip_label, content_hashes, fingerprint, read_clip
-from speechtune.data.folders import load_folder
+from speechtune.data.sets.clips import Clip, ClipSet, check_clip_label, content_hashes, fingerprint, read_clip
+from speechtune.data.sets.folders import load_folder
 from speechtune.errors import ManifestError, UnreadableAudioError
 from tests.support.clips import make_folder, named_clip, word_like, write_audio
 

@@ -11,12 +11,12 @@ import pytest
 import soundfile
 
 from speechtune.cli.app import run
-from speechtune.data import locks as locks_module
-from speechtune.data.clips import Clip, content_hash, read_clip
-from speechtune.data.folders import load_folder
-from speechtune.data.loading import load_clips
-from speechtune.data.locks import lock_clips, lock_file, refuse_locked
-from speechtune.data.splits import SplitFractions, split_clips
+from speechtune.data.choice.splits import SplitFractions, split_clips
+from speechtune.data.sets import locks as locks_module
+from speechtune.data.sets.clips import Clip, content_hash, read_clip
+from speechtune.data.sets.folders import load_folder
+from speechtune.data.sets.loading import load_clips
+from speechtune.data.sets.locks import lock_clips, lock_file, refuse_locked
 from speechtune.errors import DataError, ManifestError, UnsplittableError
 from speechtune.whole_files import write_whole
 from tests.support.clips import make_folder, named_clip, word_like

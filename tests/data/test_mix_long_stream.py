@@ -8,7 +8,7 @@ import soundfile
 
 from data_scripts.mix_long_stream import main
 from speechtune.audio.files import write_flac
-from speechtune.evaluation.recordings import find_recordings
+from speechtune.evaluation.streams.recordings import find_recordings
 from tests.support.streaming import quiet, tone
 
 

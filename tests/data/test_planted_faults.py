@@ -6,11 +6,11 @@ import pytest
 import soundfile
 
 from benchmarks.planted_faults import KINDS, clean_accused, missed, plant
-from speechtune.data.clips import Clip, read_clip
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.loading import load_clips
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.sets.clips import Clip, read_clip
+from speechtune.data.sets.loading import load_clips
+from speechtune.models.encoders.families import load_encoder
 from speechtune.models.likeness import EncoderListener, LikenessEncoder
-from speechtune.models.registry import load_encoder
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 pytestmark = needs_speech

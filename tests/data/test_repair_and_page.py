@@ -8,12 +8,12 @@ import pytest
 
 from speechtune.audio.levels import active_speech_dbfs, peak_dbfs
 from speechtune.cli.app import run
-from speechtune.data.clips import content_hashes, read_clip
-from speechtune.data.folders import load_folder
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.inspection_page import encode_png, render_page
-from speechtune.data.loading import load_clips
-from speechtune.data.repair import repair_clips, trimmed_and_levelled
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.inspection.page import encode_png, render_page
+from speechtune.data.inspection.repair import repair_clips, trimmed_and_levelled
+from speechtune.data.sets.clips import content_hashes, read_clip
+from speechtune.data.sets.folders import load_folder
+from speechtune.data.sets.loading import load_clips
 from speechtune.errors import ConfigError, ManifestError
 from tests.support.clips import make_folder, word_like, write_audio
 

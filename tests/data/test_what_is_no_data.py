@@ -8,12 +8,12 @@ import socket
 import pytest
 
 from speechtune.audio.files import read_audio
-from speechtune.data.clips import Clip, ClipSet, content_hash
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.loading import load_clips, load_negatives, load_noise
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.sets.clips import Clip, ClipSet, content_hash
+from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.errors import CheckpointCorruptError, ManifestError, UnreadableAudioError
-from speechtune.evaluation.recordings import find_recordings
-from speechtune.models.checkpoint_files import read_summary
+from speechtune.evaluation.streams.recordings import find_recordings
+from speechtune.models.checkpoints.files import read_summary
 from tests.support.clips import make_folder, word_like, write_audio
 
 SYSTEMS = ["__MACOSX", "@eaDir", "System Volume Information", ".Trashes", "$RECYCLE.BIN", "lost+found"]
@@ -81,7 +81,7 @@ def test_a_folder_of_nothing_else_says_so(tmp_path):
 
 @pytest.mark.parametrize("name", ["checkpoint.json", "weights.safetensors"])
 def test_a_checkpoint_with_a_pipe_for_a_file_is_refused_at_once(name, tmp_path):
-    from speechtune.models.checkpoint import save_checkpoint
+    from speechtune.models.checkpoints.checkpoint import save_checkpoint
     from tests.support.encoders import random_checkpoint
 
     save_checkpoint(random_checkpoint(), tmp_path / "model")

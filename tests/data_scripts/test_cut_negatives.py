@@ -5,10 +5,10 @@ import pytest
 
 from data_scripts.cut_negatives import main
 from speechtune.audio.files import read_audio
-from speechtune.data.inspection import inspect_clips
-from speechtune.data.leaks import find_leaks
-from speechtune.data.loading import load_clips
-from speechtune.data.repair import repair_clips
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.inspection.leaks import find_leaks
+from speechtune.data.inspection.repair import repair_clips
+from speechtune.data.sets.loading import load_clips
 from tests.support.clips import word_like, write_audio
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 

@@ -6,8 +6,8 @@ import zipfile
 import pytest
 
 from data_scripts import import_common_voice, import_fsdd
-from speechtune.data.clips import content_hash
-from speechtune.data.loading import load_clips
+from speechtune.data.sets.clips import content_hash
+from speechtune.data.sets.loading import load_clips
 from tests.support.clips import word_like, write_audio
 
 

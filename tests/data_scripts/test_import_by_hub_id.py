@@ -10,8 +10,8 @@ import pyarrow
 import pyarrow.parquet
 
 from speechtune.audio.files import read_audio
-from speechtune.data.clips import read_clip
-from speechtune.data.loading import load_clips
+from speechtune.data.sets.clips import read_clip
+from speechtune.data.sets.loading import load_clips
 from tests.support.clips import word_like, write_audio
 from tests.support.hub import hub
 from tests.support.speech import REPOSITORY

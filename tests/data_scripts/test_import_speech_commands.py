@@ -14,9 +14,9 @@ import pytest
 
 from data_scripts import import_speech_commands as importer
 from data_scripts.import_speech_commands import main
-from speechtune.data.clips import read_clip
-from speechtune.data.leaks import find_leaks
-from speechtune.data.loading import load_clips
+from speechtune.data.inspection.leaks import find_leaks
+from speechtune.data.sets.clips import read_clip
+from speechtune.data.sets.loading import load_clips
 from tests.support.clips import word_like, write_audio
 from tests.support.speech import REPOSITORY, SPEECH_FOLDER, needs_speech
 

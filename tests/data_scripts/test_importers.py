@@ -11,8 +11,8 @@ from data_scripts import (
     import_long_recordings,
     import_mswc,
 )
-from speechtune.data.clips import read_clip
-from speechtune.data.loading import load_clips
+from speechtune.data.sets.clips import read_clip
+from speechtune.data.sets.loading import load_clips
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechtune.evaluation.detection import unseen_negatives
-from speechtune.evaluation.measurement import measure
-from speechtune.evaluation.open_set import taken_words
-from speechtune.evaluation.prediction_file import load_predictions, save_predictions
-from speechtune.evaluation.report import report_text
-from speechtune.evaluation.robustness import slices
+from speechtune.evaluation.answers.files import load_predictions, save_predictions
+from speechtune.evaluation.clips.measurement import measure
+from speechtune.evaluation.clips.robustness import slices
+from speechtune.evaluation.figures.detection import unseen_negatives
+from speechtune.evaluation.figures.open_set import taken_words
+from speechtune.evaluation.reports.terminal import report_text
 from speechtune.labels import LabelSet
 from tests.support.answers import LABELS, predictions_of, simulate, sure
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from data_scripts import generate_schemas
-from speechtune.evaluation.listening import listen
-from speechtune.evaluation.measurement import Provenance, measure
-from speechtune.evaluation.metrics import write_metrics
-from speechtune.evaluation.recordings import find_recordings
-from speechtune.evaluation.stream_measurement import measure_streams
-from speechtune.evaluation.stream_metrics import write_stream_metrics
-from speechtune.evaluation.stream_truth import SpokenWord, write_truth
+from speechtune.evaluation.clips.measurement import Provenance, measure
+from speechtune.evaluation.clips.metrics import write_metrics
+from speechtune.evaluation.streams.measurement import measure_streams
+from speechtune.evaluation.streams.metrics import write_stream_metrics
+from speechtune.evaluation.streams.playback import listen
+from speechtune.evaluation.streams.recordings import find_recordings
+from speechtune.evaluation.streams.truth import SpokenWord, write_truth
 from tests.support.answers import LABELS, predictions_of, simulate, sure
 from tests.support.clips import write_audio
 from tests.support.streaming import LoudnessActivity, PitchScorer, quiet, tone

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError, CheckpointNotFoundError
-from speechtune.models.checkpoint import load_checkpoint, save_checkpoint
-from speechtune.models.checkpoint_files import read_summary
+from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from speechtune.models.checkpoints.files import read_summary
 from tests.support.encoders import random_checkpoint, save_random_model
 
 

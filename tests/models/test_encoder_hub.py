@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from speechtune.models.registry import load_encoder
+from speechtune.models.encoders.families import load_encoder
 from tests.support import hub as local_hub
 from tests.support.encoders import save_random_model
 from tests.support.processes import run_python
@@ -31,7 +31,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[Path, list[str], str]]:
 
 _FETCH = """
     import sys
-    from speechtune.models.hub import fetch_from_hub
+    from speechtune.models.encoders.hub import fetch_from_hub
     print(fetch_from_hub("someone/something"), end="")
     assert "torch" not in sys.modules
 """
@@ -39,7 +39,7 @@ _FETCH = """
 _FAIL = """
     import time
     from speechtune import errors
-    from speechtune.models import hub
+    from speechtune.models.encoders import hub
     hub._TIMEOUT_SECONDS = 1.0
     began = time.monotonic()
     try:

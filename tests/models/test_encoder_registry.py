@@ -16,9 +16,9 @@ from speechtune.errors import (
     EncoderUnavailableError,
     UnknownEncoderError,
 )
-from speechtune.models import packaged
-from speechtune.models.encoder import SpeechEncoder
-from speechtune.models.registry import build_encoder, load_encoder
+from speechtune.models.encoders import packaged
+from speechtune.models.encoders.encoder import SpeechEncoder
+from speechtune.models.encoders.families import build_encoder, load_encoder
 from tests.support.encoders import (
     FAMILIES,
     needs_packaged_weights,
@@ -175,7 +175,7 @@ def _sum_of(content: bytes) -> str:
 def test_the_packages_are_located_and_never_imported() -> None:
     code = """
         import sys
-        from speechtune.models.packaged import PACKAGED_ENCODERS, read_packaged
+        from speechtune.models.encoders.packaged import PACKAGED_ENCODERS, read_packaged
         for encoder in PACKAGED_ENCODERS.values():
             read_packaged(encoder)
         loaded = {part.package for encoder in PACKAGED_ENCODERS.values() for part in encoder.parts} & set(sys.modules)

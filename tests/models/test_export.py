@@ -21,8 +21,8 @@ from speechtune.errors import (
     UnsupportedAudioError,
 )
 from speechtune.models.export import FP32_TOLERANCE, export_onnx
-from speechtune.models.onnx_scorer import METADATA_KEY, OnnxScorer
-from speechtune.models.torch_scorer import TorchScorer
+from speechtune.models.scorers.onnx_scorer import METADATA_KEY, OnnxScorer
+from speechtune.models.scorers.torch_scorer import TorchScorer
 from tests.support.clips import word_like, write_audio
 from tests.support.encoders import FAMILIES, noise_windows, random_checkpoint
 from tests.support.processes import run_python
@@ -152,7 +152,7 @@ def test_scoring_needs_no_torch(exported):
         import sys
         from pathlib import Path
         import numpy as np
-        from speechtune.models.onnx_scorer import OnnxScorer
+        from speechtune.models.scorers.onnx_scorer import OnnxScorer
         scorer = OnnxScorer(Path({str(exported / "fp32.onnx")!r}))
         print(scorer.score(np.zeros((1, 16_000), np.float32)).shape)
         print(sorted({{"torch", "transformers", "onnx"}} & sys.modules.keys()))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from speechtune.errors import UnsupportedAudioError
-from speechtune.models.features import LogMel, NormalisedWaveform
+from speechtune.models.encoders.features import LogMel, NormalisedWaveform
 from tests.support.encoders import noise_windows
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from speechtune.errors import ConfigError
-from speechtune.models.head import KeywordHead
-from speechtune.models.pooling import SegmentStatsPooling
+from speechtune.models.classifier.head import KeywordHead
+from speechtune.models.classifier.pooling import SegmentStatsPooling
 
 
 def test_mean_and_deviation_are_those_over_time() -> None:

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from speechtune.errors import CheckpointIncompatibleError, UnsupportedAudioError
-from speechtune.models.ctranslate2_reader import read_ctranslate2
-from speechtune.models.encoder import SpeechEncoder
-from speechtune.models.packaged import PACKAGED_ENCODERS, read_packaged
-from speechtune.models.whisper_ctranslate2 import whisper_from_ctranslate2
+from speechtune.models.encoders.ctranslate2_reader import read_ctranslate2
+from speechtune.models.encoders.encoder import SpeechEncoder
+from speechtune.models.encoders.packaged import PACKAGED_ENCODERS, read_packaged
+from speechtune.models.encoders.whisper_ctranslate2 import whisper_from_ctranslate2
 from tests.support.encoders import needs_packaged_weights, noise_windows, random_encoder, random_model
 
 

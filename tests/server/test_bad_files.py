@@ -11,12 +11,12 @@ import pytest
 
 from speechtune.audio.files import read_sound
 from speechtune.cli.app import run
-from speechtune.data.clips import Clip, ClipSet
-from speechtune.data.inspection import inspect_clips
+from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.sets.clips import Clip, ClipSet
 from speechtune.errors import AudioError
-from speechtune.evaluation.clipwise import answer_clips
-from speechtune.models.checkpoint import save_checkpoint
-from speechtune.training.clip_audio import ClipAudio
+from speechtune.evaluation.clips.scoring import answer_clips
+from speechtune.models.checkpoints.checkpoint import save_checkpoint
+from speechtune.training.material.clip_audio import ClipAudio
 from speechtune.training.stages import silent
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from tests.support.bad_files import bad_files

@@ -15,9 +15,9 @@ import sys
 import pytest
 
 from speechtune.models.export import export_onnx
-from speechtune_server import health_probe
-from speechtune_server.admission import ServiceState
-from speechtune_server.config import ServerConfig, load_server_config
+from speechtune_server.grpc_door import health_probe
+from speechtune_server.process.admission import ServiceState
+from speechtune_server.process.config import ServerConfig, load_server_config
 from tests.support.certificates import Authority, needs_openssl
 from tests.support.encoders import random_checkpoint
 from tests.support.processes import run_python
@@ -86,7 +86,7 @@ def test_serving_an_exported_file_needs_what_the_small_image_holds_and_never_tor
         import speechtune.cli.app
         from speechtune_client import AsyncCommandClient
         from speechtune_server.app import RecognitionServer
-        from speechtune_server.config import server_config
+        from speechtune_server.process.config import server_config
 
         async def main():
             config = server_config(models={{"home": Path({str(tmp_path / "home.onnx")!r})}}, address="127.0.0.1:0",

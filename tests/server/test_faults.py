@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from speechtune.errors import InvalidRequestError, UnreadableAudioError
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.incoming import samples_of_file
-from speechtune_server.ogg_pages import page_check_sum
+from speechtune_server.decoding.ogg import page_check_sum
+from speechtune_server.grpc_door.incoming import samples_of_file
 from tests.support.files import flac_frames, in_form
 from tests.support.hostile import connect_at_once, send_malformed
 from tests.support.serving import (

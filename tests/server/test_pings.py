@@ -7,7 +7,7 @@ import grpc.aio
 import pytest
 
 from speechtune_client.errors import translated
-from speechtune_server.listening import server_options
+from speechtune_server.grpc_door.socket import server_options
 from tests.support.serving import config_of
 
 

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from speechtune.audio.files import read_audio
 from speechtune.cli.app import run
-from speechtune.cli.review_session import TerminalReviewer, review_hits
-from speechtune.data.growing import GrowingSet
-from speechtune.data.manifest import load_manifest
-from speechtune.models.checkpoint import save_checkpoint
-from speechtune_server.hit_file import Hit, HitScore, read_hits, remove_hit, stored_ids, write_hit
+from speechtune.cli.terminal.review_session import TerminalReviewer, review_hits
+from speechtune.data.sets.growing import GrowingSet
+from speechtune.data.sets.manifest import load_manifest
+from speechtune.models.checkpoints.checkpoint import save_checkpoint
+from speechtune_server.hits.files import Hit, HitScore, read_hits, remove_hit, stored_ids, write_hit
 from tests.support.clips import word_like
 from tests.support.encoders import random_checkpoint
 from tests.support.serving import DIGEST
@@ -150,7 +150,7 @@ def test_an_end_of_input_or_s_leaves_hits_for_the_next_time(hits, tmp_path):
 
 
 def test_a_review_that_was_killed_between_its_two_steps_adds_no_clip_twice(hits, tmp_path, monkeypatch):
-    from speechtune.cli import review_session
+    from speechtune.cli.terminal import review_session
 
     monkeypatch.setattr(review_session, "_remove", lambda folder, hit: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
@@ -164,7 +164,7 @@ def test_a_review_that_was_killed_between_its_two_steps_adds_no_clip_twice(hits,
 
 
 def test_a_hit_is_played_where_there_is_a_sound_device(hits, tmp_path, monkeypatch):
-    from speechtune.cli import review_session
+    from speechtune.cli.terminal import review_session
 
     played = []
 

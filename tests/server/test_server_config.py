@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from speechtune.errors import ConfigError
-from speechtune_server.config import DEFAULT_ADDRESS, host_and_port, server_config
+from speechtune_server.process.config import DEFAULT_ADDRESS, host_and_port, server_config
 
 HOME = {"home": Path("home")}
 

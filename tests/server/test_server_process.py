@@ -23,7 +23,7 @@ from speechtune_client import connection
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.app import SERVICE_NAME, RecognitionServer, serve
-from speechtune_server.model_store import ServedModel
+from speechtune_server.engine.model_store import ServedModel
 from tests.support.serving import (
     COMMANDS_CONTENT,
     DIGEST,

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.admission import ServiceState
+from speechtune_server.process.admission import ServiceState
 from tests.support.clock import ScriptedClock
 from tests.support.serving import (
     COMMANDS_CONTENT,

@@ -7,7 +7,7 @@ import pytest
 
 from speechtune.recipe import EndpointingSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.model_store import ServedModel
+from speechtune_server.engine.model_store import ServedModel
 from tests.support.serving import (
     COMMANDS_CONTENT,
     DIGEST,

@@ -9,7 +9,7 @@ from speechtune.errors import ServiceOverloadedError
 from speechtune_client import CommandClient, CommandRule, Detection, Flush, Reset, UpdateCommands
 from speechtune_client.async_client import AsyncCommandClient
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.inbox import EndReason, Inbox
+from speechtune_server.live.inbox import EndReason, Inbox
 from tests.support.serving import (
     COMMANDS,
     COMMANDS_CONTENT,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.evaluation.predictions import Predictions
+from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.labels import SILENCE, LabelSet
 
 LABELS = LabelSet(("yes", "no", "stop"), ("bed", "cat"))

@@ -10,7 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.data.clips import Clip
+from speechtune.data.sets.clips import Clip
 
 
 def word_like(seed: int, num_samples: int = 12_000, level: float = 0.3) -> NDArray[np.float32]:

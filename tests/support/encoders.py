@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from speechtune.labels import LabelSet
-from speechtune.models.packaged import PACKAGED_ENCODERS
+from speechtune.models.encoders.packaged import PACKAGED_ENCODERS
 from speechtune.recipe import Recipe
 
 if TYPE_CHECKING:
-    from speechtune.models.checkpoint import Checkpoint
-    from speechtune.models.classifier import KeywordClassifier
-    from speechtune.models.encoder import SpeechEncoder
+    from speechtune.models.checkpoints.checkpoint import Checkpoint
+    from speechtune.models.classifier.classifier import KeywordClassifier
+    from speechtune.models.encoders.encoder import SpeechEncoder
 
 FAMILIES = ("whisper", "wav2vec2", "hubert", "wavlm")
 NUM_LAYERS = 3
@@ -95,8 +95,8 @@ def save_random_model(family: str, folder: Path, normalise: bool | None = None, 
 
 def random_encoder(family: str, decoder: bool = False, **settings: Any) -> SpeechEncoder:
     """Our adapter of the family with small random weights, the same at every call; Whisper's with a decoder or not."""
-    from speechtune.models import wav2vec2, whisper
-    from speechtune.models.registry import build_encoder
+    from speechtune.models.encoders import wav2vec2, whisper
+    from speechtune.models.encoders.families import build_encoder
 
     model = random_model(family, **settings)
     shape_class: Any = whisper.WhisperShape if family == "whisper" else wav2vec2.WaveformShape
@@ -115,7 +115,7 @@ def random_encoder(family: str, decoder: bool = False, **settings: Any) -> Speec
 
 def random_classifier(family: str = "whisper", **parts: Any) -> KeywordClassifier:
     """A classifier of `yes` and `no` with the negatives `cat` and `dog` on a small random encoder, head included."""
-    from speechtune.models.classifier import KeywordClassifier
+    from speechtune.models.classifier.classifier import KeywordClassifier
 
     encoder = random_encoder(family)
     labels = parts.pop("labels", LabelSet(("yes", "no"), ("cat", "dog")))
@@ -129,7 +129,7 @@ def random_classifier(family: str = "whisper", **parts: Any) -> KeywordClassifie
 
 def random_checkpoint(family: str = "whisper", thresholds: dict[str, float] | None = None) -> Checkpoint:
     """A checkpoint around `random_classifier`, not saved yet."""
-    from speechtune.models.checkpoint import Checkpoint
+    from speechtune.models.checkpoints.checkpoint import Checkpoint
 
     recipe = Recipe.model_validate({"seed": 5, "detector": {"hop_ms": 80}})
     training = {"num_clips": 20, "speakers": ["a", "b"], "fingerprint": "0f", "seconds": 1.5}

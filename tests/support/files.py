@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechtune_server.file_stream import FileStream
+from speechtune_server.decoding.forms import FileStream
 
 FORMS = {"WAV": ("WAV", "PCM_16"), "FLAC": ("FLAC", "PCM_16"), "OGG_OPUS": ("OGG", "OPUS")}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from speechtune.errors import SpeechTuneError
 from speechtune_server.app import serve
-from speechtune_server.config import server_config
-from speechtune_server.model_store import ServedModel
+from speechtune_server.engine.model_store import ServedModel
+from speechtune_server.process.config import server_config
 from tests.support.streaming import LoudnessActivity, PitchScorer
 
 

@@ -22,9 +22,9 @@ from speechtune.streaming.config import Scorer
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.app import RecognitionServer
-from speechtune_server.clock import Clock
-from speechtune_server.config import ServerConfig, server_config
-from speechtune_server.model_store import LoadModel, ServedModel
+from speechtune_server.engine.model_store import LoadModel, ServedModel
+from speechtune_server.process.clock import Clock
+from speechtune_server.process.config import ServerConfig, server_config
 from tests.support.streaming import LoudnessActivity, PitchScorer, linear16, quiet, tone
 
 DIGEST = "d1" * 32

@@ -19,7 +19,7 @@ from speechtune.streaming.events import Event
 from speechtune.streaming.session import Session
 from tests.support.speech import REPOSITORY
 
-_SPEECH = REPOSITORY / "speechtune" / "data" / "background" / "speech.ogg"
+_SPEECH = REPOSITORY / "speechtune" / "data" / "variation" / "background" / "speech.ogg"
 LINEAR16 = PcmFormat(PcmEncoding.LINEAR16, SAMPLE_RATE_HZ)
 
 

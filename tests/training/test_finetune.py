@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechtune.data.loading import load_clips, load_negatives
-from speechtune.data.locks import lock_clips, lock_file
+from speechtune.data.sets.loading import load_clips, load_negatives
+from speechtune.data.sets.locks import lock_clips, lock_file
 from speechtune.errors import (
     ConfigError,
     DataError,
@@ -19,8 +19,8 @@ from speechtune.errors import (
     UnknownLabelError,
     UnsplittableError,
 )
-from speechtune.models import packaged
-from speechtune.models.checkpoint import load_checkpoint
+from speechtune.models.checkpoints.checkpoint import load_checkpoint
+from speechtune.models.encoders import packaged
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import FinetuneResult, TrainingData, finetune
 from tests.support.clips import make_folder, word_like, write_audio

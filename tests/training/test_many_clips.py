@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from speechtune.data.loading import load_clips
+from speechtune.data.sets.loading import load_clips
 from speechtune.labels import LabelSet
-from speechtune.models.classifier import KeywordClassifier
-from speechtune.models.registry import load_encoder
+from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.encoders.families import load_encoder
 from speechtune.recipe import AugmentSettings, Recipe
-from speechtune.training import clip_audio, embedding_cache
-from speechtune.training.clip_audio import ClipAudio
-from speechtune.training.embedding_cache import embed_clips, num_copies
+from speechtune.training.material import clip_audio, embedding_cache
+from speechtune.training.material.clip_audio import ClipAudio
+from speechtune.training.material.embedding_cache import embed_clips, num_copies
 from speechtune.training.stages import silent
 from tests.support.clips import make_folder
 from tests.support.encoders import save_random_model

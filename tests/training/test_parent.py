@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from speechtune.cli.app import run
-from speechtune.models.checkpoint import load_checkpoint
+from speechtune.models.checkpoints.checkpoint import load_checkpoint
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData, finetune
 from tests.support.clips import make_folder

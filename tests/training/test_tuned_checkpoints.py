@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from speechtune.models.checkpoint import load_checkpoint
+from speechtune.models.checkpoints.checkpoint import load_checkpoint
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData, finetune
 from tests.support.clips import make_folder

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from speechtune.errors import ConfigError, UnknownLabelError
-from speechtune.models.checkpoint import load_checkpoint
+from speechtune.models.checkpoints.checkpoint import load_checkpoint
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData, finetune
 from speechtune.training.vocabulary import add_keywords, remove_keywords

@@ -1,0 +1,6 @@
+"""Bytes of audio files to samples, as they come.
+
+Owns: WAV, FLAC, Ogg Opus.
+Does not own: requests.
+Imports: `speechtune.audio`.
+"""

@@ -1,0 +1,109 @@
+"""Audio files that come piece by piece, as from a recorder that is still writing them: what reads them, by encoding."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmFormat
+from speechtune.errors import InvalidRequestError
+
+FIELD = "audio.content"
+"""Where the bytes of a file stand in a stream's messages."""
+
+
+class FileStream(Protocol):
+    """Turns the bytes of one file, cut anywhere, into those of its samples; decides nothing by how they were cut.
+
+    Attributes:
+        form: of the samples; None until the header has told it.
+        notes: once the file has ended: what is not true of it, one sentence each.
+    """
+
+    form: PcmFormat | None
+    notes: tuple[str, ...]
+
+    def receive(self, content: bytes) -> Iterator[bytes]:
+        """The samples' bytes that are complete with `content`, in small pieces, each made when it is asked for.
+
+        Where much is read that holds no samples, empty pieces come between.
+
+        Raises:
+            InvalidRequestError: its header is not that of such a file, or of one that is not taken.
+            UnreadableAudioError: what follows the header is damaged.
+        """
+
+    def end(self) -> Iterator[bytes]:
+        """No more content comes: what is still to come of the samples.
+
+        Raises:
+            UnreadableAudioError: the file is cut off.
+        """
+
+
+class FileEncoding(StrEnum):
+    """The kinds of audio files."""
+
+    WAV = "WAV"
+    FLAC = "FLAC"
+    OGG_OPUS = "OGG_OPUS"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads a kind of file piece by piece.
+
+    Attributes:
+        module, name: where its `FileStream` is.
+        needs: a package that may not be installed; None: nothing but what the server needs anyway.
+    """
+
+    module: str
+    name: str
+    needs: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether what it needs is installed."""
+        return self.needs is None or importlib.util.find_spec(self.needs) is not None
+
+
+READERS = {
+    FileEncoding.WAV: Reader("speechtune_server.decoding.wav", "WavStream"),
+    FileEncoding.FLAC: Reader("speechtune_server.decoding.flac", "FlacStream", needs="av"),
+    FileEncoding.OGG_OPUS: Reader("speechtune_server.decoding.opus", "OpusStream", needs="av"),
+}
+
+
+def stream_file_encodings() -> tuple[FileEncoding, ...]:
+    """The files that are taken in streams here."""
+    return tuple(encoding for encoding, reader in READERS.items() if reader.is_there)
+
+
+async def open_file_stream(encoding: FileEncoding) -> FileStream:
+    """A reader for one file of an encoding among `stream_file_encodings`."""
+    reader = READERS[encoding]
+    if reader.needs is not None:
+        # The first stream that needs the decoders loads them (a tenth of a second), while the others go on.
+        await asyncio.to_thread(importlib.import_module, reader.needs)
+    stream: FileStream = getattr(importlib.import_module(reader.module), reader.name)()
+    return stream
+
+
+def check_form(kind: str, rate_hz: int, channels: int) -> None:
+    """Let a file of `kind` through if raw audio of its rate and channels is taken.
+
+    Raises:
+        InvalidRequestError: it is not.
+    """
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ or not 1 <= channels <= MAX_CHANNELS:
+        raise InvalidRequestError(
+            FIELD,
+            f"{kind} of {rate_hz} Hz and {channels} channels is not taken; "
+            f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and 1 to {MAX_CHANNELS} are",
+        )

@@ -1,0 +1,275 @@
+"""Requests as protobuf to our own types; `replies` is the way back.
+
+What cannot be done as asked is refused here, by the name of its field: every refusal is an `InvalidRequestError`, and
+field paths start at the request's root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from pydantic import BaseModel, ValidationError
+
+from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEncoding, PcmFormat
+from speechtune.audio.timebase import SAMPLES_PER_MS
+from speechtune.errors import InvalidRequestError, SpeechTuneError
+from speechtune.names import composed
+from speechtune.recipe import EndpointingSettings
+from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.listening_state import ListeningState
+from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server.decoding.forms import FileEncoding, stream_file_encodings
+from speechtune_server.engine.model_store import ServedModel
+from speechtune_server.grpc_door import resuming
+from speechtune_server.live.orders import Flush, Order, Reset, UpdateCommands
+
+RAW_ENCODINGS = {
+    pb.LINEAR16: PcmEncoding.LINEAR16,
+    pb.FLOAT32: PcmEncoding.FLOAT32,
+    pb.MULAW: PcmEncoding.MULAW,
+    pb.ALAW: PcmEncoding.ALAW,
+}
+FILE_ENCODINGS = {pb.WAV: FileEncoding.WAV, pb.FLAC: FileEncoding.FLAC, pb.OGG_OPUS: FileEncoding.OGG_OPUS}
+
+
+_HEARTBEAT_MS = range(100, 60_001)
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def stream_encodings() -> tuple[pb.AudioEncoding, ...]:
+    """The files that are taken in streams here."""
+    taken = stream_file_encodings()
+    return tuple(code for code, encoding in FILE_ENCODINGS.items() if encoding in taken)
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """What a `StreamingConfig` asks for, checked.
+
+    Attributes:
+        session: the session's settings, with the model's recipe where the client set nothing.
+        resume_ns: added to every offset.
+        heartbeat_samples: None: no heartbeats.
+    """
+
+    model: ServedModel
+    session: SessionConfig
+    session_id: str
+    resume_ns: int
+    interims: bool
+    rejections: bool
+    speech_activity: bool
+    heartbeat_samples: int | None
+    state: ListeningState | None = None
+    sends_states: bool = False
+
+
+def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seconds: float) -> StreamRequest:
+    """Check a stream's configuration; its endpointing may hold `max_held_seconds` of audio.
+
+    Raises:
+        InvalidRequestError: it cannot be done as asked.
+    """
+    if not config.HasField("audio"):
+        raise InvalidRequestError("config.audio", "not set; say the encoding and the sample rate")
+    events = config.events
+    session = SessionConfig(
+        audio=pcm_format(config.audio, "config.audio"),
+        commands=command_rules(config.commands, model, "config.commands"),
+        detector=_settings(config.detector, model.detector, "config.detector"),
+        endpointing=_endpointing(config.endpointing, model.endpointing, max_held_seconds),
+        interims=events.interims,
+    )
+    return StreamRequest(
+        model=model,
+        session=session,
+        session_id=resuming.session_id(config.session_id),
+        resume_ns=resuming.resume_ns(config),
+        interims=events.interims,
+        rejections=events.rejections,
+        speech_activity=events.speech_activity,
+        heartbeat_samples=_heartbeat_samples(events),
+        state=resuming.resume_state(config),
+        sends_states=events.listening_states,
+    )
+
+
+def audio_spec(form: PcmFormat, channel: int | None = None) -> pb.AudioSpec:
+    """The form of raw audio as a client would have given it, who listens to `channel`; None: to that of the form."""
+    code = next(code for code, encoding in RAW_ENCODINGS.items() if encoding is form.encoding)
+    return pb.AudioSpec(
+        encoding=code,
+        sample_rate_hertz=form.rate_hz,
+        channels=form.channels,
+        channel=(form.channel or 0) if channel is None else channel,
+    )
+
+
+def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
+    """Form of raw audio.
+
+    Raises:
+        InvalidRequestError: not a raw encoding, or a rate or number of channels we do not take.
+    """
+    encoding = RAW_ENCODINGS.get(audio.encoding)
+    if encoding is None:
+        raise _not_taken(audio, where, stream_encodings())
+    if not MIN_RATE_HZ <= audio.sample_rate_hertz <= MAX_RATE_HZ:
+        raise InvalidRequestError(
+            f"{where}.sample_rate_hertz",
+            f"{audio.sample_rate_hertz} Hz is not taken; raw audio must have {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz",
+        )
+    if not 0 <= audio.channels <= MAX_CHANNELS:
+        raise InvalidRequestError(f"{where}.channels", f"{audio.channels} are not taken; 1 to {MAX_CHANNELS} are")
+    channels = audio.channels or 1
+    if not 0 <= audio.channel <= channels:
+        raise InvalidRequestError(
+            f"{where}.channel", f"{audio.channel} is not there; 1 to {channels} are, 0: their mean"
+        )
+    return PcmFormat(encoding, audio.sample_rate_hertz, channels, audio.channel or None)
+
+
+def is_file(audio: pb.AudioSpec, where: str) -> bool:
+    """Whether a clip is a file that carries its own rate; else it is raw.
+
+    Raises:
+        InvalidRequestError: an encoding we do not take, or a rate or channels beside a file.
+    """
+    if audio.encoding in RAW_ENCODINGS:
+        return False
+    check_file(audio, where, FILE_ENCODINGS)
+    return True
+
+
+def check_file(audio: pb.AudioSpec, where: str, taken: Collection[pb.AudioEncoding]) -> None:
+    """Let a file through that is of an encoding among `taken`.
+
+    Raises:
+        InvalidRequestError: it is not, or a rate or channels are given beside it.
+    """
+    if audio.encoding not in taken:
+        raise _not_taken(audio, where, taken)
+    for name in ("sample_rate_hertz", "channels"):
+        if getattr(audio, name):
+            raise InvalidRequestError(f"{where}.{name}", f"{_encoding_name(audio)} carries its own; leave this unset")
+    if not 0 <= audio.channel <= MAX_CHANNELS:
+        raise InvalidRequestError(f"{where}.channel", f"{audio.channel} is not taken; 1 to {MAX_CHANNELS} are")
+
+
+def command_rules(rules: Iterable[pb.CommandRule], model: ServedModel, where: str) -> tuple[CommandRule, ...]:
+    """The keywords to report.
+
+    Raises:
+        InvalidRequestError: an unknown keyword (the message lists those there are), a repeated one, a bad value.
+    """
+    taken: list[CommandRule] = []
+    keywords = model.scorer.labels.keywords
+    for index, rule in enumerate(rules):
+        here = f"{where}[{index}]"
+        label = composed(rule.label)
+        if label not in keywords:
+            raise InvalidRequestError(
+                f"{here}.label", f"{rule.label!r} is not a keyword of this model; it has: {', '.join(keywords)}"
+            )
+        if any(label == other.label for other in taken):
+            raise InvalidRequestError(f"{here}.label", f"{rule.label!r} is named twice")
+        threshold = rule.threshold if rule.HasField("threshold") else None
+        refractory_ms = rule.refractory_ms if rule.HasField("refractory_ms") else None
+        try:
+            taken.append(CommandRule(label, threshold, refractory_ms))
+        except SpeechTuneError as error:
+            raise InvalidRequestError(here, str(error)) from error
+    return tuple(taken)
+
+
+def order(control: pb.Control, model: ServedModel) -> Order:
+    """An order inside a stream of `model`.
+
+    Raises:
+        InvalidRequestError: it holds none, or commands that cannot be reported.
+    """
+    kind = control.WhichOneof("op")
+    if kind == "flush":
+        return Flush()
+    if kind == "reset":
+        return Reset()
+    if kind == "update_commands":
+        where = "control.update_commands.commands"
+        return UpdateCommands(command_rules(control.update_commands.commands, model, where))
+    raise InvalidRequestError("control", "holds no order known to this server; flush, update_commands and reset are")
+
+
+def refuse_unknown_fields(message: Message, where: str) -> None:
+    """Refuse what a newer client sends and this server does not know: ignoring it could change the meaning.
+
+    Raises:
+        InvalidRequestError: there is such a field, here or further in.
+    """
+    unknown = UnknownFieldSet(message)
+    if len(unknown):
+        raise InvalidRequestError(
+            where or "request", f"field number {unknown[0].field_number} is not known to this server"
+        )
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        inner = value if descriptor.is_repeated else [value]
+        for index, item in enumerate(inner):
+            suffix = f"[{index}]" if descriptor.is_repeated else ""
+            refuse_unknown_fields(item, f"{where}.{descriptor.name}{suffix}" if where else descriptor.name + suffix)
+
+
+def _settings(message: Message, defaults: Settings, where: str) -> Settings:
+    """The model's settings with what the client set put in their place."""
+    given = {descriptor.name: value for descriptor, value in message.ListFields()}
+    try:
+        return type(defaults).model_validate({**defaults.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join([where, *(str(part) for part in first["loc"])])
+        raise InvalidRequestError(name, f"{first['msg']} (got {first['input']!r})") from error
+
+
+def _endpointing(
+    message: pb.Endpointing, defaults: EndpointingSettings, max_held_seconds: float
+) -> EndpointingSettings:
+    settings = _settings(message, defaults, "config.endpointing")
+    held_seconds = _held_seconds(settings)
+    # What the model's own recipe wants is the operator's wish.
+    if held_seconds > max(max_held_seconds, _held_seconds(defaults)):
+        raise InvalidRequestError(
+            "config.endpointing",
+            f"preroll_ms, min_speech_ms and hangover_ms add up to {held_seconds:g} s; "
+            f"{max_held_seconds:g} s are the limit of this server",
+        )
+    return settings
+
+
+def _held_seconds(settings: EndpointingSettings) -> float:
+    return (settings.preroll_ms + settings.min_speech_ms + settings.hangover_ms) / 1000.0
+
+
+def _heartbeat_samples(events: pb.EventSelection) -> int | None:
+    if not events.HasField("heartbeat_interval_ms"):
+        return None
+    if events.heartbeat_interval_ms not in _HEARTBEAT_MS:
+        raise InvalidRequestError(
+            "config.events.heartbeat_interval_ms",
+            f"{events.heartbeat_interval_ms} is not within {_HEARTBEAT_MS[0]} and {_HEARTBEAT_MS[-1]}",
+        )
+    return events.heartbeat_interval_ms * SAMPLES_PER_MS
+
+
+def _not_taken(audio: pb.AudioSpec, where: str, files: Iterable[pb.AudioEncoding]) -> InvalidRequestError:
+    names = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, *files])
+    return InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {names} are")
+
+
+def _encoding_name(audio: pb.AudioSpec) -> str:
+    known = pb.AudioEncoding.values()
+    return pb.AudioEncoding.Name(audio.encoding) if audio.encoding in known else f"encoding {int(audio.encoding)}"

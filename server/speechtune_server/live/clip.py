@@ -1,0 +1,186 @@
+"""One whole clip, by the same session and the same driver as a live stream: unary = streaming."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.containers import container_kind, conversion
+from speechtune.audio.files import Sound, decode_sound
+from speechtune.audio.opening import opened_sound
+from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
+from speechtune.audio.placement import place_by_energy
+from speechtune.audio.resample import resample
+from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
+from speechtune.streaming.clip_scores import clip_posteriors
+from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.decision import Step
+from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
+from speechtune.streaming.events import Detection
+from speechtune.streaming.session import Session
+from speechtune_server.decoding.ogg import num_first_pages
+from speechtune_server.engine.model_store import ServedModel
+from speechtune_server.live.outgoing import Outgoing
+from speechtune_server.live.stream import Models, RecognitionStream, StreamLimits
+from speechtune_server.process.clock import Clock
+
+_CHUNK_BYTES = 64 * 1024
+_SLACK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip, checked and decoded.
+
+    Attributes:
+        content: bytes for the session, in the form `audio`.
+        samples: float32[N] at 16 kHz, N ≥ 1.
+        notes: what of it is not as its form or its header says, one sentence each.
+    """
+
+    audio: PcmFormat
+    content: bytes
+    samples: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClipResult:
+    """What was found in a clip: its detections, the posteriors float32[K] of `clip_posteriors`, and its notes."""
+
+    detections: tuple[Detection, ...]
+    posteriors: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) -> Clip:
+    """Check and decode raw audio.
+
+    Raises:
+        InvalidRequestError: it is empty, ends inside a value, or holds values that are not finite.
+        SessionTooLongError: it is longer than `max_seconds`.
+    """
+    num_frames, rest = divmod(len(content), audio.bytes_per_frame)
+    if rest:
+        raise InvalidRequestError(
+            "content", f"{len(content)} bytes are not whole values of {audio.bytes_per_frame} bytes; check the encoding"
+        )
+    if not num_frames:
+        raise InvalidRequestError("content", "holds no samples")
+    if num_frames > max_seconds * audio.rate_hz:
+        raise _too_long(num_frames / audio.rate_hz, max_seconds)
+    try:
+        return await asyncio.to_thread(_clip_of, content, audio)
+    except AudioError as error:
+        raise InvalidRequestError("content", str(error)) from error
+
+
+async def decode_file_clip(content: bytes, form: str, max_seconds: float, channel: int | None = None) -> Clip:
+    """Check and decode a file of the named form; `channel` as for `decode_sound`.
+
+    Raises:
+        InvalidRequestError: it is empty, damaged or not of that form.
+        SessionTooLongError: it is longer than `max_seconds`.
+    """
+    # Even to look at what lies in it takes long where somebody meant it to.
+    sound = await asyncio.to_thread(_sound_of_file, content, form, max_seconds, channel)
+    return Clip(SAMPLES_FORMAT, b"".join(chunks_of(sound.samples)), sound.samples, sound.notes)
+
+
+async def recognize_clip(
+    clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models, clock: Clock
+) -> ClipResult:
+    """Find the commands in a clip and score it as a whole."""
+    config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
+    scorer = model.scorer
+    detections: list[Detection] = []
+    journal: list[Step] = []
+
+    async def keep(outgoing: Outgoing) -> None:
+        if isinstance(outgoing.event, Detection):
+            detections.append(outgoing.event)
+
+    seconds = len(clip.content) / (clip.audio.rate_hz * clip.audio.bytes_per_frame)
+    stream = RecognitionStream(
+        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal),
+        audio=clip.audio,
+        models=models,
+        send=keep,
+        limits=StreamLimits(max_in_flight_seconds=seconds + _SLACK_SECONDS),
+        clock=clock,
+    )
+    await stream.run(_chunks(clip.content))
+    window = place_by_energy(clip.samples, scorer.window_samples)
+    whole = (await models.score(window[None]))[0]
+    posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
+    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *stream.statistics.notes))))
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _CHUNK_BYTES):
+        yield content[start : start + _CHUNK_BYTES]
+
+
+def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
+    decoder = PcmDecoder(audio)
+    samples = resample(decoder.decode(content), audio.rate_hz)
+    if decoder.channel != audio.channel:
+        # The whole clip is here: what was heard before it was known that the channels cancel is heard again.
+        audio = replace(audio, channel=decoder.channel)
+        samples = resample(PcmDecoder(audio).decode(content), audio.rate_hz)
+    if not len(samples):
+        raise InvalidRequestError("content", "is shorter than one sample at 16 kHz")
+    return Clip(audio, content, samples, decoder.notes)
+
+
+def _sound_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> Sound:
+    if not _is_form(content, form):
+        article = "an" if form.startswith("O") else "a"
+        kind = container_kind(content)
+        what = f" but {kind}; convert it: {conversion('FILE.m4a')}" if kind else "; set audio.encoding to what it is"
+        raise InvalidRequestError("content", f"is not {article} {form} file{what}")
+    _check_declared(content, max_seconds)
+    if form == "OGG_OPUS" and num_first_pages(content) > 1:
+        raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
+    try:
+        return decode_sound(content, "content", max_seconds, channel)
+    except AudioError as error:
+        raise InvalidRequestError("content", str(error)) from error
+
+
+def _is_form(content: bytes, form: str) -> bool:
+    if form == "WAV":
+        return content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE"
+    if form == "OGG_OPUS":
+        return content[:4] == b"OggS" and b"OpusHead" in content[:64]
+    return content[:4] == b"fLaC"
+
+
+def _check_declared(content: bytes, max_seconds: float) -> None:
+    """Check what the header says; where it cannot be read, decoding will explain why."""
+    try:
+        with opened_sound(io.BytesIO(content), "content", max_seconds) as opened:
+            sound = opened.sound
+            seconds, channels, rate_hz = sound.frames / sound.samplerate, sound.channels, sound.samplerate
+    except AudioError:
+        return
+    if channels > MAX_CHANNELS:
+        raise InvalidRequestError("content", f"{channels} channels are not taken; 1 to {MAX_CHANNELS} are")
+    # A few bytes of quiet at a rate that no microphone has would be gigabytes of samples.
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise InvalidRequestError(
+            "content", f"{rate_hz} Hz are not taken; {MIN_RATE_HZ} to {MAX_RATE_HZ} are, convert it first"
+        )
+    if seconds > max_seconds:
+        raise _too_long(seconds, max_seconds)
+
+
+def _too_long(seconds: float, max_seconds: float) -> SessionTooLongError:
+    return SessionTooLongError(
+        f"the clip lasts {seconds:.1f} s, {max_seconds:g} s are the limit; send it with StreamingRecognize"
+    )

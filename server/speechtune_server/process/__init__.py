@@ -1,0 +1,6 @@
+"""What the process is and says of itself.
+
+Owns: settings, clock, logs, metrics, traces, admission.
+Does not own: protocols, models.
+Imports: pydantic, `speechtune`.
+"""

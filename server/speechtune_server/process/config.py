@@ -1,0 +1,266 @@
+"""Every setting of the server, with its unit, its range and its reason."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from speechtune.audio.pcm import PcmFormat
+from speechtune.errors import ConfigError
+from speechtune.names import composed, hidden_character
+from speechtune_server.process.logs import LogFormat, LogLevel
+from speechtune_server.process.places import share_of
+
+DEFAULT_ADDRESS = "127.0.0.1:50551"
+
+_PATH_KEYS = frozenset(
+    {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
+)
+_MODEL_NAME = re.compile(r"[^@/\\]{1,64}")
+MODEL_NAME_RULE = "use 1 to 64 characters, no '@', slash, control character or mark of the direction of writing"
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can be called so; '@' separates a name from a digest, so it cannot be part of one."""
+    return _MODEL_NAME.fullmatch(name) is not None and hidden_character(name) is None
+
+
+class Backend(StrEnum):
+    """What runs the models."""
+
+    AUTO = "auto"
+    """torch where there is a GPU, else onnx."""
+    TORCH = "torch"
+    TORCH_BF16 = "torch-bf16"
+    """torch with products in bfloat16, where the machine has instructions for them."""
+    ONNX = "onnx"
+    ONNX_INT8 = "onnx-int8"
+
+
+class ServerConfig(BaseModel):
+    """The settings of one server process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: Annotated[dict[str, Path], Field(min_length=1)]
+    """Name to checkpoint folder."""
+    default_model: str = ""
+    """Name that an empty model name stands for; "": the first of `models`."""
+    backend: Backend = Backend.AUTO
+    """What runs the models."""
+    export_folder: Path | None = None
+    """Where checkpoints exported to ONNX are kept; none: `speechtune/onnx` in the user's cache."""
+    num_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Cores that one window may use; streams gain more from windows side by side."""
+    num_workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    """Windows scored side by side where the backend can; none: one per core."""
+    address: str = DEFAULT_ADDRESS
+    """HOST:PORT; port 0 takes a free one, which is logged."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Streams open at once; one more is refused."""
+    max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Streams of one key, or without keys of one IP address; none: three quarters of `max_streams`, or all of four."""
+    max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
+    """Recognize calls at once whose clip is here; one more is refused. As many clips more may be on their way."""
+    max_clips_per_client: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Of them those of one key, or without keys of one IP address; none: three quarters, or all of four."""
+    max_body_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
+    """A unary request that has not come after so long is refused; where places are short, one that has not begun to
+    come gives its own to another much earlier."""
+    max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
+    """Windows scored at once."""
+    max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
+    """How long a window waits for others to be scored with; part of every latency."""
+    max_compute_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
+    """A model that has not answered after so long is not waited for; its streams end with UNAVAILABLE."""
+    max_clip_seconds: Annotated[float, Field(gt=0.0, le=3_600.0)] = 60.0
+    """Longest clip Recognize takes."""
+    max_content_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = 16 << 20
+    """Largest clip, and largest chunk of a stream."""
+    max_in_flight_seconds: Annotated[float, Field(ge=1.0, le=3_600.0)] = 30.0
+    """Audio of one stream that is received and not yet processed; more is refused. Bounds the memory of a stream."""
+    max_in_flight_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 30)] = 8 << 20
+    """The same in bytes, which bounds it where a second is large: at a high rate, with many channels."""
+    max_held_seconds: Annotated[float, Field(ge=1.0, le=180.0)] = 5.0
+    """A stream's `preroll_ms`, `min_speech_ms` and `hangover_ms` together: audio that is held although it is processed.
+    More is refused, unless the model's own recipe has it."""
+    max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
+    """Longest stream; none: they may last for ever."""
+    max_idle_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] | None = None
+    """A stream that sends nothing for so long is ended; none: never."""
+    max_connection_age_seconds: Annotated[float, Field(ge=1.0, le=31_536_000.0)] | None = None
+    """A connection takes no new calls after so long, so that clients spread anew; streams on it go on. None: never."""
+    drain_notice_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 1.0
+    """How long running streams still take audio after they were warned that the server stops."""
+    drain_deadline_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 10.0
+    """How long, after the notice, streams may take to finish what they received; then they are cut off."""
+    min_ping_interval_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 10.0
+    """Keepalive pings of clients may come this often; devices behind a router need them well under its idle time."""
+
+    model_folder: Path | None = None
+    """Folder that ModelAdmin may load models from; none: it may load nothing."""
+    max_load_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] = 600.0
+    """A model that LoadModel or a reload asks for and that is not there after so long is given up."""
+    open_admin: bool = False
+    """Without keys: whether everybody who reaches the server may use ModelAdmin."""
+    keys: Path | None = None
+    """TOML file with the API keys; none: no keys are asked for."""
+    certificate: Path | None = None
+    """PEM file with the server's certificate chain; none: no TLS."""
+    private_key: Path | None = None
+    """PEM file with its private key."""
+    client_authorities: Path | None = None
+    """PEM file with the authorities of clients' certificates; given, every client must show one."""
+    allow_plaintext: bool = False
+    """Whether to listen without TLS beyond this machine: anybody on the way could listen in."""
+    metrics_address: str | None = None
+    """HOST:PORT where Prometheus finds metrics, over plain HTTP; none: nowhere."""
+    keep_hits: Path | None = None
+    """Folder for the audio of detections and near misses, for `speechtune review`; none: no audio is ever kept."""
+    keep_hits_max_bytes: Annotated[int, Field(ge=1_024)] = 1 << 30
+    """What they may take; the oldest go first."""
+    keep_hits_max_days: Annotated[float, Field(gt=0.0, le=3_650.0)] = 30.0
+    """How long they are kept."""
+    log_format: LogFormat = LogFormat.TEXT
+    """text for a person, json (one object a line) for a machine; on stderr."""
+    log_level: LogLevel = LogLevel.INFO
+    """The least that is logged: debug, info, warning or error. Neither audio nor keys ever are."""
+    trace: bool = False
+    """Whether to trace calls with OpenTelemetry; the exporter is what OTEL_TRACES_EXPORTER names."""
+
+    @field_validator("models")
+    @classmethod
+    def _names_are_plain(cls, models: dict[str, Path]) -> dict[str, Path]:
+        for name in models:
+            if not is_model_name(name):
+                raise ValueError(f"model name {name!r}: {MODEL_NAME_RULE}")
+        named = {composed(name): place for name, place in models.items()}
+        if len(named) < len(models):
+            raise ValueError(f"models {', '.join(models)}: two names are the same")
+        return named
+
+    @field_validator("default_model")
+    @classmethod
+    def _default_is_composed(cls, name: str) -> str:
+        return composed(name)
+
+    @field_validator("address", "metrics_address")
+    @classmethod
+    def _address_is_host_and_port(cls, address: str | None) -> str | None:
+        if address is not None:
+            host_and_port(address)
+        return address
+
+    @model_validator(mode="after")
+    def _default_is_a_model(self) -> ServerConfig:
+        if self.default_model and self.default_model not in self.models:
+            raise ValueError(f"default_model {self.default_model!r} is not one of: {', '.join(self.models)}")
+        return self
+
+    @model_validator(mode="after")
+    def _wire_is_safe(self) -> ServerConfig:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key: give both or neither")
+        if self.client_authorities is not None and self.certificate is None:
+            raise ValueError("client_authorities: needs certificate and private_key")
+        if self.certificate is None and not self.allow_plaintext and not _is_loopback(self.address):
+            raise ValueError(
+                f"address {self.address!r} is reached from other machines: set certificate and private_key, "
+                "or allow_plaintext = true where the network is trusted"
+            )
+        if self.metrics_address is not None and not self.allow_plaintext and not _is_loopback(self.metrics_address):
+            raise ValueError(
+                f"metrics_address {self.metrics_address!r} is reached from other machines, over plain HTTP: "
+                "set allow_plaintext = true where the network is trusted"
+            )
+        return self
+
+    def in_flight_seconds(self, audio: PcmFormat) -> float:
+        """How much of a stream in this form may be received and not yet processed."""
+        return min(self.max_in_flight_seconds, self.max_in_flight_bytes / (audio.rate_hz * audio.bytes_per_frame))
+
+    @property
+    def streams_per_client(self) -> int:
+        """Streams that one client may have open."""
+        return min(self.max_streams_per_client or share_of(self.max_streams), self.max_streams)
+
+    @property
+    def clips_per_client(self) -> int:
+        """Clips of one client that may be in work."""
+        return min(self.max_clips_per_client or share_of(self.max_clips), self.max_clips)
+
+    @property
+    def default_model_name(self) -> str:
+        """Name that an empty model name stands for."""
+        return self.default_model or next(iter(self.models))
+
+
+def server_config(**settings: Any) -> ServerConfig:
+    """Build the settings; what is not given takes its default.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of range; the message names it.
+    """
+    try:
+        return ServerConfig.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "server"
+        raise ConfigError(f"server settings: {key}: {first['msg']} (got {first['input']!r})") from error
+
+
+def load_server_config(path: Path | None, overrides: Mapping[str, Any]) -> ServerConfig:
+    """Read the settings from a TOML file (none: the defaults); `overrides` go before what stands there.
+
+    Paths in the file count from the file's folder.
+
+    Raises:
+        ConfigError: the file cannot be read, or as for `server_config`.
+    """
+    settings: dict[str, Any] = {}
+    if path is not None:
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"server settings {path}: cannot be read ({error})") from error
+        settings = {key: _beside(path, key, value) for key, value in settings.items()}
+    return server_config(**{**settings, **overrides})
+
+
+def _beside(path: Path, key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _beside(path, "models" if key == "models" else name, one) for name, one in value.items()}
+    return str(path.parent / value) if key in _PATH_KEYS and isinstance(value, str) else value
+
+
+def _is_loopback(address: str) -> bool:
+    host, _ = host_and_port(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 host stands in brackets and loses them.
+
+    Raises:
+        ValueError: it has another form.
+
+    >>> host_and_port("[::1]:50551")
+    ('::1', 50551)
+    """
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None or int(parts["port"]) > 65_535:
+        raise ValueError(f"address {address!r}: write HOST:PORT, for example {DEFAULT_ADDRESS} or [::1]:50551")
+    return parts["host"].strip("[]"), int(parts["port"])

@@ -1,0 +1,6 @@
+"""Clips on disk as sets of clips.
+
+Owns: folders, manifests, speakers, locks, long recordings cut into words, folders that grow, exchange with `datasets`.
+Does not own: which clips are used.
+Imports: numpy, pydantic, datasets, `speechtune.audio`.
+"""

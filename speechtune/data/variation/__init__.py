@@ -1,0 +1,6 @@
+"""Other forms of a clip, and what surrounds it.
+
+Owns: augmentation, channels, rooms, running speech, background speech.
+Does not own: which clips are varied.
+Imports: torchaudio, pyroomacoustics, `speechtune.audio`.
+"""

@@ -1,0 +1,6 @@
+"""How far a figure can be trusted.
+
+Owns: resampling of speakers, exact and Poisson intervals.
+Does not own: the figures.
+Imports: numpy, SciPy, `evaluation.figures`, `evaluation.answers`.
+"""

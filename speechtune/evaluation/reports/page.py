@@ -1,0 +1,223 @@
+"""`report.html`: everything about one evaluation in one file that opens without a network.
+
+The page is `page.html`, which draws itself from one JSON document; no library and no font is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from speechtune.audio.timebase import samples_from_ms
+from speechtune.evaluation.answers.atomic_text import write_text
+from speechtune.evaluation.answers.predictions import Predictions
+from speechtune.evaluation.clips.metrics import Metrics
+from speechtune.evaluation.reports.media import ClipMedia, clip_media
+from speechtune.evaluation.streams.metrics import StreamMetrics, WrongEvent
+
+REPORT_NAME = "report.html"
+MAX_PLAYABLE = 60
+"""Clips with audio and spectrogram: about 35 kB each."""
+MAX_LISTED = 2_000
+"""Clips in the browser; wrong ones come first."""
+MAX_PLAYABLE_EVENTS = 40
+
+_RIGHT_PER_CELL = 5
+_AROUND_MS = 500
+_PLACE = "@@REPORT_DATA@@"
+
+ReadClip = Callable[[int], NDArray[np.float32]]
+"""Row of the predictions -> the clip's samples."""
+ReadStretch = Callable[[str, int, int], NDArray[np.float32]]
+"""Name of a recording, first sample and the one after the last -> its samples."""
+
+
+@dataclass(frozen=True)
+class ClipPart:
+    """An evaluation on clips.
+
+    Attributes:
+        metrics, predictions: as measured.
+        read: gives the audio of a clip.
+        leaks: what training and test share, one sentence each; None: not looked for.
+    """
+
+    metrics: Metrics
+    predictions: Predictions
+    read: ReadClip
+    leaks: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class StreamPart:
+    """An evaluation on long recordings; `read` gives the audio of a stretch."""
+
+    metrics: StreamMetrics
+    read: ReadStretch
+
+
+@dataclass(frozen=True)
+class MinedRow:
+    """A clip that was cut out of a recording because it fired, or nearly did.
+
+    Attributes:
+        file: of the clip, beside the page.
+        recording, offset_seconds: where it was cut out.
+        label, confidence, threshold: the keyword that it came nearest to, its posterior, and what that had to reach.
+        fired: it did.
+        media: None: the page does not play it.
+    """
+
+    file: str
+    recording: str
+    offset_seconds: float
+    label: str
+    confidence: float
+    threshold: float
+    fired: bool
+    media: ClipMedia | None
+
+
+@dataclass(frozen=True)
+class MinedPart:
+    """What was mined, strongest first, for a person to confirm."""
+
+    rows: tuple[MinedRow, ...]
+
+
+@dataclass(frozen=True)
+class ReportSource:
+    """What the report is about.
+
+    Attributes:
+        title: one line, for example the checkpoint's folder and the data's.
+        facts: name -> value, shown as they are: digest, fingerprint of the data, versions.
+        clips, streams: the parts that were measured.
+        mined: what was cut out of recordings; a page of that alone tells of no evaluation.
+    """
+
+    title: str
+    facts: dict[str, JsonValue] = field(default_factory=dict)
+    clips: ClipPart | None = None
+    streams: StreamPart | None = None
+    mined: MinedPart | None = None
+
+
+def write_html_report(source: ReportSource, folder: Path) -> Path:
+    """Write `report.html` into `folder`, whole or not at all, and return its path.
+
+    Raises:
+        ConfigError: the file cannot be written.
+        UnreadableAudioError: a clip that was scored can no longer be read.
+    """
+    path = folder / REPORT_NAME
+    write_text(path, html_report(source))
+    return path
+
+
+def html_report(source: ReportSource) -> str:
+    """The page as text."""
+    document: dict[str, Any] = {
+        "title": source.title,
+        "facts": source.facts,
+        "clips": None if source.clips is None else _clip_document(source.clips),
+        "streams": None if source.streams is None else _stream_document(source.streams),
+        "mined": None if source.mined is None else _mined_document(source.mined),
+    }
+    # Inside a script element only "</" and "<!--" end or change what is read.
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    page = files("speechtune.evaluation.reports").joinpath("page.html").read_text(encoding="utf-8")
+    return page.replace(_PLACE, text)
+
+
+def _clip_document(part: ClipPart) -> dict[str, Any]:
+    rows = listed_rows(part.predictions)
+    playable = set(playable_rows(part.predictions, rows))
+    return {
+        "metrics": part.metrics.model_dump(mode="json"),
+        "labels": list(part.predictions.labels.labels),
+        "keywords": list(part.predictions.labels.keywords),
+        "rows": [_row(part, row, row in playable) for row in rows],
+        "num_wrong": int((part.predictions.predicted != part.predictions.truth).sum()),
+        "leaks": None if part.leaks is None else list(part.leaks),
+    }
+
+
+def _row(part: ClipPart, row: int, playable: bool) -> dict[str, Any]:
+    predictions = part.predictions
+    names = predictions.labels.labels
+    best = int(predictions.predicted[row])
+    return {
+        "id": predictions.clip_ids[row],
+        "said": names[predictions.truth[row]],
+        "word": predictions.words[row],
+        "answered": names[best],
+        "confidence": round(float(predictions.posteriors[row, best]), 4),
+        "speaker": predictions.speakers[row],
+        "media": clip_media(part.read(row)).model_dump() if playable else None,
+    }
+
+
+def listed_rows(predictions: Predictions) -> list[int]:
+    """Rows for the browser: the wrong ones, surest first, then a few right ones of every label."""
+    confidence = predictions.posteriors.max(axis=1)
+    surest = np.argsort(-confidence, kind="stable")
+    wrong = predictions.predicted[surest] != predictions.truth[surest]
+    rows = [int(row) for row in surest[wrong]]
+    taken: dict[int, int] = {}
+    for row in surest[~wrong][::-1].tolist():  # of the right ones, those that were nearly wrong
+        label = int(predictions.truth[row])
+        if taken.get(label, 0) < _RIGHT_PER_CELL:
+            taken[label] = taken.get(label, 0) + 1
+            rows.append(row)
+    return rows[:MAX_LISTED]
+
+
+def playable_rows(predictions: Predictions, rows: Sequence[int]) -> list[int]:
+    """Of these rows, those that get audio: one of every confusion cell in turn, so that each cell can be heard."""
+    cells: dict[tuple[int, int], list[int]] = {}
+    for row in rows:
+        cells.setdefault((int(predictions.truth[row]), int(predictions.predicted[row])), []).append(row)
+    wrong = [queue for (said, answered), queue in cells.items() if said != answered]
+    right = [queue for (said, answered), queue in cells.items() if said == answered]
+    chosen: list[int] = []
+    for queues in (wrong, right):
+        for turn in range(max((len(queue) for queue in queues), default=0)):
+            chosen += [queue[turn] for queue in queues if turn < len(queue)]
+    return chosen[:MAX_PLAYABLE]
+
+
+def _stream_document(part: StreamPart) -> dict[str, Any]:
+    errors = part.metrics.errors
+    # False accepts are what a user hears: those where no keyword was said come first.
+    order = {"alone": 0, "confused": 1, "missed": 2, "repeated": 3}
+    ranked = sorted(errors, key=lambda error: (order[error.kind], -(error.confidence or 0.0)))
+    playable = {id(error) for error in ranked[:MAX_PLAYABLE_EVENTS]}
+    metrics = part.metrics.model_dump(mode="json", exclude={"errors"})
+    return {
+        "metrics": metrics,
+        "num_errors": len(errors),
+        "errors": [_event(part, error, id(error) in playable) for error in ranked[:MAX_LISTED]],
+    }
+
+
+def _event(part: StreamPart, error: WrongEvent, playable: bool) -> dict[str, Any]:
+    around = samples_from_ms(_AROUND_MS)
+    media = None
+    if playable:
+        media = clip_media(part.read(error.recording, max(error.start_sample - around, 0), error.end_sample + around))
+    return error.model_dump(mode="json") | {"media": None if media is None else media.model_dump()}
+
+
+def _mined_document(part: MinedPart) -> dict[str, Any]:
+    return {
+        "rows": [asdict(row) | {"media": None if row.media is None else row.media.model_dump()} for row in part.rows],
+    }

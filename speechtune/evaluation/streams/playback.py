@@ -1,0 +1,298 @@
+"""Recordings of any length through the session that serves: what it reports, and how long that took.
+
+Several recordings are heard at once: the voice activity of all is judged in one call and their windows are scored
+together, so that the models work on full batches and on all cores. Memory holds a block of audio per recording and the
+scores of every window, whatever the length.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechtune.audio.pcm import PcmEncoding, PcmFormat
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
+from speechtune.errors import DataError, TrainingDivergedError
+from speechtune.evaluation.streams.matching import HeardStream, SpokenWord
+from speechtune.evaluation.streams.recordings import Recording, audio_blocks, words_within
+from speechtune.labels import LabelSet
+from speechtune.recipe import DetectorSettings, EndpointingSettings
+from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest
+from speechtune.streaming.config import CommandRule, Scorer, SessionConfig
+from speechtune.streaming.decision import Step, decided
+from speechtune.streaming.events import Detection
+from speechtune.streaming.session import Request, ScoreRequest, Session
+
+NUM_AT_ONCE = 16
+"""Recordings heard at once."""
+
+_NUM_TIMED = 20
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class ListeningSettings:
+    """How the sessions are set, as a server would set them from the checkpoint's recipe."""
+
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
+
+
+@dataclass(frozen=True)
+class HeardRecording:
+    """One recording and all that its decisions were made of, so that other thresholds need no second listening.
+
+    Attributes:
+        recording: what was played.
+        num_samples: its length at 16 kHz.
+        steps: the session's steps, in order; None where they are not known: then only what was reported is.
+        detections: what the session reported at the thresholds it was given.
+    """
+
+    recording: Recording
+    num_samples: int
+    steps: tuple[Step, ...] | None
+    detections: tuple[Detection, ...]
+
+    @property
+    def stream(self) -> HeardStream:
+        """For `score_streams`."""
+        return HeardStream(self.recording.name, self.num_samples, self.spoken, self.detections)
+
+    @property
+    def spoken(self) -> tuple[SpokenWord, ...]:
+        """What was said, within the recording."""
+        return words_within(self.recording, self.num_samples)
+
+
+@dataclass(frozen=True)
+class Listening:
+    """All recordings, in their order.
+
+    Attributes:
+        labels: of the model.
+        thresholds: that the sessions used, one per keyword.
+        settings: of the sessions.
+        seconds: wall time; `scoring_seconds`: of those, in the model; None: not known.
+    """
+
+    heard: tuple[HeardRecording, ...]
+    labels: LabelSet
+    thresholds: dict[str, float]
+    settings: ListeningSettings
+    num_windows: int
+    seconds: float
+    scoring_seconds: float | None
+
+    @property
+    def audio_seconds(self) -> float:
+        """Audio heard."""
+        return sum(seconds_from_samples(one.num_samples) for one in self.heard)
+
+    @property
+    def session_thresholds(self) -> dict[str, float]:
+        """What the sessions took for each keyword: the settings' one threshold for all where they have one."""
+        level = self.settings.detector.threshold
+        return {label: own if level is None else level for label, own in self.thresholds.items()}
+
+    @property
+    def streams(self) -> tuple[HeardStream, ...]:
+        """For `score_streams`."""
+        return tuple(one.stream for one in self.heard)
+
+    @property
+    def knows_steps(self) -> bool:
+        """Whether `streams_at` can tell."""
+        return all(one.steps is not None for one in self.heard)
+
+    def streams_at(self, thresholds: dict[str, float]) -> tuple[HeardStream, ...]:
+        """What sessions set to these thresholds report: exact, since no window depends on a threshold.
+
+        Raises:
+            DataError: the steps of the sessions are not known.
+            UnknownLabelError: a threshold of something that is not a keyword.
+            ConfigError: a threshold that is not within 0 and 1.
+        """
+        config = SessionConfig(
+            _FORMAT, tuple(CommandRule(label, level) for label, level in thresholds.items()), self.settings.detector
+        )
+        rules = config.effective_rules(self.labels, thresholds)
+        if not self.knows_steps:
+            raise DataError("what was reported at one set of thresholds does not tell what others would report")
+        return tuple(
+            HeardStream(
+                one.recording.name,
+                one.num_samples,
+                one.spoken,
+                tuple(
+                    event
+                    for event in decided(one.steps or (), self.labels, rules, self.settings.detector)
+                    if isinstance(event, Detection)
+                ),
+            )
+            for one in self.heard
+        )
+
+
+_FORMAT = PcmFormat(PcmEncoding.FLOAT32, SAMPLE_RATE_HZ)
+
+
+def listen(
+    scorer: Scorer,
+    activity: ActivityModel,
+    recordings: Sequence[Recording],
+    settings: ListeningSettings | None = None,
+    progress: Progress | None = None,
+) -> Listening:
+    """Play recordings to sessions with the scorer's thresholds.
+
+    Args:
+        scorer: the model.
+        activity: the voice activity model.
+        recordings: at least one.
+        settings: of the sessions.
+        progress: told after every round, in seconds of audio that are done; the total is known at the end only.
+
+    Raises:
+        UnreadableAudioError, UnsupportedAudioError: a recording cannot be read; the message names it.
+        TrainingDivergedError: the model answers with numbers that are not finite.
+    """
+    settings = settings or ListeningSettings()
+    start = time.perf_counter()
+    waiting = [_Ear(recording, scorer, settings) for recording in recordings]
+    ears = list(waiting)
+    open_ears: list[_Ear] = []
+    scoring_seconds, num_windows, num_done = 0.0, 0, 0
+    while waiting or open_ears:
+        while waiting and len(open_ears) < NUM_AT_ONCE:
+            open_ears.append(waiting.pop(0))
+        requests = _windows_of(open_ears, activity)
+        num_done += sum(ear.is_finished for ear in open_ears)
+        open_ears = [ear for ear in open_ears if not ear.is_finished]
+        if requests:
+            windows = np.concatenate([request.windows for _, request in requests])
+            asked = time.perf_counter()
+            answers = scorer.score(windows)
+            scoring_seconds += time.perf_counter() - asked
+            num_windows += len(windows)
+            _share_out(requests, answers)
+        if progress is not None:
+            progress("listen", num_done, len(ears))
+    return Listening(
+        heard=tuple(ear.heard() for ear in ears),
+        labels=scorer.labels,
+        thresholds=dict(scorer.thresholds),
+        settings=settings,
+        num_windows=num_windows,
+        seconds=time.perf_counter() - start,
+        scoring_seconds=scoring_seconds,
+    )
+
+
+def decision_compute_ms(scorer: Scorer, activity: ActivityModel) -> tuple[float, ...]:
+    """Wall time of what one decision waits for, in ms, several times: one frame of voice activity, one window alone."""
+    rng = np.random.default_rng(0)
+    frames = (0.1 * rng.standard_normal((1, FRAME_SAMPLES))).astype(np.float32)
+    window = (0.1 * rng.standard_normal((1, scorer.window_samples))).astype(np.float32)
+    scorer.score(window)  # the first call of a model also prepares it
+    taken = []
+    for _ in range(_NUM_TIMED):
+        start = time.perf_counter()
+        activity.judge(ActivityRequest(frames))
+        scorer.score(window)
+        taken.append(1000.0 * (time.perf_counter() - start))
+    return tuple(taken)
+
+
+def _windows_of(ears: Sequence[_Ear], activity: ActivityModel) -> list[tuple[_Ear, ScoreRequest]]:
+    """Play every recording on until it has windows to score or is over; gives those that have."""
+    requests: list[tuple[_Ear, ScoreRequest]] = []
+    playing = list(ears)
+    while playing:
+        asked: list[tuple[_Ear, ActivityRequest]] = []
+        for ear in playing:
+            request = ear.next_request()
+            if isinstance(request, ScoreRequest):
+                requests.append((ear, request))
+            elif request is not None:
+                asked.append((ear, request))
+        for (ear, request), answer in zip(asked, activity.judge_together([one for _, one in asked]), strict=True):
+            ear.answer(request, answer)
+        playing = [ear for ear, _ in asked]
+    return requests
+
+
+def _share_out(requests: Sequence[tuple[_Ear, ScoreRequest]], answers: NDArray[np.float32]) -> None:
+    first = 0
+    for ear, request in requests:
+        part = answers[first : first + len(request.windows)]
+        if not np.isfinite(part).all():
+            raise TrainingDivergedError(
+                f"{ear.recording.path}: the model answers with numbers that are not finite; "
+                "its weights are of no use, fine-tune again"
+            )
+        ear.answer(request, part)
+        first += len(request.windows)
+
+
+class _Ear:
+    """One recording and its session."""
+
+    def __init__(self, recording: Recording, scorer: Scorer, settings: ListeningSettings) -> None:
+        self.recording = recording
+        self._scorer = scorer
+        self._settings = settings
+        self._steps: list[Step] = []
+        self._detections: list[Detection] = []
+        self._num_samples = 0
+        self._session: Session | None = None
+        self._blocks: Iterator[NDArray[np.float32]] = iter(())
+        self.is_finished = False
+
+    def next_request(self) -> Request | None:
+        """Play on until the models are needed, or to the end: then None."""
+        session = self._session or self._open()
+        while (request := session.next_request()) is None:
+            self._take(session)
+            if session.is_finished:
+                self._num_samples = session.num_samples_received
+                self.is_finished, self._session = True, None
+                return None
+            block = next(self._blocks, None)
+            if block is None:
+                session.end()
+            else:
+                session.receive(block.astype("<f4", copy=False).tobytes())
+        return request
+
+    def answer(self, request: Request, answer: ActivityAnswer | NDArray[np.float32]) -> None:
+        """Go on with what the models say of `request`."""
+        session = self._session or self._open()
+        session.resolve(request, answer)
+        self._take(session)
+
+    def heard(self) -> HeardRecording:
+        """What was heard, once finished."""
+        return HeardRecording(self.recording, self._num_samples, tuple(self._steps), tuple(self._detections))
+
+    def _open(self) -> Session:
+        # Opened when its turn comes: a folder may hold more recordings than files can be open.
+        audio = audio_blocks(self.recording.path)
+        config = SessionConfig(
+            PcmFormat(PcmEncoding.FLOAT32, audio.rate_hz),
+            detector=self._settings.detector,
+            endpointing=self._settings.endpointing,
+        )
+        scorer = self._scorer
+        self._session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=self._steps)
+        self._blocks = audio.blocks
+        return self._session
+
+    def _take(self, session: Session) -> None:
+        self._detections += [event for event in session.take_events() if isinstance(event, Detection)]

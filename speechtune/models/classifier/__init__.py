@@ -1,0 +1,6 @@
+"""An encoder with a keyword head.
+
+Owns: pooling, head, classifier.
+Does not own: files.
+Imports: torch, `models.encoders`.
+"""

@@ -1,0 +1,106 @@
+"""The whole model, waveform to posteriors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from speechtune.errors import ConfigError
+from speechtune.labels import LabelSet
+from speechtune.models.classifier.head import KeywordHead
+from speechtune.models.classifier.pooling import SegmentStatsPooling
+from speechtune.models.encoders.encoder import SpeechEncoder
+
+
+class KeywordClassifier(nn.Module):
+    """Encoder, pooling and head, with the labels inside.
+
+    Attributes:
+        layers: numbers (1 to L, as asked for) of the encoder's layers that are pooled, each a block of the embedding.
+        uses_decoder: the last block is the encoder's own `state` of the window.
+        labels: what the classes and the posteriors mean.
+        window_samples: length of the windows it is for.
+    """
+
+    label_of_class: Tensor
+
+    def __init__(
+        self,
+        encoder: SpeechEncoder,
+        labels: LabelSet,
+        window_samples: int,
+        *,
+        layers: tuple[int, ...] = (-1,),
+        num_segments: int = 1,
+        uses_decoder: bool = False,
+        decoder_weight: float = 1.0,
+    ) -> None:
+        """Put the parts together, with an untrained head of the right size.
+
+        Args:
+            encoder: gives the frames.
+            labels: the classes.
+            window_samples: length of the windows.
+            layers: which layers are pooled; negative numbers count from the last.
+            num_segments: see `SegmentStatsPooling`.
+            uses_decoder: add the encoder's state as a block.
+            decoder_weight: how much that block counts against one of a layer.
+
+        Raises:
+            ConfigError: a layer or a decoder that the encoder does not have, or more segments than frames.
+            UnsupportedAudioError: a window that the encoder cannot take.
+        """
+        super().__init__()
+        self.layers = encoder.resolve_layers(layers)
+        if uses_decoder and not encoder.has_state:
+            raise ConfigError(f"encoder.decoder: encoder {encoder.name!r} has no decoder; set it to false")
+        self.uses_decoder = uses_decoder
+        self.labels = labels
+        self.window_samples = window_samples
+        self.encoder = encoder
+        self.pooling = SegmentStatsPooling(num_segments)
+        num_frames = encoder.num_frames(window_samples)
+        if num_frames < num_segments:
+            raise ConfigError(f"encoder.num_segments: {num_segments} is more than the window's {num_frames} frames")
+        sizes = [encoder.hidden_size * self.pooling.num_statistics] * len(self.layers)
+        weights = [1.0] * len(self.layers)
+        if uses_decoder:
+            sizes.append(encoder.hidden_size)
+            weights.append(decoder_weight)
+        self.embedding_size = sum(sizes)
+        self.head = KeywordHead(sizes, len(labels.classes), weights)
+        # Built on the CPU even where the weights are left empty; follows from the labels, so it is never saved.
+        label_of_class = torch.zeros(len(labels.classes), len(labels.labels), device="cpu")
+        for index, label in enumerate(labels.label_of_class.tolist()):
+            label_of_class[index, label] = 1.0
+        self.register_buffer("label_of_class", label_of_class, persistent=False)
+
+    def embed(self, waveforms: Tensor) -> Tensor:
+        """float32[B, N] at 16 kHz to embeddings float32[B, E]; layers above the highest one needed do not run."""
+        return self.embed_features(self.encoder.extract(waveforms))
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """The encoder's features of B windows to embeddings float32[B, E]."""
+        frames = self.encoder.encode(features, None if self.uses_decoder else max(self.layers))
+        blocks = [self.pooling(frames[layer - 1]) for layer in self.layers]
+        if self.uses_decoder:
+            blocks.append(self.encoder.state(frames[-1]))
+        return torch.cat(blocks, dim=1)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """float32[B, N] at 16 kHz to logits float32[B, C], one per class, before the temperature."""
+        logits: Tensor = self.head(self.embed(waveforms))
+        return logits
+
+    def posteriors(self, waveforms: Tensor) -> Tensor:
+        """float32[B, N] at 16 kHz to calibrated posteriors float32[B, K], one per label; rows sum to 1."""
+        return self.posteriors_from_logits(self.forward(waveforms))
+
+    def posteriors_from_logits(self, logits: Tensor) -> Tensor:
+        """Logits float32[B, C] to posteriors float32[B, K]: softmax at the temperature, negatives summed."""
+        return torch.softmax(logits / self.head.temperature, dim=1) @ self.label_of_class
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.head.mean.device

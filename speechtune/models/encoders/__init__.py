@@ -1,0 +1,6 @@
+"""Pretrained speech encoders.
+
+Owns: families, packaged weights, the hub, features, Whisper, wav2vec2, what their vocabularies know.
+Does not own: heads.
+Imports: torch, transformers, `speechtune.recipe`.
+"""

@@ -1,0 +1,6 @@
+"""Windows to a head with thresholds.
+
+Owns: fitting, cross-fitting, the prior of words, talk heard by held-out heads, thresholds, the choice of negatives.
+Does not own: the encoder.
+Imports: `training.material`, `speechtune.evaluation`.
+"""
