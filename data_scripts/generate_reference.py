@@ -36,11 +36,11 @@ def generate() -> dict[str, str]:
     return {name: _NOTE + page.rstrip() + "\n" for name, page in pages.items()}
 
 
-def differences(folder: Path) -> list[str]:
-    """Names of the pages in `folder` that are missing or not what the code says."""
+def differences(pages: dict[str, str], folder: Path) -> list[str]:
+    """Names of the pages that are missing in `folder` or not the same there."""
     return [
         name
-        for name, content in generate().items()
+        for name, content in pages.items()
         if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != content
     ]
 
@@ -51,12 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a page is out of date")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the pages")
     options = parser.parse_args(argv)
-    wrong = differences(options.out)
+    pages = generate()
+    wrong = differences(pages, options.out)
     if options.check:
         for name in wrong:
             print(f"{name}: out of date; run python -m data_scripts.generate_reference", file=sys.stderr)
         return int(bool(wrong))
-    pages = generate()
     for name in wrong:
         write_whole(options.out / name, pages[name])
     return 0

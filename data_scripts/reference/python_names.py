@@ -19,6 +19,9 @@ The names that these documents use. Each section gives the module that a name is
 _NAMES = ("Recipe", "load_recipe", "TrainingData", "finetune", "FinetuneResult", "load_checkpoint", "Checkpoint",
           "Session", "run_session")  # fmt: skip
 """What is shown of the library, besides what `speechtune` itself offers."""
+_PACKAGES_SAID = """Who may import whom stands in `pyproject.toml`, and `make contracts` checks it. Beside the packages
+lie `data_scripts`, which import and make data, and `benchmarks`, which the figures come from.
+"""
 _CLIENT = "speechtune_client"
 _PACKAGES = ("speechtune", "speechtune_server", _CLIENT)
 _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -36,7 +39,7 @@ def python_page() -> str:
     found = _definitions(client)
     parts += [_section(*found[name]) for name in client.__all__ if name in found]
     rows = [[f"`{name}`", _owned(text)] for name, text in _cards()]
-    parts += ["## Packages\n", table(["package", "what it owns"], rows)]
+    parts += ["## Packages\n", _PACKAGES_SAID, table(["package", "what it owns"], rows)]
     return "\n".join(parts)
 
 

@@ -90,6 +90,19 @@ def test_modules_that_are_run_are_there_and_take_these_options(page: Any) -> Non
             assert key in key_defaults(), f"{page.name}: {key}"
 
 
+def test_extras_that_are_installed_are_there() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        extra
+        for page in written_pages()
+        for extras in re.findall(r"(?:'\.|speechtune)\[([a-z,]+)\]", page.text)
+        for extra in extras.split(",")
+    }
+    named |= {extra for page in written_pages() for extra in re.findall(r"extra `([a-z]+)`", page.text)}
+    assert named
+    assert named <= set(project["optional-dependencies"])
+
+
 def test_targets_of_make_are_there() -> None:
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     named = {words[0] for _, words in commands("make")}

@@ -14,7 +14,10 @@ from tests.support.documents import page
 from tests.support.encoders import save_random_model
 
 TUTORIALS = ("docs/tutorial.md", "docs/tutorial.ko.md")
-QUICK = ("augment.copies=1", "head.running_speech=0", "head.background_speech=0", "head.command_parts=1")
+QUICK = (
+    *("augment.copies=1", "calibration.folds=2", "head.max_iterations=5", "head.silence_clips=5"),
+    *("head.command_parts=1", "head.running_speech=0", "head.background_speech=0"),
+)
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
