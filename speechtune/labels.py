@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import ConfigError, UnknownLabelError
+from speechtune.names import composed, hidden_character
 
 UNKNOWN = "_unknown_"
 SILENCE = "_silence_"
@@ -26,26 +27,30 @@ _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f,]")
 
 
 def check_label(label: str) -> str:
-    """Return `label` unchanged if it can name a folder, a column and a field; it may hold spaces and any letters.
+    """Return `label`, its accents composed, if it can name a folder, a column and a field; any letters, and spaces.
 
     Raises:
-        ConfigError: it is empty, too long, starts with a dot, or holds a separator, a comma or a control character.
+        ConfigError: it is empty, too long, starts with a dot, or holds a separator, a comma, a control character, or
+            one that turns the direction of writing round.
 
     >>> check_label("lights on")
     'lights on'
     """
+    label = composed(label)
     if not label or label != label.strip() or len(label) > _MAX_LABEL_CHARACTERS:
         raise ConfigError(f"label {label!r}: use 1 to {_MAX_LABEL_CHARACTERS} characters, no space at either end")
     if label.startswith(".") or _FORBIDDEN.search(label):
         raise ConfigError(
             f"label {label!r}: a label may not start with a dot or hold '/', '\\', ',' or control characters; rename it"
         )
+    if (hidden := hidden_character(label)) is not None:
+        raise ConfigError(f"label {label!r}: holds {hidden}, which nobody sees; rename it")
     return label
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The ordered labels of one model.
+    """The ordered labels of one model, in the one form that `composed` gives them.
 
     Attributes:
         keywords: the words to recognise, in the order of their posteriors.
@@ -56,11 +61,11 @@ class LabelSet:
     negatives: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        words = [*self.keywords, *self.negatives]
         if not self.keywords:
             raise ConfigError("a model needs at least one keyword")
-        for word in words:
-            check_label(word)
+        object.__setattr__(self, "keywords", tuple(map(check_label, self.keywords)))
+        object.__setattr__(self, "negatives", tuple(map(check_label, self.negatives)))
+        words = [*self.keywords, *self.negatives]
         if reserved := RESERVED.intersection(self.keywords):
             raise ConfigError(f"{', '.join(sorted(reserved))} cannot be keywords: the names are reserved")
         if len(set(words)) != len(words):
@@ -104,11 +109,12 @@ class LabelSet:
             UnknownLabelError: the model does not have it; the message lists those it has.
         """
         try:
-            return self.labels.index(label)
+            return self.labels.index(composed(label))
         except ValueError:
             known = ", ".join(self.keywords)
             raise UnknownLabelError(f"label {label!r} is not one of this model's keywords: {known}") from None
 
     def label_for(self, word: str) -> str:
         """The label that reports `word`: itself for a keyword or `_silence_`, else `_unknown_`."""
+        word = composed(word)
         return word if word in self.keywords or word == SILENCE else UNKNOWN

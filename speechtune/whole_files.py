@@ -79,7 +79,7 @@ def write_whole(path: Path, content: bytes | str, mode: int = PUBLIC) -> None:
         OSError: as for `writing_whole`.
     """
     with writing_whole(path, mode) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 def write_together(folder: Path, contents: Mapping[str, str]) -> None:
@@ -94,7 +94,7 @@ def write_together(folder: Path, contents: Mapping[str, str]) -> None:
         with ExitStack() as stack:
             for name, text in contents.items():
                 file = stack.enter_context(writing_whole(folder / name))
-                file.write(text.encode())
+                file.write(text.encode(errors="backslashreplace"))
                 file.flush()
                 os.fsync(file.fileno())  # a full disk shows here, before the first one is in its place
     except OSError:

@@ -35,12 +35,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What one stream came to."""
+    """What one stream came to; `notes` say what is not as the audio's form claims, one sentence each."""
 
     audio_processed: float
     num_detections: int
     num_rejections: int
     num_windows_scored: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,11 +211,12 @@ class Ended(StreamEvent):
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was found in one clip: its detections, and the posterior of every label for the clip as a whole."""
+    """What was found in one clip: its detections, the posterior of every label, and what is not as its file says."""
 
     detections: tuple[Detection, ...]
     scores: tuple[Score, ...]
     model_digest: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def stream_event(response: pb.StreamingRecognizeResponse) -> events.StreamEvent 
 def recognition(response: pb.RecognizeResponse) -> events.Recognition:
     """The outcome of a clip."""
     detections = tuple(_detection(detection, {}) for detection in response.detections)
-    return events.Recognition(detections, _scores(response.scores), response.model_digest)
+    return events.Recognition(detections, _scores(response.scores), response.model_digest, tuple(response.notes))
 
 
 def model_info(model: pb.ModelInfo) -> events.ModelInfo:
@@ -236,6 +236,7 @@ def _ended(message: pb.Ended, stamp: dict[str, Any]) -> events.Ended:
             statistics.num_detections,
             statistics.num_rejections,
             statistics.num_windows_scored,
+            tuple(statistics.notes),
         ),
         **stamp,
     )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from speechtune.audio.files import decode_audio
+from speechtune.audio.containers import container_kind, conversion
+from speechtune.audio.files import Sound, decode_sound
+from speechtune.audio.opening import opened_sound
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
 from speechtune.audio.placement import place_by_energy
-from speechtune.audio.resample import StreamResampler
+from speechtune.audio.resample import resample
 from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongError
+from speechtune.streaming.clip_scores import clip_posteriors
 from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.decision import Step
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
@@ -37,19 +40,22 @@ class Clip:
     Attributes:
         content: bytes for the session, in the form `audio`.
         samples: float32[N] at 16 kHz, N ≥ 1.
+        notes: what of it is not as its form or its header says, one sentence each.
     """
 
     audio: PcmFormat
     content: bytes
     samples: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ClipResult:
-    """What was found in a clip: its detections, and the posteriors float32[K] of the clip as a whole."""
+    """What was found in a clip: its detections, the posteriors float32[K] of `clip_posteriors`, and its notes."""
 
     detections: tuple[Detection, ...]
     posteriors: NDArray[np.float32]
+    notes: tuple[str, ...]
 
 
 async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) -> Clip:
@@ -69,24 +75,21 @@ async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) 
     if num_frames > max_seconds * audio.rate_hz:
         raise _too_long(num_frames / audio.rate_hz, max_seconds)
     try:
-        samples = await asyncio.to_thread(_samples_of, content, audio)
+        return await asyncio.to_thread(_clip_of, content, audio)
     except AudioError as error:
         raise InvalidRequestError("content", str(error)) from error
-    if not len(samples):
-        raise InvalidRequestError("content", "is shorter than one sample at 16 kHz")
-    return Clip(audio, content, samples)
 
 
 async def decode_file_clip(content: bytes, form: str, max_seconds: float, channel: int | None = None) -> Clip:
-    """Check and decode a file of the named form; `channel` as for `decode_audio`.
+    """Check and decode a file of the named form; `channel` as for `decode_sound`.
 
     Raises:
         InvalidRequestError: it is empty, damaged or not of that form.
         SessionTooLongError: it is longer than `max_seconds`.
     """
     # Even to look at what lies in it takes long where somebody meant it to.
-    samples = await asyncio.to_thread(_samples_of_file, content, form, max_seconds, channel)
-    return Clip(SAMPLES_FORMAT, b"".join(chunks_of(samples)), samples)
+    sound = await asyncio.to_thread(_sound_of_file, content, form, max_seconds, channel)
+    return Clip(SAMPLES_FORMAT, b"".join(chunks_of(sound.samples)), sound.samples, sound.notes)
 
 
 async def recognize_clip(
@@ -96,6 +99,7 @@ async def recognize_clip(
     config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
     scorer = model.scorer
     detections: list[Detection] = []
+    journal: list[Step] = []
 
     async def keep(outgoing: Outgoing) -> None:
         if isinstance(outgoing.event, Detection):
@@ -103,7 +107,7 @@ async def recognize_clip(
 
     seconds = len(clip.content) / (clip.audio.rate_hz * clip.audio.bytes_per_frame)
     stream = RecognitionStream(
-        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples),
+        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal),
         audio=clip.audio,
         models=models,
         send=keep,
@@ -112,8 +116,9 @@ async def recognize_clip(
     )
     await stream.run(_chunks(clip.content))
     window = place_by_energy(clip.samples, scorer.window_samples)
-    posteriors = await models.score(window[None])
-    return ClipResult(tuple(detections), posteriors[0])
+    whole = (await models.score(window[None]))[0]
+    posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
+    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *stream.statistics.notes))))
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
@@ -121,19 +126,29 @@ async def _chunks(content: bytes) -> AsyncIterator[bytes]:
         yield content[start : start + _CHUNK_BYTES]
 
 
-def _samples_of(content: bytes, audio: PcmFormat) -> NDArray[np.float32]:
-    return StreamResampler(audio.rate_hz).process(PcmDecoder(audio).decode(content), last=True)
+def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
+    decoder = PcmDecoder(audio)
+    samples = resample(decoder.decode(content), audio.rate_hz)
+    if decoder.channel != audio.channel:
+        # The whole clip is here: what was heard before it was known that the channels cancel is heard again.
+        audio = replace(audio, channel=decoder.channel)
+        samples = resample(PcmDecoder(audio).decode(content), audio.rate_hz)
+    if not len(samples):
+        raise InvalidRequestError("content", "is shorter than one sample at 16 kHz")
+    return Clip(audio, content, samples, decoder.notes)
 
 
-def _samples_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> NDArray[np.float32]:
+def _sound_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> Sound:
     if not _is_form(content, form):
         article = "an" if form.startswith("O") else "a"
-        raise InvalidRequestError("content", f"is not {article} {form} file; set audio.encoding to what it is")
+        kind = container_kind(content)
+        what = f" but {kind}; convert it: {conversion('FILE.m4a')}" if kind else "; set audio.encoding to what it is"
+        raise InvalidRequestError("content", f"is not {article} {form} file{what}")
     _check_declared(content, max_seconds)
     if form == "OGG_OPUS" and num_first_pages(content) > 1:
         raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
     try:
-        return decode_audio(content, "content", max_seconds, channel)
+        return decode_sound(content, "content", max_seconds, channel)
     except AudioError as error:
         raise InvalidRequestError("content", str(error)) from error
 
@@ -149,18 +164,20 @@ def _is_form(content: bytes, form: str) -> bool:
 def _check_declared(content: bytes, max_seconds: float) -> None:
     """Check what the header says; where it cannot be read, decoding will explain why."""
     try:
-        info = soundfile.info(io.BytesIO(content))
-    except soundfile.LibsndfileError:
+        with opened_sound(io.BytesIO(content), "content", max_seconds) as opened:
+            sound = opened.sound
+            seconds, channels, rate_hz = sound.frames / sound.samplerate, sound.channels, sound.samplerate
+    except AudioError:
         return
-    if info.duration > max_seconds:
-        raise _too_long(info.duration, max_seconds)
-    if info.channels > MAX_CHANNELS:
-        raise InvalidRequestError("content", f"{info.channels} channels are not taken; 1 to {MAX_CHANNELS} are")
+    if channels > MAX_CHANNELS:
+        raise InvalidRequestError("content", f"{channels} channels are not taken; 1 to {MAX_CHANNELS} are")
     # A few bytes of quiet at a rate that no microphone has would be gigabytes of samples.
-    if not MIN_RATE_HZ <= info.samplerate <= MAX_RATE_HZ:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise InvalidRequestError(
-            "content", f"{info.samplerate} Hz are not taken; {MIN_RATE_HZ} to {MAX_RATE_HZ} are, convert it first"
+            "content", f"{rate_hz} Hz are not taken; {MIN_RATE_HZ} to {MAX_RATE_HZ} are, convert it first"
         )
+    if seconds > max_seconds:
+        raise _too_long(seconds, max_seconds)
 
 
 def _too_long(seconds: float, max_seconds: float) -> SessionTooLongError:

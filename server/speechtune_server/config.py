@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from speechtune.audio.pcm import PcmFormat
 from speechtune.errors import ConfigError
+from speechtune.names import composed, hidden_character
 from speechtune_server.backends import Backend
 from speechtune_server.logs import LogFormat, LogLevel
 from speechtune_server.places import share_of
@@ -22,8 +23,14 @@ DEFAULT_ADDRESS = "127.0.0.1:50551"
 _PATH_KEYS = frozenset(
     {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
 )
-MODEL_NAME = re.compile(r"[^@/\\\x00-\x1f\x7f]{1,64}")
+_MODEL_NAME = re.compile(r"[^@/\\]{1,64}")
+MODEL_NAME_RULE = "use 1 to 64 characters, no '@', slash, control character or mark of the direction of writing"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model can be called so; '@' separates a name from a digest, so it cannot be part of one."""
+    return _MODEL_NAME.fullmatch(name) is not None and hidden_character(name) is None
 
 
 class ServerConfig(BaseModel):
@@ -121,10 +128,17 @@ class ServerConfig(BaseModel):
     @classmethod
     def _names_are_plain(cls, models: dict[str, Path]) -> dict[str, Path]:
         for name in models:
-            if not MODEL_NAME.fullmatch(name):
-                # '@' separates a name from a digest, so it cannot be part of one.
-                raise ValueError(f"model name {name!r}: use 1 to 64 characters, no '@', slash or control character")
-        return models
+            if not is_model_name(name):
+                raise ValueError(f"model name {name!r}: {MODEL_NAME_RULE}")
+        named = {composed(name): place for name, place in models.items()}
+        if len(named) < len(models):
+            raise ValueError(f"models {', '.join(models)}: two names are the same")
+        return named
+
+    @field_validator("default_model")
+    @classmethod
+    def _default_is_composed(cls, name: str) -> str:
+        return composed(name)
 
     @field_validator("address", "metrics_address")
     @classmethod

@@ -21,9 +21,11 @@ class FileStream(Protocol):
 
     Attributes:
         form: of the samples; None until the header has told it.
+        notes: once the file has ended: what is not true of it, one sentence each.
     """
 
     form: PcmFormat | None
+    notes: tuple[str, ...]
 
     def receive(self, content: bytes) -> Iterator[bytes]:
         """The samples' bytes that are complete with `content`, in small pieces, each made when it is asked for.

@@ -29,10 +29,12 @@ class FlacStream:
 
     Attributes:
         form: of the samples; None until the header has told it.
+        notes: none.
     """
 
     def __init__(self) -> None:
         self.form: PcmFormat | None = None
+        self.notes: tuple[str, ...] = ()
         self._waiting = bytearray()
         self._num_to_skip = 0
         self._num_skipped = 0

@@ -61,8 +61,12 @@ async def audio_and_orders(
             raise SessionGrammarError("a message must hold audio or control, this one holds nothing known")
 
 
-async def samples_of_file(audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Order]) -> AsyncIterator[bytes | Order]:
+async def samples_of_file(
+    audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Order], notes: list[str]
+) -> AsyncIterator[bytes | Order]:
     """The samples of a file, once its header is here; their form goes into `audio`.
+
+    At the end of the file it is added to `notes` what is not true of it.
 
     Raises:
         InvalidRequestError: it is no file of that encoding, or one of a form that is not taken.
@@ -78,12 +82,16 @@ async def samples_of_file(audio: pb.AudioSpec, chunks: AsyncIterator[bytes | Ord
         first = await anext(pieces, b"")
         if file.form is not None:
             audio.CopyFrom(wire.audio_spec(file.form, audio.channel))
-            return _samples(first, pieces, file, chunks)
+            return _samples(first, pieces, file, chunks, notes)
     raise InvalidRequestError(FIELD, "ends before the header of the file is complete")
 
 
 async def _samples(
-    first: bytes, pieces: AsyncIterator[bytes], file: FileStream, chunks: AsyncIterator[bytes | Order]
+    first: bytes,
+    pieces: AsyncIterator[bytes],
+    file: FileStream,
+    chunks: AsyncIterator[bytes | Order],
+    notes: list[str],
 ) -> AsyncIterator[bytes | Order]:
     yield first
     async for piece in pieces:
@@ -96,6 +104,7 @@ async def _samples(
             yield piece
     async for piece in _in_turn(file.end()):
         yield piece
+    notes += file.notes
 
 
 async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

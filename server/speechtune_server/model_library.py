@@ -18,8 +18,9 @@ from speechtune.errors import (
     ServiceNotReadyError,
     SpeechTuneError,
 )
+from speechtune.names import composed
 from speechtune_server.clock import within
-from speechtune_server.config import MODEL_NAME
+from speechtune_server.config import MODEL_NAME_RULE, is_model_name
 from speechtune_server.model_store import LoadModel, ModelStore, ServedModel
 from speechtune_server.runner import Runner
 
@@ -75,8 +76,8 @@ class ModelLibrary:
         """
         place = self._inside(folder)
         name = name or place.stem if place.suffix == ".onnx" else name or place.name
-        if not MODEL_NAME.fullmatch(name):
-            raise InvalidRequestError("name", f"{name!r}: use 1 to 64 characters, no '@', slash or control character")
+        if not is_model_name(name := composed(name)):
+            raise InvalidRequestError("name", f"{name!r}: {MODEL_NAME_RULE}")
         async with self._changing:
             model = await self._loaded(name, place)
             if digest and model.digest != digest:

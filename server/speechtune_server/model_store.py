@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import CheckpointIncompatibleError, ModelUnavailableError
+from speechtune.names import composed
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune.streaming.config import Scorer
 
@@ -101,8 +102,8 @@ class ModelStore:
     """
 
     def __init__(self, models: Iterable[ServedModel], default_name: str) -> None:
-        self._models = {model.name: model for model in models}
-        self._default_name = default_name
+        self._models = {composed(model.name): model for model in models}
+        self._default_name = composed(default_name)
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -120,7 +121,7 @@ class ModelStore:
         Raises:
             ModelUnavailableError: there is none of that name, or its digest is another.
         """
-        name, has_digest, digest = reference.partition("@")
+        name, has_digest, digest = composed(reference).partition("@")
         model = self._models.get(name or self._default_name)
         if model is None:
             raise ModelUnavailableError(f"model {name!r} is not served here; there are: {', '.join(self._models)}")
@@ -133,12 +134,12 @@ class ModelStore:
 
     def put(self, model: ServedModel) -> None:
         """Serve `model` under its name, in place of the one that has it."""
-        self._models[model.name] = model
+        self._models[composed(model.name)] = model
 
     def remove(self, model: ServedModel) -> None:
         """Serve `model` no longer; not to be called of the default."""
-        del self._models[model.name]
+        del self._models[composed(model.name)]
 
     def set_default(self, model: ServedModel) -> None:
         """Let "" stand for `model`, which is one of them."""
-        self._default_name = model.name
+        self._default_name = composed(model.name)

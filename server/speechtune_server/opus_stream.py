@@ -30,10 +30,12 @@ class OpusStream:
 
     Attributes:
         form: of the samples; None until the header has told it.
+        notes: none.
     """
 
     def __init__(self) -> None:
         self.form: PcmFormat | None = None
+        self.notes: tuple[str, ...] = ()
         self._pages = OggPages()
         self._codec: AudioCodecContext | None = None
         self._has_tags = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from speechtune.streaming.events import Event
 from speechtune.streaming.listening_state import ListeningState
@@ -12,11 +12,12 @@ from speechtune_server.inbox import EndReason
 
 @dataclass
 class Statistics:
-    """What one stream came to, so far."""
+    """What one stream came to, so far; `notes` say what is not as the audio's form claims, one sentence each."""
 
     num_detections: int = 0
     num_rejections: int = 0
     num_windows_scored: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from speechtune_server.metrics import Metrics
 from speechtune_server.model_library import ModelLibrary
 from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.orders import Order
-from speechtune_server.outgoing import Outgoing, StreamEnded
+from speechtune_server.outgoing import Outgoing, Statistics, StreamEnded
 from speechtune_server.places import Place
 from speechtune_server.stream import Models, RecognitionStream, StreamLimits
 
@@ -104,6 +104,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             detections=[replies.detection(detection, model.digest) for detection in result.detections],
             scores=replies.clip_scores(model.scorer.labels.labels, result.posteriors.tolist()),
             model_digest=model.digest,
+            notes=result.notes,
         )
 
     async def StreamingRecognize(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes
@@ -111,7 +112,9 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     ) -> None:
         """The commands in live audio."""
         with self.admission.stream(current_client()) as place:
-            config, model, chunks = await _in_time(self.config.max_idle_seconds, self._opening(request_iterator))
+            statistics = Statistics()
+            opening = self._opening(request_iterator, statistics.notes)
+            config, model, chunks = await _in_time(self.config.max_idle_seconds, opening)
             engine = self._loaded
             request = wire.stream_request(config, model, self.config.max_held_seconds)
             scorer = request.model.scorer
@@ -142,6 +145,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                 ),
                 clock=self.clock,
                 listen_in=recorder.hear if recorder is not None else None,
+                statistics=statistics,
             )
             with self.admission.reachable(stream), self._giving_way(place, stream):
                 await context.write(writer.started(session, self.config))
@@ -166,14 +170,14 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                 timer.cancel()
 
     async def _opening(
-        self, requests: AsyncIterator[pb.StreamingRecognizeRequest]
+        self, requests: AsyncIterator[pb.StreamingRecognizeRequest], notes: list[str]
     ) -> tuple[pb.StreamingConfig, ServedModel, AsyncIterator[bytes | Order]]:
-        """The configuration, with the form of raw audio in it; the model; and what follows."""
+        """The configuration, with the form of raw audio in it; the model; and what follows, of which `notes` tell."""
         config = await _in_time(_CONFIG_SECONDS, incoming.first_config(requests))
         model = self._loaded.store.find(config.model)
         chunks = incoming.audio_and_orders(requests, model, self.config.max_content_bytes)
         if config.audio.encoding in wire.FILE_ENCODINGS:
-            chunks = await incoming.samples_of_file(config.audio, chunks)
+            chunks = await incoming.samples_of_file(config.audio, chunks, notes)
         return config, model, chunks
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
@@ -230,6 +234,8 @@ def _log_end(request: wire.StreamRequest, outgoing: Outgoing) -> None:
             "num_detections": event.statistics.num_detections,
         }
         _log.info("stream %s ended: %s", request.session_id, event.reason.value, extra=said)
+        for note in event.statistics.notes:
+            _log.warning("stream %s: %s", request.session_id, note, extra={"session_id": request.session_id})
 
 
 async def _in_time(seconds: float | None, opening: Coroutine[Any, Any, Answer]) -> Answer:

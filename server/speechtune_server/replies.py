@@ -19,7 +19,8 @@ from speechtune_server.file_stream import stream_file_encodings
 from speechtune_server.inbox import EndReason
 from speechtune_server.model_store import ModelStore, ServedModel
 from speechtune_server.outgoing import Heartbeat, Outgoing, StreamEnded
-from speechtune_server.wire import FILE_ENCODINGS, NS_PER_SAMPLE, RAW_ENCODINGS, StreamRequest, audio_spec
+from speechtune_server.resuming import NS_PER_SAMPLE
+from speechtune_server.wire import FILE_ENCODINGS, RAW_ENCODINGS, StreamRequest, audio_spec
 
 _NS_PER_SECOND = 1_000_000_000
 
@@ -148,6 +149,7 @@ class Replies:
                 num_detections=event.statistics.num_detections,
                 num_rejections=event.statistics.num_rejections,
                 num_windows_scored=event.statistics.num_windows_scored,
+                notes=event.statistics.notes,
             ),
         )
 

@@ -191,6 +191,7 @@ class RecognitionStream:
         # Where we cut the audio, the cut is not a fault.
         if self._damage is not None and reason is EndReason.CLIENT_FINISHED:
             raise self._damage
+        self.statistics.notes += self.session.notes
         await self._send(StreamEnded(reason, self.statistics), None)
 
     async def _advance(self) -> None:

@@ -6,7 +6,6 @@ field paths start at the request's root.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,18 +15,17 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from pydantic import BaseModel, ValidationError
 
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEncoding, PcmFormat
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, SAMPLES_PER_MS
-from speechtune.errors import ConfigError, InvalidRequestError, SpeechTuneError
+from speechtune.audio.timebase import SAMPLES_PER_MS
+from speechtune.errors import InvalidRequestError, SpeechTuneError
+from speechtune.names import composed
 from speechtune.recipe import EndpointingSettings
 from speechtune.streaming.config import CommandRule, SessionConfig
-from speechtune.streaming.listening_state import ListeningState, state_from_bytes
+from speechtune.streaming.listening_state import ListeningState
 from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server import resuming
 from speechtune_server.file_stream import stream_file_encodings
 from speechtune_server.model_store import ServedModel
 from speechtune_server.orders import Flush, Order, Reset, UpdateCommands
-
-NS_PER_SAMPLE = 1_000_000 // SAMPLES_PER_MS
-"""Exact: 62,500 ns at 16 kHz."""
 
 RAW_ENCODINGS = {
     pb.LINEAR16: PcmEncoding.LINEAR16,
@@ -37,11 +35,7 @@ RAW_ENCODINGS = {
 }
 FILE_ENCODINGS = {pb.WAV: "WAV", pb.FLAC: "FLAC", pb.OGG_OPUS: "OGG_OPUS"}
 
-_MAX_SESSION_ID = 64
-_MAX_RESUME_SECONDS = 10 * 365 * 86_400
-_MAX_STATE_SAMPLES = 600 * SAMPLE_RATE_HZ
 _HEARTBEAT_MS = range(100, 60_001)
-_NS_PER_SECOND = 1_000_000_000
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -87,13 +81,13 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seco
     return StreamRequest(
         model=model,
         session=session,
-        session_id=_session_id(config.session_id),
-        resume_ns=_resume_ns(config),
+        session_id=resuming.session_id(config.session_id),
+        resume_ns=resuming.resume_ns(config),
         interims=events.interims,
         rejections=events.rejections,
         speech_activity=events.speech_activity,
         heartbeat_samples=_heartbeat_samples(events),
-        state=_resume_state(config),
+        state=resuming.resume_state(config),
         sends_states=events.listening_states,
     )
 
@@ -170,16 +164,17 @@ def command_rules(rules: Iterable[pb.CommandRule], model: ServedModel, where: st
     keywords = model.scorer.labels.keywords
     for index, rule in enumerate(rules):
         here = f"{where}[{index}]"
-        if rule.label not in keywords:
+        label = composed(rule.label)
+        if label not in keywords:
             raise InvalidRequestError(
                 f"{here}.label", f"{rule.label!r} is not a keyword of this model; it has: {', '.join(keywords)}"
             )
-        if any(rule.label == other.label for other in taken):
+        if any(label == other.label for other in taken):
             raise InvalidRequestError(f"{here}.label", f"{rule.label!r} is named twice")
         threshold = rule.threshold if rule.HasField("threshold") else None
         refractory_ms = rule.refractory_ms if rule.HasField("refractory_ms") else None
         try:
-            taken.append(CommandRule(rule.label, threshold, refractory_ms))
+            taken.append(CommandRule(label, threshold, refractory_ms))
         except SpeechTuneError as error:
             raise InvalidRequestError(here, str(error)) from error
     return tuple(taken)
@@ -250,33 +245,6 @@ def _endpointing(
 
 def _held_seconds(settings: EndpointingSettings) -> float:
     return (settings.preroll_ms + settings.min_speech_ms + settings.hangover_ms) / 1000.0
-
-
-def _session_id(given: str) -> str:
-    if not given:
-        return secrets.token_hex(16)
-    if len(given) > _MAX_SESSION_ID or not given.isascii() or not given.isprintable():
-        raise InvalidRequestError("config.session_id", f"use at most {_MAX_SESSION_ID} printable ASCII characters")
-    return given
-
-
-def _resume_ns(config: pb.StreamingConfig) -> int:
-    offset = config.resume_offset
-    if not (0 <= offset.seconds <= _MAX_RESUME_SECONDS and 0 <= offset.nanos < _NS_PER_SECOND):
-        raise InvalidRequestError("config.resume_offset", "it must be a valid duration from 0 to ten years")
-    return offset.seconds * _NS_PER_SECOND + offset.nanos
-
-
-def _resume_state(config: pb.StreamingConfig) -> ListeningState | None:
-    if not config.resume_state:
-        return None
-    try:
-        state = state_from_bytes(config.resume_state, NS_PER_SAMPLE, _resume_ns(config))
-    except ConfigError as error:
-        raise InvalidRequestError("config.resume_state", str(error)) from error
-    if state is not None and state.sample > _MAX_STATE_SAMPLES:
-        raise InvalidRequestError("config.resume_state", "its place lies minutes after resume_offset: begin nearer")
-    return state
 
 
 def _heartbeat_samples(events: pb.EventSelection) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,13 +11,17 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechtune.audio.pcm import amplitude_fault
+from speechtune.audio.containers import CONTAINER_SUFFIXES, has_decoder
+from speechtune.audio.mono import check_channel, read_mono
+from speechtune.audio.opening import opened_sound
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 from speechtune.whole_files import PUBLIC, writing_whole
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"})
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64"}) | (
+    CONTAINER_SUFFIXES if has_decoder() else frozenset()
+)
 """File name endings taken as audio when a folder is searched."""
 
 MAX_CLIP_SECONDS = 600.0
@@ -24,31 +29,46 @@ MAX_CLIP_SECONDS = 600.0
 
 _MIN_FILE_RATE_HZ = 4_000
 _MAX_FILE_RATE_HZ = 384_000
-_BLOCK_FRAMES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What an audio file holds.
+
+    Attributes:
+        samples: float32[N] at 16 kHz, nominal range -1 to 1, N ≥ 1.
+        notes: what is not as the file says, or was done about its channels, one sentence each.
+    """
+
+    samples: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+def read_sound(path: Path, max_seconds: float = MAX_CLIP_SECONDS, channel: int | None = None) -> Sound:
+    """Read a whole file: one channel, counted from 1; None: the mean of all, or the loudest where they cancel.
+
+    Of a WAV file all samples are read that are there, whatever its header claims.
+
+    Raises:
+        UnreadableAudioError: missing, no ordinary file, not audio, damaged, empty, or beyond amplitudes.
+        UnsupportedAudioError: a rate we do not resample, longer than `max_seconds`, or no such channel.
+    """
+    return _decode(path, str(path), max_seconds, channel)
 
 
 def read_audio(path: Path, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
-    """Read a whole file: float32[N] at 16 kHz, channels averaged, nominal range -1 to 1, N ≥ 1.
-
-    Raises:
-        UnreadableAudioError: missing, not audio, damaged, shorter than its header says, empty, or beyond amplitudes.
-        UnsupportedAudioError: a rate we do not resample, or longer than `max_seconds`.
-    """
-    try:
-        with path.open("rb") as file:
-            return _decode(file, str(path), max_seconds)
-    except OSError as error:
-        raise UnreadableAudioError(f"{path}: cannot be opened ({error.strerror or error})") from error
+    """The samples of `read_sound`: float32[N] at 16 kHz, channels mixed, N ≥ 1."""
+    return read_sound(path, max_seconds).samples
 
 
-def decode_audio(
-    content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS, channel: int | None = None
-) -> NDArray[np.float32]:
-    """Decode a whole file held in memory; `name` stands for it in errors. Otherwise as `read_audio`.
-
-    `channel` is the one that is taken, counted from 1; None: all, averaged.
-    """
+def decode_sound(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS, channel: int | None = None) -> Sound:
+    """Decode a whole file held in memory; `name` stands for it in errors. Otherwise as `read_sound`."""
     return _decode(io.BytesIO(content), name, max_seconds, channel)
+
+
+def decode_audio(content: bytes, name: str, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
+    """The samples of `decode_sound`: float32[N] at 16 kHz, channels mixed, N ≥ 1."""
+    return decode_sound(content, name, max_seconds).samples
 
 
 def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_RATE_HZ, mode: int = PUBLIC) -> None:
@@ -63,18 +83,14 @@ def write_flac(path: Path, samples: NDArray[np.float32], rate_hz: int = SAMPLE_R
         file.write(encoded.getbuffer())
 
 
-def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None = None) -> NDArray[np.float32]:
-    try:
-        with soundfile.SoundFile(file) as sound:
-            rate_hz, num_frames = sound.samplerate, sound.frames
-            _check_header(name, rate_hz, num_frames, max_seconds)
-            if channel is not None and channel > sound.channels:
-                raise UnsupportedAudioError(f"{name}: channel {channel} is not there; 1 to {sound.channels} are")
-            mono = _read_mono(sound, name, channel)
-    except soundfile.LibsndfileError as error:
-        raise UnreadableAudioError(
-            f"{name}: not readable as audio ({error.error_string}); record or convert it again"
-        ) from error
+def _decode(source: Path | BinaryIO, name: str, max_seconds: float, channel: int | None) -> Sound:
+    with opened_sound(source, name, max_seconds) as opened:
+        sound = opened.sound
+        rate_hz, num_frames = sound.samplerate, sound.frames
+        _check_header(name, rate_hz, num_frames, max_seconds)
+        check_channel(name, sound.channels, channel)
+        mono, notes = read_mono(opened.sound, name, num_frames, channel)
+        notes = (*opened.notes, *notes)
     if len(mono) < num_frames:
         raise UnreadableAudioError(
             f"{name}: truncated, {len(mono)} of {num_frames} samples are there; copy or record it again"
@@ -82,20 +98,7 @@ def _decode(file: BinaryIO, name: str, max_seconds: float, channel: int | None =
     samples = resample(mono, rate_hz)
     if not len(samples):
         raise UnreadableAudioError(f"{name}: holds no samples; record it again")
-    return samples
-
-
-def _read_mono(sound: soundfile.SoundFile, name: str, channel: int | None) -> NDArray[np.float32]:
-    """All samples of one channel, or the mean of all, a block at a time: many channels need no more memory than one."""
-    mono = [np.zeros(0, dtype=np.float32)]
-    num_left = sound.frames
-    # Of some codecs libsndfile cannot seek in, the number must be said.
-    while num_left > 0 and len(frames := sound.read(min(num_left, _BLOCK_FRAMES), dtype="float32", always_2d=True)):
-        if (fault := amplitude_fault(frames)) is not None:
-            raise UnreadableAudioError(f"{name}: holds {fault}")
-        mono.append(frames.mean(axis=1, dtype=np.float32) if channel is None else frames[:, channel - 1].copy())
-        num_left -= len(frames)
-    return np.concatenate(mono)
+    return Sound(samples, notes)
 
 
 def _check_header(name: str, rate_hz: int, num_frames: int, max_seconds: float) -> None:

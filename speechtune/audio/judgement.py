@@ -8,15 +8,28 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speechtune.audio.clicks import end_of_pop, find_clicks, late_start
 from speechtune.audio.levels import FRAME_SAMPLES, SpeechLevels, bandwidth_hz, clipped_fraction, peak_dbfs, rms_dbfs
-from speechtune.audio.timebase import ms_from_samples, samples_from_ms
+from speechtune.audio.timebase import ms_from_samples, samples_from_ms, seconds_from_samples
 from speechtune.audio.voicing import voiced_frames
 
 SoundFault = Literal[
-    "silent", "no_speech", "quiet", "noisy", "clipped", "too_short", "too_long", "cut_off_start", "cut_off_end"
+    "silent",
+    "no_speech",
+    "quiet",
+    "noisy",
+    "clipped",
+    "too_short",
+    "too_long",
+    "cut_off_start",
+    "cut_off_end",
+    "late_start",
+    "clicks",
+    "offset",
 ]
 
 _EDGE_MS = 5
+_ABRUPT_DB = -7.0
 _DOUBTFUL_SNR_DB = 10.0
 _VOICED_SHARE_OF_SPEECH, _VOICED_SHARE_OF_SOFT_SPEECH = 0.33, 0.5
 
@@ -34,6 +47,7 @@ class SoundLimits:
     """Speech so far over its background is clear however quiet it is: noise tells, the level alone does not."""
     noisy_snr_db: float = 6.0
     clipped_fraction: float = 0.002
+    offset: float = 0.05
     min_speech_ms: int = 80
     max_ms: int = 5_000
     cut_off_edge_db: float = -7.0
@@ -50,6 +64,10 @@ class SoundMeasures:
         speech_samples: from the first to the last active frame, at 16 kHz; 0 if there is no speech.
         start_edge_db, end_edge_db: level of the first and the last 5 to 10 ms over that of the loud frames.
         bandwidth_hz: highest frequency that is heard; None for digital silence.
+        offset: mean of the samples.
+        click_samples: where clicks and pops lie.
+        late_samples: exact zeros at the beginning, where they last 0.1 s or more.
+        is_abrupt: whether what follows them begins with a pop, or as loud as speech.
     """
 
     num_samples: int
@@ -62,6 +80,10 @@ class SoundMeasures:
     start_edge_db: float
     end_edge_db: float
     bandwidth_hz: float | None
+    offset: float = 0.0
+    click_samples: tuple[int, ...] = ()
+    late_samples: int = 0
+    is_abrupt: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +109,15 @@ def measure(samples: NDArray[np.float32]) -> SoundMeasures:
         start_edge_db=_edge_dbfs(levels.samples) - levels.loud_dbfs,
         end_edge_db=_edge_dbfs(levels.samples[::-1]) - levels.loud_dbfs,
         bandwidth_hz=bandwidth_hz(samples),
+        offset=float(np.mean(samples, dtype=np.float64)),
+        click_samples=tuple(find_clicks(samples).tolist()),
+        late_samples=(late := late_start(samples)),
+        is_abrupt=bool(late) and _is_abrupt(samples, late, levels),
     )
+
+
+def _is_abrupt(samples: NDArray[np.float32], late: int, levels: SpeechLevels) -> bool:
+    return end_of_pop(samples) > 0 or _edge_dbfs(levels.samples[late:]) - levels.loud_dbfs >= _ABRUPT_DB
 
 
 def _speech(levels: SpeechLevels) -> tuple[float | None, float | None, int]:
@@ -127,6 +157,7 @@ def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = Non
     faults = [*_length_faults(measures, limits, limits.max_ms if max_ms is None else max_ms)]
     if measures.clipped_fraction >= limits.clipped_fraction:
         faults.append(Fault("clipped", f"{measures.clipped_fraction:.1%} of it lies on flat tops"))
+    faults += _device_faults(measures, limits)
     if measures.speech_dbfs is None:
         faults.append(Fault("no_speech", "nothing stands out from a steady sound"))
         return tuple(faults)
@@ -163,6 +194,25 @@ def _length_faults(measures: SoundMeasures, limits: SoundLimits, max_ms: int) ->
     if 0 < speech_ms < limits.min_speech_ms:
         return [Fault("too_short", f"{speech_ms:.0f} ms of speech")]
     return []
+
+
+def _device_faults(measures: SoundMeasures, limits: SoundLimits) -> list[Fault]:
+    """What the device did, whatever was said."""
+    faults = []
+    if abs(measures.offset) >= limits.offset:
+        faults.append(Fault("offset", f"its samples lie about {measures.offset:+.2f}, not about 0 (a DC offset)"))
+    if measures.is_abrupt:
+        late = seconds_from_samples(measures.late_samples)
+        faults.append(
+            Fault("late_start", f"{late:.2f} s of exact zeros, then sound at once: the microphone came too late")
+        )
+    clicks = [
+        place for place in measures.click_samples if not measures.is_abrupt or place > measures.late_samples + 800
+    ]
+    if clicks:
+        number = "a click" if len(clicks) == 1 else f"{len(clicks)} clicks, the first"
+        faults.append(Fault("clicks", f"{number} at {seconds_from_samples(clicks[0]):.2f} s"))
+    return faults
 
 
 def _edges(measures: SoundMeasures) -> tuple[tuple[SoundFault, float, str], tuple[SoundFault, float, str]]:

@@ -8,6 +8,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from speechtune.audio.mixing import ChannelMixer
+from speechtune.audio.true_rate import NeighbourWatch
 from speechtune.errors import UnreadableAudioError, UnsupportedAudioError
 
 MIN_RATE_HZ = 8_000
@@ -65,7 +67,8 @@ class PcmFormat:
         UnsupportedAudioError: a rate outside 8 to 96 kHz, a number of channels outside 1 to 8, or a channel beyond it.
 
     Attributes:
-        channel: the one that is listened to, counted from 1; None: all, averaged.
+        channel: the one that is listened to, counted from 1; None: the mean of all, or the loudest where
+            they cancel each other.
     """
 
     encoding: PcmEncoding
@@ -112,9 +115,13 @@ class PcmDecoder:
         self._format = pcm_format
         self._values = pcm_format.encoding.dtype
         self._rest = b""
+        self._mixer = ChannelMixer(pcm_format.channels, pcm_format.rate_hz)
+        self._neighbours = NeighbourWatch()
 
     def decode(self, content: bytes) -> NDArray[np.float32]:
-        """Samples that are complete with `content`: float32[N], one channel or their mean, nominal range -1 to 1.
+        """Samples that are complete with `content`: float32[N], nominal range -1 to 1.
+
+        Of several channels it is the one that the format names, or their mean unless they cancel each other.
 
         Raises:
             UnreadableAudioError: a FLOAT32 value is NaN or infinite, or beyond `MAX_AMPLITUDE`.
@@ -125,12 +132,12 @@ class PcmDecoder:
         values = np.frombuffer(data, dtype=self._values, count=num_bytes // self._values.itemsize)
         samples = self._amplitudes(values)
         if self._format.channels == 1:
+            self._neighbours.hear(samples)
             return samples
         frames = samples.reshape(-1, self._format.channels)
         if self._format.channel is not None:
             return np.ascontiguousarray(frames[:, self._format.channel - 1])
-        mono: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
-        return mono
+        return self._mixer.mix(frames)
 
     def _amplitudes(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         encoding = self._format.encoding
@@ -143,6 +150,16 @@ class PcmDecoder:
         elif (fault := amplitude_fault(samples)) is not None:
             raise UnreadableAudioError(f"FLOAT32 audio holds {fault}")
         return samples
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not as the format says, one sentence each: channels that cancel each other, or two sent as one."""
+        return self._neighbours.notes if self._mixer.note is None else (self._mixer.note,)
+
+    @property
+    def channel(self) -> int | None:
+        """The channel that is taken now, counted from 1; None: the mean of all."""
+        return self._format.channel or self._mixer.channel
 
     @property
     def num_pending_bytes(self) -> int:

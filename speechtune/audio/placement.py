@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from speechtune.audio.clicks import end_of_pop
+
 _SMOOTHING_SAMPLES = 400  # 25 ms: long enough to bridge the periods of a low voice
 
 
@@ -46,6 +48,7 @@ def place_by_energy(samples: NDArray[np.float32], window_samples: int, shift_sam
     """Put the energy centre of a clip in the middle of a window.
 
     A clip longer than the window is cut, a shorter one is padded with zeros; a clip as long as the window moves too.
+    What comes before and with the pop of a microphone that was not there at first is left out: it is no word.
 
     Args:
         samples: float32[N], N ≥ 1.
@@ -55,5 +58,6 @@ def place_by_energy(samples: NDArray[np.float32], window_samples: int, shift_sam
     Returns:
         float32[window_samples].
     """
+    samples = samples[end_of_pop(samples) :]
     start = energy_centre(samples) - window_samples // 2 - shift_samples
     return cut_window(samples, start, window_samples)

@@ -6,6 +6,7 @@ Imports: typer and rich at start; torch, grpc and the rest inside the verb that 
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -13,4 +14,9 @@ def main() -> None:
     """Run the command line with the arguments of this process, and exit."""
     from speechtune.cli.app import run
 
+    for shown in (sys.stdout, sys.stderr):
+        if isinstance(shown, io.TextIOWrapper):
+            shown.reconfigure(
+                errors="backslashreplace"
+            )  # a file's name may be no text, and is to be named all the same
     sys.exit(run(sys.argv[1:]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from speechtune.audio.timebase import seconds_from_samples
@@ -106,16 +106,18 @@ def _tell(text: str) -> None:
 
 
 def _show(report: InspectionReport, console: Console) -> None:
-    labels = Table("label", "clips", "speakers", box=None, pad_edge=False)
+    labels = Table(Column("label", overflow="fold"), "clips", "speakers", box=None, pad_edge=False)
     for label, speakers in report.num_clips_per_label_and_speaker().items():
         known = sum(bool(speaker) for speaker in speakers)
         labels.add_row(Text(label), str(sum(speakers.values())), str(known) if known else "not known")
     console.print(labels)
     if report.accused:
-        findings = Table("clip", "finding", box=None, pad_edge=False)
+        # What matters comes last in both: the name of the file, and that of the file that it is a copy of.
+        columns = (Column("clip", overflow="fold"), Column("finding", overflow="fold"))
+        findings = Table(*columns, box=None, pad_edge=False)
         for accused in report.accused_rarest_first[:_MAX_ROWS]:
             text = "; ".join(finding.detail for finding in accused.findings)
-            findings.add_row(Text(f"{accused.clip.label}/{accused.clip.path.name}"), Text(text))
+            findings.add_row(Text(report.name_of(accused)), Text(text))
         console.print(findings)
         if len(report.accused) > _MAX_ROWS:
             console.print(f"… and {len(report.accused) - _MAX_ROWS} more (--json shows all)")

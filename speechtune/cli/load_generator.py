@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from speechtune.audio.files import read_audio
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.errors import ConfigError
+from speechtune.ordinary_files import odd_kind
 from speechtune_client.v1 import command_recognition_pb2 as pb
 
 _METHOD = "/speechtune.v1.CommandRecognition/StreamingRecognize"
@@ -94,7 +95,7 @@ def read_clips(places: Sequence[Path], limit: int, seed: int) -> list[NDArray[np
     from speechtune.audio.files import SUFFIXES
 
     files = [path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*")))]
-    files = [path for path in files if path.suffix.lower() in SUFFIXES]
+    files = [path for path in files if path.suffix.lower() in SUFFIXES and odd_kind(path) is None]
     if not files:
         raise ConfigError(f"loadtest: no audio in {', '.join(map(str, places))}")
     order = np.random.default_rng(seed).permutation(len(files))[:limit]

@@ -14,10 +14,12 @@ from speechtune.audio.files import SUFFIXES, read_audio
 from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.errors import ConfigError
+from speechtune.ordinary_files import odd_kind
 
 _BLOCK_MS = 32
 _PLAY_LATENCY_SECONDS = 0.5  # nobody waits for a take to be played, and a busy machine plays gaps with less
 _UNHEARD_MS = 800
+_MAX_LATE_BLOCKS = 2_000 // _BLOCK_MS
 _PAUSE_MS = 800  # after each file, so that the end of its speech is certain
 
 
@@ -42,28 +44,46 @@ class Microphone:
             raise self._refused(error) from error
         self._resampler = StreamResampler(self._rate_hz)
         self._has_lost = False
+        self._first: NDArray[np.float32] | None = None
 
     def start(self) -> bool:
-        """Hear from now on; a microphone never runs out."""
+        """Hear from now on; a microphone never runs out.
+
+        A wireless one gives nothing but zeros at first: they are waited for, for two seconds at most.
+        """
         self._resampler = StreamResampler(self._rate_hz)
         self._has_lost = False
         try:
             self._stream.start()
         except self._sounddevice.PortAudioError as error:
             raise self._refused(error) from error
+        self._pass_late_start()
         return True
 
     def read(self) -> NDArray[np.float32] | None:
         """The next samples, about 32 ms of them."""
         while True:
-            try:
-                frames, overflowed = self._stream.read(self._rate_hz * _BLOCK_MS // 1000)
-            except self._sounddevice.PortAudioError as error:
-                raise self._refused(error) from error
-            self._has_lost |= bool(overflowed)
-            samples = self._resampler.process(np.ascontiguousarray(frames[:, 0], dtype=np.float32))
+            block = self._read_block() if self._first is None else self._first
+            self._first = None
+            samples = self._resampler.process(block)
             if len(samples):
                 return samples
+
+    def _read_block(self) -> NDArray[np.float32]:
+        try:
+            frames, overflowed = self._stream.read(self._rate_hz * _BLOCK_MS // 1000)
+        except self._sounddevice.PortAudioError as error:
+            raise self._refused(error) from error
+        self._has_lost |= bool(overflowed)
+        return np.ascontiguousarray(frames[:, 0], dtype=np.float32)
+
+    def _pass_late_start(self) -> None:
+        """Read on until sound comes, which is the first of the take."""
+        for _ in range(_MAX_LATE_BLOCKS):
+            self._has_lost = False
+            self._first = self._read_block()
+            if self._first.any():
+                break
 
     def stop(self) -> bool:
         """Hear no more until the next `start`; whether samples were lost because nobody took them in time."""
@@ -160,7 +180,7 @@ def _listed(sounddevice: ModuleType) -> str:
 
 def _audio_files(path: Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and odd_kind(file) is None)
         if not files:
             raise ConfigError(f"--from-files {path}: holds no audio files")
         return files

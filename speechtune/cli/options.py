@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from speechtune.errors import ConfigError
+from speechtune.names import composed
 from speechtune.whole_files import why_not_writable
 
 CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
@@ -28,6 +29,12 @@ RoomOption = Annotated[
 SpeakerPatternOption = Annotated[
     str | None,
     typer.Option(metavar="REGEX", help="Finds the speaker in file names, by its group `speaker` or its first one."),
+]
+ChannelOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Take this channel, counted from 1; else the mean, or the loudest where they cancel."
+    ),
 ]
 SyntheticOption = Annotated[
     bool,
@@ -89,7 +96,7 @@ def keywords_from(text: str | None, option: str = "--keywords") -> tuple[str, ..
     """
     if text is None:
         return None
-    keywords = tuple(part.strip() for part in text.split(","))
+    keywords = tuple(composed(part.strip()) for part in text.split(","))
     if not all(keywords):
         raise ConfigError(f"{option} {text!r}: write them with commas between, for example yes,no,lights on")
     return keywords

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechtune.cli.options import CheckpointArgument
+from speechtune.cli.options import ChannelOption, CheckpointArgument
 from speechtune.errors import SpeechTuneError
+from speechtune.names import readable
 
 if TYPE_CHECKING:
     from speechtune.models.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
 def recognize(
     checkpoint: CheckpointArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files: WAV, FLAC, OGG and others.")],
+    channel: ChannelOption = None,
 ) -> None:
     """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
     from speechtune.models.checkpoint import load_checkpoint
@@ -35,9 +37,9 @@ def recognize(
     activity = SileroActivity()
     failed = False
     for path in files:
-        line: dict[str, Any] = {"file": str(path)}
+        line: dict[str, Any] = {"file": readable(str(path))}
         try:
-            line |= _recognized(path, loaded, scorer, activity)
+            line |= _recognized(path, channel, loaded, scorer, activity)
         except SpeechTuneError as error:
             line["error"] = str(error)
             failed = True
@@ -46,25 +48,32 @@ def recognize(
         raise typer.Exit(2)
 
 
-def _recognized(path: Path, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel) -> dict[str, Any]:
-    from speechtune.audio.files import read_audio
+def _recognized(
+    path: Path, channel: int | None, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel
+) -> dict[str, Any]:
+    from speechtune.audio.files import read_sound
     from speechtune.audio.placement import place_by_energy
     from speechtune.cli.event_json import detection_json, score_json
+    from speechtune.streaming.clip_scores import clip_posteriors
     from speechtune.streaming.config import SessionConfig
-    from speechtune.streaming.decision import ranked
+    from speechtune.streaming.decision import Step, ranked
     from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
     from speechtune.streaming.events import Detection
     from speechtune.streaming.session import Session
 
-    samples = read_audio(path)
+    sound = read_sound(path, channel=channel)
+    samples = sound.samples
     recipe = checkpoint.recipe
     config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)
-    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples)
+    journal: list[Step] = []
+    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal)
     events = run_session(session, scorer, activity, chunks_of(samples))
     detections = [event for event in events if isinstance(event, Detection)]
-    posteriors = scorer.score(place_by_energy(samples, scorer.window_samples)[None])[0]
+    whole = scorer.score(place_by_energy(samples, scorer.window_samples)[None])[0]
+    posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
     return {
         "detections": [detection_json(detection, checkpoint.digest) for detection in detections],
         "scores": [score_json(score) for score in ranked(posteriors, scorer.labels)],
         "model_digest": checkpoint.digest,
+        **({"notes": list(sound.notes)} if sound.notes else {}),
     }

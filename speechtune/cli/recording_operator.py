@@ -54,8 +54,11 @@ class TerminalOperator:
             for number in range(_COUNTDOWN, 0, -1):
                 _show_in_place(self._console, Text(f"   {number} …", style="bold"))
                 self._sleep(_STEP_SECONDS)
-            self._meter.restart()
         return choice
+
+    def cue(self) -> None:
+        """Begin the meter, which is the sign to speak."""
+        self._meter.restart()
 
     def hearing(self, samples: NDArray[np.float32]) -> None:
         """Draw the level of the latest samples in place of the one before."""
@@ -137,6 +140,9 @@ class UnattendedOperator:
         """Show what is to be said, and go on."""
         self._console.print(Text(f"{position}/{num_prompts}  {_wanted(prompt)}"))
         return Choice.GO
+
+    def cue(self) -> None:
+        """Nobody waits for it."""
 
     def hearing(self, samples: NDArray[np.float32]) -> None:
         """Nobody looks."""

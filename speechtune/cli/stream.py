@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption
+from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption, ChannelOption
 from speechtune.cli.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -44,6 +44,7 @@ def stream(
         str,
         typer.Option(help="LINEAR16: a file is decoded here. WAV, FLAC or OGG_OPUS: sent as it is, at its own pace."),
     ] = "LINEAR16",
+    channel: ChannelOption = None,
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,
     authorities: AuthoritiesOption = None,
     certificate: CertificateOption = None,
@@ -57,7 +58,7 @@ def stream(
     """
     from speechtune_client import as_json
 
-    chunks = _chunks(source, encoding.upper(), realtime)
+    chunks = _chunks(source, encoding.upper(), realtime, channel)
     with connected(ServerAccess(address, authorities, certificate, private_key, key_file)) as client:
         open_stream = client.listen if source == "mic" else client.stream
         events = open_stream(
@@ -81,13 +82,15 @@ def _news(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         yield event
 
 
-def _chunks(source: str, encoding: str, realtime: bool) -> Iterator[bytes]:
+def _chunks(source: str, encoding: str, realtime: bool, channel: int | None) -> Iterator[bytes]:
+    if channel is not None and (source == "mic" or encoding != _RAW):
+        raise ConfigError(f"--channel {channel}: is for files that are decoded here; leave it or --encoding out")
     if source == "mic":
         if encoding != _RAW:
             raise ConfigError(f"microphone: it is sent as {_RAW}, not as {encoding}; leave --encoding out")
         return _microphone()
     if encoding == _RAW:
-        return _file(Path(source), realtime)
+        return _file(Path(source), realtime, channel)
     if encoding not in _FILE_ENCODINGS:
         raise ConfigError(f"--encoding {encoding}: use one of {', '.join((_RAW, *_FILE_ENCODINGS))}")
     return _file_as_it_is(Path(source))
@@ -95,25 +98,26 @@ def _chunks(source: str, encoding: str, realtime: bool) -> Iterator[bytes]:
 
 def _file_as_it_is(path: Path) -> Iterator[bytes]:
     """The bytes of a file, as many at a time as a recorder would have written."""
-    import soundfile
+    from speechtune.audio.opening import opened_sound
 
+    with opened_sound(path) as opened:
+        seconds = opened.sound.frames / opened.sound.samplerate
     try:
         content = path.read_bytes()
-        seconds = soundfile.info(path).duration
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
+    except OSError as error:
+        raise UnreadableAudioError(f"{path}: cannot be read ({error.strerror or error})") from error
     step = max(int(len(content) / max(seconds, _CHUNK_MS / 1000) * _CHUNK_MS / 1000), 1)
     return _paced(content, step, True)
 
 
-def _file(path: Path, realtime: bool) -> Iterator[bytes]:
+def _file(path: Path, realtime: bool, channel: int | None) -> Iterator[bytes]:
     """The chunks of a file, which is read at once: a file that cannot be read is known before a server is asked."""
     import numpy as np
 
-    from speechtune.audio.files import read_audio
+    from speechtune.audio.files import read_sound
     from speechtune.audio.timebase import samples_from_ms
 
-    pcm = np.round(np.clip(read_audio(path), -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    pcm = np.round(np.clip(read_sound(path, channel=channel).samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
     return _paced(pcm, 2 * samples_from_ms(_CHUNK_MS), realtime)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
+from speechtune.audio.files import MAX_CLIP_SECONDS, Sound, read_sound
 from speechtune.audio.stretches import read_stretch
 from speechtune.errors import ConfigError, ManifestError, UnreadableAudioError
 from speechtune.labels import RESERVED, SILENCE, check_label
+from speechtune.names import readable
+from speechtune.ordinary_files import open_ordinary
 
 Split = Literal["train", "valid", "test"]
 
@@ -42,6 +43,7 @@ class Clip:
         word: what is said, where the label does not tell (an `_unknown_` clip).
         id: the manifest's name for the clip.
         extra: the manifest's `x_` columns, name and text.
+        channel: the one of its file to take, counted from 1.
 
     Raises:
         ManifestError: a synthetic clip of the valid or test split.
@@ -63,6 +65,7 @@ class Clip:
     room: str | None = None
     id: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         if self.synthetic and self.split in ("valid", "test"):
@@ -129,9 +132,20 @@ class ClipSet:
         """The same set with other clips."""
         return replace(self, clips=tuple(clips))
 
+    def name_of(self, clip: Clip) -> str:
+        """Where a clip lies, relative to the data set if it lies in it; made readable."""
+        return name_in(self.root, clip)
+
     def num_clips_per_label(self) -> dict[str, int]:
         """How many clips each label has, labels sorted."""
         return count_labels(self.clips)
+
+
+def name_in(root: Path, clip: Clip) -> str:
+    """As `ClipSet.name_of`; `root` is the folder or the manifest of the data set."""
+    folder = root.parent if root.is_file() else root
+    inside = clip.path.relative_to(folder) if clip.path.is_relative_to(folder) else clip.path
+    return readable(with_stretch(inside.as_posix(), clip))
 
 
 def count_labels(clips: Iterable[Clip]) -> dict[str, int]:
@@ -151,36 +165,41 @@ def check_clip_label(label: str, where: str) -> str:
         ManifestError: it cannot name a folder (such as `../x`), is not Unicode text, or looks reserved and is not
             (`_silent_`).
     """
-    composed = unicodedata.normalize("NFC", label)
     try:
-        check_label(composed)
-        composed.encode()
+        label.encode()
+        checked = check_label(label)
     except UnicodeEncodeError as error:
         raise ManifestError(f"{where}: label {label!r} is not Unicode text; rename it") from error
     except ConfigError as error:
         raise ManifestError(f"{where}: {error}") from error
-    if composed.startswith("_") and composed.endswith("_") and composed not in RESERVED:
+    if checked.startswith("_") and checked.endswith("_") and checked not in RESERVED:
         raise ManifestError(
             f"{where}: label {label!r} looks like a reserved one; those are {', '.join(sorted(RESERVED))}, rename it"
         )
-    return composed
+    return checked
 
 
 def read_clip(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> NDArray[np.float32]:
-    """The samples of a clip: float32[N] at 16 kHz, N ≥ 1.
+    """The samples of `read_clip_sound`: float32[N] at 16 kHz, N ≥ 1."""
+    return read_clip_sound(clip, max_seconds).samples
+
+
+def read_clip_sound(clip: Clip, max_seconds: float = MAX_CLIP_SECONDS) -> Sound:
+    """A clip, and what is not as its file says.
 
     Raises:
-        UnreadableAudioError, UnsupportedAudioError: as `read_audio`, or the recording ends before the clip does.
+        UnreadableAudioError, UnsupportedAudioError: as `read_sound`, or the recording ends before the clip does.
     """
     if clip.end_sample is not None:
-        return read_stretch(clip.path, clip.start_sample or 0, clip.end_sample)
-    samples = read_audio(clip.path, max_seconds)
+        return Sound(read_stretch(clip.path, clip.start_sample or 0, clip.end_sample, clip.channel))
+    sound = read_sound(clip.path, max_seconds, clip.channel)
+    samples = sound.samples
     start = clip.start_sample or 0
     if start >= len(samples):
         raise UnreadableAudioError(
             f"{clip.path}: has {len(samples)} samples at 16 kHz, a clip of it starts at {start}; correct the manifest"
         )
-    return samples[start:]
+    return replace(sound, samples=samples[start:])
 
 
 def content_hash(path: Path) -> str:
@@ -191,7 +210,7 @@ def content_hash(path: Path) -> str:
     """
     try:
         digest = hashlib.sha256()
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             while block := file.read(_HASH_BLOCK_BYTES):
                 digest.update(block)
         return digest.hexdigest()
@@ -199,12 +218,13 @@ def content_hash(path: Path) -> str:
         raise UnreadableAudioError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def stretch_hash(file_hash: str, clip: Clip) -> str:
-    """The hash of a file, with where the clip lies in it unless it is the whole."""
+def with_stretch(file: str, clip: Clip) -> str:
+    """The name or the hash of a file, with where the clip lies in it and which channel it is."""
     start, end = clip.stretch
+    channel = "" if clip.channel is None else f"[channel {clip.channel}]"
     if start == 0 and end is None:
-        return file_hash
-    return f"{file_hash}[{start}:{'' if end is None else end}]"
+        return file + channel
+    return f"{file}[{start}:{'' if end is None else end}]{channel}"
 
 
 def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:
@@ -214,7 +234,7 @@ def content_hashes(clips: Sequence[Clip]) -> tuple[str, ...]:
         UnreadableAudioError: a file cannot be read.
     """
     of_file = {path: content_hash(path) for path in dict.fromkeys(clip.path for clip in clips)}
-    return tuple(stretch_hash(of_file[clip.path], clip) for clip in clips)
+    return tuple(with_stretch(of_file[clip.path], clip) for clip in clips)
 
 
 def combined_fingerprint(hashes: Sequence[str], clips: Sequence[Clip]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from speechtune.audio.fingerprint import SoundPrint, fingerprint_sound
 from speechtune.audio.judgement import SoundMeasures, measure
-from speechtune.data.clips import Clip, content_hash, read_clip, stretch_hash
+from speechtune.audio.true_rate import voice_centroids_hz
+from speechtune.data.clips import Clip, content_hash, read_clip_sound, with_stretch
 from speechtune.errors import AudioError
 
 _BATCH = 64  # clips of like length are embedded together: of fewer there are few alike
@@ -42,9 +43,11 @@ class Examined:
     Attributes:
         error: why it could not be read; then nothing else but perhaps the hashes is known.
         file_hash: of the whole file; None if even its bytes could not be read.
-        content: hash of the clip, see `stretch_hash`.
+        content: hash of the clip, see `with_stretch`.
         print: None where there is nothing to know it again by.
         embedding: float32[E]; None without a listener.
+        notes: what is not as the file says, one sentence each.
+        voice_hz: see `voice_centroids_hz`.
     """
 
     error: str | None
@@ -53,6 +56,8 @@ class Examined:
     measures: SoundMeasures | None
     print: SoundPrint | None
     embedding: NDArray[np.float32] | None
+    notes: tuple[str, ...] = ()
+    voice_hz: NDArray[np.float64] | None = None
 
 
 def examine(clips: Sequence[Clip], listener: Listener | None) -> Iterator[Examined]:
@@ -85,7 +90,7 @@ def _examine_batch(
         return examined
     embeddings = iter(listener.embed(readable, closely=closely))
     return [
-        one if heard is None else Examined(None, one.file_hash, one.content, one.measures, one.print, next(embeddings))
+        one if heard is None else replace(one, embedding=next(embeddings))
         for one, heard in zip(examined, samples, strict=True)
     ]
 
@@ -95,8 +100,11 @@ def _examine_one(clip: Clip, hash_of_file: dict[Path, str]) -> tuple[Examined, N
     try:
         file_hash = hash_of_file.get(clip.path) or content_hash(clip.path)
         hash_of_file[clip.path] = file_hash
-        content = stretch_hash(file_hash, clip)
-        samples = read_clip(clip)
+        content = with_stretch(file_hash, clip)
+        sound = read_clip_sound(clip)
+        samples = sound.samples
     except AudioError as error:
         return Examined(str(error), file_hash, content, None, None, None), None
-    return Examined(None, file_hash, content, measure(samples), fingerprint_sound(samples), None), samples
+    measures, print_ = measure(samples), fingerprint_sound(samples)
+    voice_hz = voice_centroids_hz(samples)
+    return Examined(None, file_hash, content, measures, print_, None, sound.notes, voice_hz), samples

@@ -9,6 +9,7 @@ import numpy as np
 
 from speechtune.audio.judgement import SoundLimits, judge, sound_notes
 from speechtune.audio.timebase import ms_from_samples
+from speechtune.audio.true_rate import PaceWatch
 from speechtune.data.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels, read_clip
 from speechtune.data.copies import find_copies
 from speechtune.data.doubted_labels import doubts_of_labels, finding_of
@@ -51,7 +52,7 @@ def inspect_clips(
     doubts = doubts_of_labels(clip_set.clips, [one.embedding for one in examined]) if listener is not None else {}
     for found in (
         _narrow_band(clip_set.clips, examined),
-        _copies(clip_set.clips, examined, copies),
+        _copies(clip_set, examined, copies),
         {place: finding for place, one in doubts.items() if (finding := finding_of(one)) is not None},
     ):
         for place, more in found.items():
@@ -65,8 +66,8 @@ def inspect_clips(
             ClipReport(clip, one.measures, tuple(found), doubts.get(place), notes[place])
             for place, (clip, one, found) in enumerate(zip(clip_set.clips, examined, findings, strict=True))
         ),
-        leaks=_leaks(clip_set.clips, readable, examined, copies),
-        notes=(*clip_set.notes, *_notes(clip_set, sum(map(bool, notes)))),
+        leaks=_leaks(clip_set, readable, examined, copies),
+        notes=(*clip_set.notes, *_pace(examined), *_notes(clip_set, sum(map(bool, notes)))),
         fingerprint=combined_fingerprint(hashes, clip_set.clips) if len(hashes) == len(clip_set.clips) else None,
     )
 
@@ -75,7 +76,7 @@ def _own_findings(clip: Clip, one: Examined, limits: SoundLimits) -> list[Findin
     """What is wrong with a clip by itself."""
     if one.measures is None:
         return [Finding("unreadable", one.error or "cannot be read")]
-    findings = []
+    findings = [Finding("not_as_it_says", note) for note in one.notes]
     if clip.sha256 is not None and clip.sha256 != one.file_hash:
         findings.append(Finding("altered", "its content is not what the manifest's sha256 says"))
     if clip.num_samples is not None and clip.num_samples != one.measures.num_samples:
@@ -92,23 +93,25 @@ def _sound_notes(clip: Clip, one: Examined, limits: SoundLimits) -> tuple[str, .
     return () if one.measures is None or clip.label == SILENCE else sound_notes(one.measures, limits)
 
 
-def _copies(
-    clips: Sequence[Clip], examined: Sequence[Examined], copies: Sequence[tuple[int, int]]
-) -> dict[int, Finding]:
+def _copies(clip_set: ClipSet, examined: Sequence[Examined], copies: Sequence[tuple[int, int]]) -> dict[int, Finding]:
     """The later ones of equal contents, and of contents that sound the same."""
+    clips = clip_set.clips
     found: dict[int, Finding] = {}
     first_with: dict[str, int] = {}
     for place, one in enumerate(examined):
         if one.content is not None and (first := first_with.setdefault(one.content, place)) != place:
-            found[place] = Finding("duplicate", f"same content as {_named(clips[first], clips[place])}")
+            found[place] = Finding("duplicate", f"same content as {_named(clip_set, first, place)}")
     for earlier, later in copies:
         if later not in found and clips[later].label != SILENCE:
-            found[later] = Finding("near_duplicate", f"a copy of {_named(clips[earlier], clips[later])}")
+            found[later] = Finding("near_duplicate", f"a copy of {_named(clip_set, earlier, later)}")
     return found
 
 
-def _named(other: Clip, clip: Clip) -> str:
-    return f"{other.path}" + ("" if other.label == clip.label else f", which has another label ({other.label!r})")
+def _named(clip_set: ClipSet, first: int, later: int) -> str:
+    other, clip = clip_set.clips[first], clip_set.clips[later]
+    return clip_set.name_of(other) + (
+        "" if other.label == clip.label else f", which has another label ({other.label!r})"
+    )
 
 
 def _narrow_band(clips: Sequence[Clip], examined: Sequence[Examined]) -> dict[int, Finding]:
@@ -138,9 +141,10 @@ def _microphone(clip: Clip) -> tuple[str | None, ...]:
 
 
 def _leaks(
-    clips: Sequence[Clip], readable: Sequence[Clip], examined: Sequence[Examined], copies: Sequence[tuple[int, int]]
+    clip_set: ClipSet, readable: Sequence[Clip], examined: Sequence[Examined], copies: Sequence[tuple[int, int]]
 ) -> tuple[SplitLeak, ...]:
     """What declared splits share with training: people, sessions, files, contents, and copies of a sound."""
+    clips = clip_set.clips
     members: dict[Split | None, list[Clip]] = {}
     for clip in readable:
         members.setdefault(clip.split, []).append(clip)
@@ -151,8 +155,17 @@ def _leaks(
         left, right = sorted((clips[place] for place in pair), key=lambda clip: clip.split != "train")
         is_known = examined[pair[0]].content == examined[pair[1]].content
         if left.split == "train" and right.split in ("valid", "test") and not is_known:
-            leaks.append(SplitLeak(right.split, Leak("copy", str(left.path), (left,), (right,))))
+            leaks.append(SplitLeak(right.split, Leak("copy", clip_set.name_of(left), (left,), (right,))))
     return tuple(leaks)
+
+
+def _pace(examined: Sequence[Examined]) -> tuple[str, ...]:
+    """Whether the voices of the set are those of people: the rate of all its files may be untrue."""
+    pace = PaceWatch(len(examined))
+    for one in examined:
+        if one.voice_hz is not None:
+            pace.take(one.voice_hz)
+    return pace.notes
 
 
 def _notes(clip_set: ClipSet, num_quiet: int) -> list[str]:

@@ -17,6 +17,7 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_f
 from speechtune.data.clips import read_clip
 from speechtune.data.inspection_report import ClipReport, InspectionReport
 from speechtune.data.spectrograms import log_mel_image
+from speechtune.names import readable
 
 _MAX_CLIPS = 200
 _MAX_DOUBTED = 10
@@ -54,7 +55,7 @@ def render_page(report: InspectionReport) -> str:
             speakers=speakers if len(speakers) <= _MAX_SPEAKERS else [],
         )
     )
-    return page
+    return readable(page)
 
 
 def _shown(report: ClipReport) -> _Shown:

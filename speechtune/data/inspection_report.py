@@ -9,11 +9,15 @@ from typing import Any, Literal
 
 from speechtune.audio.judgement import SoundFault, SoundMeasures
 from speechtune.audio.timebase import seconds_from_samples
-from speechtune.data.clips import Clip, Split
+from speechtune.data.clips import Clip, Split, name_in
 from speechtune.data.leaks import Leak
+from speechtune.names import readable
 
 FindingKind = (
-    SoundFault | Literal["unreadable", "altered", "duplicate", "near_duplicate", "narrow_band", "sounds_like_another"]
+    SoundFault
+    | Literal[
+        "unreadable", "not_as_it_says", "altered", "duplicate", "near_duplicate", "narrow_band", "sounds_like_another"
+    ]
 )
 
 
@@ -77,6 +81,11 @@ class InspectionReport:
     notes: tuple[str, ...]
     fingerprint: str | None
 
+    def name_of(self, report: ClipReport) -> str:
+        """Where a clip lies, relative to the data set, below its label where its path does not tell that."""
+        name, label = name_in(self.root, report.clip), report.clip.label
+        return name if label in name.split("/") else f"{label}: {name}"
+
     @property
     def accused(self) -> tuple[ClipReport, ...]:
         """The clips with findings."""
@@ -113,7 +122,7 @@ class InspectionReport:
     def to_json(self) -> dict[str, Any]:
         """Everything, as what `json.dumps` takes."""
         return {
-            "data": str(self.root),
+            "data": readable(str(self.root)),
             "fingerprint": self.fingerprint,
             "num_clips": len(self.clips),
             "num_clips_accused": len(self.accused),
@@ -131,15 +140,15 @@ def _leak_row(found: SplitLeak) -> dict[str, Any]:
         "kind": found.leak.kind,
         "what": found.leak.what,
         "split": found.split,
-        "train": [str(clip.path) for clip in found.leak.train],
-        "other": [str(clip.path) for clip in found.leak.test],
+        "train": [readable(str(clip.path)) for clip in found.leak.train],
+        "other": [readable(str(clip.path)) for clip in found.leak.test],
     }
 
 
 def _clip_row(report: ClipReport) -> dict[str, Any]:
     measures = None if report.measures is None else asdict(report.measures)
     return {
-        "path": str(report.clip.path),
+        "path": readable(str(report.clip.path)),
         "label": report.clip.label,
         "speaker": report.clip.speaker,
         "findings": [asdict(finding) for finding in report.findings],

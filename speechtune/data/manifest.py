@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,10 +18,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.data.clips import Clip, ClipSet, Split, check_clip_label
+from speechtune.data.manifest_table import read_table, text_lines
 from speechtune.data.speakers import fill_speakers
 from speechtune.errors import ManifestError
 from speechtune.file_locks import held, lock_beside
 from speechtune.labels import BACKGROUND_NOISE
+from speechtune.names import composed, look_alike_notes, readable
+from speechtune.ordinary_files import odd_kind
 from speechtune.whole_files import writing_whole
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -51,6 +55,8 @@ class ManifestLine(BaseModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     num_samples: Annotated[int, Field(ge=1)] | None = None
     """Length of the clip in samples at 16 kHz."""
+    channel: Annotated[int, Field(ge=1, le=64)] | None = None
+    """The channel of the file to take, counted from 1; unset: the mean of all, the loudest where they cancel."""
     start_sample: _SampleIndex | None = None
     """Where the clip begins in a longer recording, in samples at 16 kHz."""
     end_sample: _SampleIndex | None = None
@@ -76,11 +82,11 @@ def load_manifest(path: Path, speaker_pattern: str | None = None, *, may_be_empt
     lines = _read_csv(path) if path.suffix.lower() == ".csv" else _read_jsonl(path)
     clips: list[Clip] = []
     noise: list[Path] = []
-    line_of: dict[tuple[Path, tuple[int, int | None]], int] = {}
+    line_of: dict[tuple[Path, tuple[int, int | None], int | None], int] = {}
     for number, line in lines:
         where = f"{path}, line {number}"
         clip = _clip(line, path.parent, where)
-        first = line_of.setdefault((clip.path, clip.stretch), number)
+        first = line_of.setdefault((clip.path, clip.stretch, clip.channel), number)
         if first != number:
             raise ManifestError(f"{where}: lists {line.path!r} again, first on line {first}; remove one of them")
         if clip.label == BACKGROUND_NOISE:
@@ -90,7 +96,7 @@ def load_manifest(path: Path, speaker_pattern: str | None = None, *, may_be_empt
     if not clips and not may_be_empty:
         raise ManifestError(f"{path}: lists no clips; write one line per clip with at least its path and label")
     filled, notes = fill_speakers(clips, speaker_pattern, lambda clip: _name(clip, path.parent))
-    return ClipSet(path, filled, tuple(noise), notes)
+    return ClipSet(path, filled, tuple(noise), (*notes, *look_alike_notes({clip.label for clip in filled})))
 
 
 def check_manifest_name(path: Path) -> None:
@@ -153,12 +159,31 @@ def _clip(line: ManifestLine, folder: Path, where: str) -> Clip:
             f"{where}: a synthetic clip of the {line.split} split, which may judge nothing; make its split train, or "
             "leave it out"
         )
-    file = folder / line.path
-    if not os.path.isfile(file):  # half the cost of Path.is_file, which shows at 100,000 lines
-        raise ManifestError(f"{where}: there is no file {line.path!r} beside the manifest; correct the path")
+    file = _file(folder, line.path)
+    if file is None:
+        raise _missing(folder, line.path, where)
     known = {name: getattr(line, name) for name in _FIELDS}
     source = None if line.source is None else Path(os.path.normpath(folder / line.source))
     return Clip(**(known | {"path": file, "label": label, "source": source}), extra=extra)
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    """The file of that name, whose accents and separators may be written in another form than on this system."""
+    forms = (name, composed(name), unicodedata.normalize("NFD", name))
+    for path in dict.fromkeys((*forms, *(form.replace("\\", "/") for form in forms))):
+        if os.path.isfile(folder / path):  # half the cost of Path.is_file, which shows at 100,000 lines
+            return folder / path
+    return None
+
+
+def _missing(folder: Path, name: str, where: str) -> ManifestError:
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", name):
+        return ManifestError(
+            f"{where}: {name!r} is a path of a Windows machine; write it relative to the manifest, such as yes/1.wav"
+        )
+    kind = odd_kind(folder / name)
+    problem = "there is no file" if kind is None else f"{kind} and no file is"
+    return ManifestError(f"{where}: {problem} {name!r} beside the manifest; correct the path")
 
 
 def _name(clip: Clip, folder: Path) -> str:
@@ -181,7 +206,7 @@ def _extra(line: ManifestLine, where: str) -> tuple[tuple[str, str], ...]:
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, ManifestLine]]:
-    for number, text in _text_lines(path):
+    for number, text in text_lines(path):
         if not text.strip():
             continue
         try:
@@ -191,48 +216,11 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, ManifestLine]]:
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, ManifestLine]]:
-    reader = csv.reader((text for _, text in _text_lines(path)), strict=True)
-    header: list[str] | None = None
-    try:
-        for row in reader:
-            number = reader.line_num
-            if not row:
-                continue
-            if header is None:
-                header = _checked_header(row, path, number)
-            elif len(row) != len(header):
-                raise ManifestError(f"{path}, line {number}: has {len(row)} cells, the header has {len(header)}")
-            else:
-                cells = {name: _from_cell(cell) for name, cell in zip(header, row, strict=True) if cell}
-                yield number, ManifestLine.model_validate(cells)
-    except csv.Error as error:
-        raise ManifestError(f"{path}, line {reader.line_num}: not CSV ({error}); correct the line") from error
-    except ValidationError as error:
-        raise _broken(path, reader.line_num, error) from error
-
-
-def _checked_header(row: list[str], path: Path, number: int) -> list[str]:
-    header = [name.strip() for name in row]
-    if missing := {"path", "label"}.difference(header):
-        raise ManifestError(
-            f"{path}, line {number}: the header lacks {' and '.join(sorted(missing))}; "
-            "the first line names the columns, for example path,label,speaker"
-        )
-    if len(set(header)) != len(header):
-        raise ManifestError(f"{path}, line {number}: the header names a column twice")
-    return header
-
-
-def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    number = 0
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}, line {number}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror or error})") from error
+    for number, cells in read_table(path):
+        try:
+            yield number, ManifestLine.model_validate({name: _from_cell(cell) for name, cell in cells.items()})
+        except ValidationError as error:
+            raise _broken(path, number, error) from error
 
 
 def _broken(path: Path, number: int, error: ValidationError) -> ManifestError:
@@ -246,8 +234,10 @@ def _broken(path: Path, number: int, error: ValidationError) -> ManifestError:
 
 def _row(clip: Clip, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(clip, name) for name in _FIELDS}
-    row["path"] = _relative(clip.path, folder)
-    row["source"] = None if clip.source is None else _relative(clip.source, folder)
+    row["path"] = path = _relative(clip.path, folder)
+    if readable(path) != path:
+        raise ManifestError(f"{readable(str(clip.path))}: a name that is not UTF-8 cannot be listed; rename the file")
+    row["source"] = None if clip.source is None else readable(_relative(clip.source, folder))
     row["synthetic"] = clip.synthetic or None
     return {name: value for name, value in row.items() if value is not None} | dict(clip.extra)
 

@@ -16,6 +16,7 @@ from speechtune.data.inspection_report import FindingKind, InspectionReport
 from speechtune.data.manifest import MANIFEST_NAME, write_manifest
 from speechtune.errors import ConfigError, ManifestError
 from speechtune.labels import SILENCE, UNKNOWN
+from speechtune.names import readable
 
 USELESS: frozenset[FindingKind] = frozenset({"unreadable", "silent", "no_speech", "duplicate", "near_duplicate"})
 """Clips with such findings are left out; other faults cannot be mended, and are for a person to decide."""
@@ -75,7 +76,7 @@ def _repaired(clip: Clip, number: int, folder: Path) -> Clip:
     samples = read_clip(clip)
     if clip.label not in (SILENCE, UNKNOWN):
         samples = trimmed_and_levelled(samples)
-    path = folder / clip.label / f"{number:06d}-{clip.path.stem}.flac"
+    path = folder / clip.label / f"{number:06d}-{_plain(clip.path.stem)}.flac"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_flac(path, samples)
     source = clip.source if clip.stretch == (0, None) else clip.recording
@@ -87,11 +88,17 @@ def _repaired(clip: Clip, number: int, folder: Path) -> Clip:
         sha256=content_hash(path),
         start_sample=None,
         end_sample=None,
+        channel=None,
     )
 
 
+def _plain(name: str) -> str:
+    """A name that a manifest can hold."""
+    return readable(name).replace("\\", "_")
+
+
 def _copied(path: Path, number: int, folder: Path) -> Path:
-    target = folder / "_background_noise_" / f"{number:06d}-{path.name}"
+    target = folder / "_background_noise_" / f"{number:06d}-{_plain(path.name)}"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(path.read_bytes())
     return target

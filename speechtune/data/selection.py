@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
 from speechtune.data.clips import Clip, ClipSet
 from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import RESERVED, SILENCE, UNKNOWN, LabelSet, check_label
+from speechtune.names import composed
 
 
 def choose_labels(
@@ -40,7 +40,7 @@ def choose_labels(
         if not chosen:
             raise UnknownLabelError(f"{clip_set.root}: holds no keyword; its labels are {_listed(clip_set.labels)}")
     else:
-        chosen = [unicodedata.normalize("NFC", keyword) for keyword in keywords]
+        chosen = [composed(keyword) for keyword in keywords]
         if missing := [keyword for keyword in chosen if keyword not in there and keyword not in RESERVED]:
             raise UnknownLabelError(
                 f"{clip_set.root}: no clips of {_listed(missing)}; its labels are {_listed(clip_set.labels)}"
@@ -61,7 +61,7 @@ def _under_its_word(clip: Clip, keywords: Sequence[str]) -> Clip:
     """An `_unknown_` clip labelled with its word, if the word is known and short enough to name a class."""
     if clip.label != UNKNOWN or clip.word is None:
         return clip
-    word = unicodedata.normalize("NFC", clip.word)
+    word = composed(clip.word)
     if word in keywords:
         raise ConfigError(
             f"{clip.path}: an {UNKNOWN} clip that says the keyword {word!r}; label it {word!r} or take it out"

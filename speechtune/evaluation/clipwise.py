@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.clips import Clip, read_clip
+from speechtune.data.clips import Clip, read_clip, with_stretch
 from speechtune.errors import DataError, TrainingDivergedError
 from speechtune.evaluation.intervals import NUM_RESAMPLES
 from speechtune.evaluation.measurement import Provenance, measure
 from speechtune.evaluation.metrics import Metrics
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import UNKNOWN, LabelSet
+from speechtune.names import readable
 from speechtune.streaming.config import Scorer
 
 BATCH_CLIPS = 64
@@ -126,7 +127,7 @@ def labelled_predictions(
         posteriors=posteriors,
         words=tuple(_word(clip, labels) for clip in clips),
         clip_ids=tuple(_clip_id(clip, folder) for clip in clips),
-        speakers=tuple(clip.speaker for clip in clips),
+        speakers=tuple(clip.speaker and readable(clip.speaker) for clip in clips),
         devices=tuple(clip.device for clip in clips),
         sessions=tuple(clip.session for clip in clips),
         rooms=tuple(clip.room for clip in clips),
@@ -173,5 +174,4 @@ def _clip_id(clip: Clip, folder: Path | None) -> str:
         return clip.id
     inside = folder is not None and clip.path.is_relative_to(folder)
     name = (clip.path.relative_to(folder) if folder is not None and inside else clip.path).as_posix()
-    start, end = clip.stretch
-    return name if start == 0 and end is None else f"{name}[{start}:{'' if end is None else end}]"
+    return readable(with_stretch(name, clip))

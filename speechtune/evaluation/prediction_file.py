@@ -23,17 +23,18 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.errors import ConfigError, ManifestError
 from speechtune.evaluation.atomic_text import write_text
 from speechtune.evaluation.predictions import Predictions
 from speechtune.labels import SILENCE, UNKNOWN, LabelSet
+from speechtune.names import composed
 
 PREDICTIONS_NAME = "predictions.jsonl"
 
 Posterior = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1), AfterValidator(composed)]
 
 
 class _Line(BaseModel):
@@ -48,7 +49,7 @@ class _Header(_Line):
 class _Clip(_Line):
     clip: Name
     truth: Name
-    posteriors: dict[str, Posterior]
+    posteriors: dict[Name, Posterior]
     speaker: Name | None = None
     device: Name | None = None
     session: Name | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,16 @@ import soundfile
 from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES
-from speechtune.audio.stretches import read_stretch
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
+from speechtune.audio.mixing import ChannelMixer
+from speechtune.audio.opening import opened_sound
+from speechtune.audio.stretches import count_samples, read_stretch
+from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
 from speechtune.data.clips import content_hash
+from speechtune.data.walking import files_below
 from speechtune.errors import ConfigError, DataError, ManifestError, UnreadableAudioError
 from speechtune.evaluation.event_matching import SpokenWord
 from speechtune.evaluation.stream_truth import read_truth
+from speechtune.names import readable
 
 BLOCK_SECONDS = 8
 """Audio read at once, whatever the length of the recording."""
@@ -48,12 +53,12 @@ def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording,
     if source.is_file():
         if truth is not None and not truth.is_file():
             raise ConfigError(f"--truth {truth}: no such file; name the label track of {source}")
-        return (_recording(source, source.name, truth or source.with_suffix(".txt")),)
+        return (_recording(source, readable(source.name), truth or source.with_suffix(".txt")),)
     if not source.is_dir():
         raise ManifestError(f"{source}: no such file or folder")
     if truth is not None and not truth.is_dir():
         raise ConfigError(f"--truth {truth}: no such folder; name a folder with a label track for each recording")
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = files_below(source).audio
     if not paths:
         raise ManifestError(f"{source}: holds no audio ({', '.join(sorted(SUFFIXES))})")
     found = []
@@ -62,7 +67,7 @@ def find_recordings(source: Path, truth: Path | None = None) -> tuple[Recording,
         track = (truth or source) / inside.with_suffix(".txt")
         if truth is not None and not track.is_file():
             raise ConfigError(f"--truth {truth}: {track.name} is not there; an empty file says that no keyword occurs")
-        found.append(_recording(path, inside.as_posix(), track))
+        found.append(_recording(path, readable(inside.as_posix()), track))
     return tuple(found)
 
 
@@ -133,18 +138,15 @@ def fingerprint_recordings(recordings: Sequence[Recording]) -> str:
 
 
 def _seconds(path: Path) -> float:
-    try:
-        found = soundfile.info(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
-    return float(found.frames / found.samplerate)
+    with opened_sound(path) as opened:
+        return float(opened.sound.frames / opened.sound.samplerate)
 
 
 @dataclass(frozen=True)
 class AudioBlocks:
-    """A file's rate and its audio in blocks of `BLOCK_SECONDS`, float32[N], channels averaged, at that rate.
+    """A file's rate and its audio in blocks of `BLOCK_SECONDS`, float32[N] at that rate.
 
-    The blocks can be taken once.
+    Channels are mixed as in a live stream. The blocks can be taken once.
     """
 
     rate_hz: int
@@ -157,16 +159,15 @@ def audio_blocks(path: Path) -> AudioBlocks:
     Raises:
         UnreadableAudioError: missing, not audio; while blocks are taken: damaged, or shorter than its header says.
     """
-    try:
-        sound = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{path}: not readable as audio ({error}); record or convert it again") from error
-    return AudioBlocks(sound.samplerate, _blocks(sound, path))
+    with ExitStack() as stack:
+        sound = stack.enter_context(opened_sound(path)).sound
+        return AudioBlocks(sound.samplerate, _blocks(sound, path, stack.pop_all()))
 
 
-def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
-    with sound:
+def _blocks(sound: soundfile.SoundFile, path: Path, opened: ExitStack) -> Iterator[NDArray[np.float32]]:
+    with opened:
         expected, taken = sound.frames, 0
+        mixer = ChannelMixer(sound.channels, sound.samplerate)
         while True:
             try:
                 frames = sound.read(BLOCK_SECONDS * sound.samplerate, dtype="float32", always_2d=True)
@@ -175,8 +176,7 @@ def _blocks(sound: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float
             if len(frames) == 0:
                 break
             taken += len(frames)
-            block: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
-            yield block
+            yield frames[:, 0] if sound.channels == 1 else mixer.mix(frames)
     if taken < expected:
         raise UnreadableAudioError(f"{path}: truncated, {taken} of {expected} samples are there; copy it again")
 
@@ -187,9 +187,4 @@ def read_part(recording: Recording, start_sample: int, end_sample: int) -> NDArr
     Raises:
         UnreadableAudioError: the recording cannot be read, or ends before the stretch begins.
     """
-    try:
-        with soundfile.SoundFile(recording.path) as sound:
-            num_samples = round(sound.frames * SAMPLE_RATE_HZ / sound.samplerate)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UnreadableAudioError(f"{recording.path}: not readable as audio ({error}); copy it again") from error
-    return read_stretch(recording.path, start_sample, min(end_sample, num_samples))
+    return read_stretch(recording.path, start_sample, min(end_sample, count_samples(recording.path)))

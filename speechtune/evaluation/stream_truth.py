@@ -14,6 +14,7 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
 from speechtune.errors import DataError, ManifestError
 from speechtune.evaluation.atomic_text import write_text
 from speechtune.evaluation.event_matching import SpokenWord
+from speechtune.names import composed
 
 
 def read_truth(path: Path) -> tuple[SpokenWord, ...]:
@@ -57,6 +58,6 @@ def _word(line: str, where: str) -> SpokenWord:
     if not (math.isfinite(start) and math.isfinite(end)):
         raise ManifestError(f"{where}: start and end must be finite")
     try:
-        return SpokenWord(fields[2].strip(), round(start * SAMPLE_RATE_HZ), round(end * SAMPLE_RATE_HZ))
+        return SpokenWord(composed(fields[2].strip()), round(start * SAMPLE_RATE_HZ), round(end * SAMPLE_RATE_HZ))
     except DataError as error:
         raise ManifestError(f"{where}: {error}") from error

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -39,6 +39,7 @@ from speechtune.models.bounds import (
     is_too_deep,
 )
 from speechtune.models.checkpoint_places import opened_together, path_of
+from speechtune.names import composed
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import parse_recipe
 
@@ -72,7 +73,7 @@ class CheckpointDescription(BaseModel):
     num_segments: NumSegments
     uses_decoder: bool = False
     """Whether the decoder's state is pooled besides."""
-    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    thresholds: dict[Annotated[str, AfterValidator(composed)], Annotated[float, Field(ge=0.0, le=1.0)]]
     """Lowest confidence that is reported, per keyword."""
     training: dict[str, JsonValue]
     """Facts of its making."""

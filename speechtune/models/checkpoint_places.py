@@ -15,7 +15,6 @@ import logging
 import os
 import re
 import shutil
-import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from speechtune.file_locks import held, lock_beside
+from speechtune.ordinary_files import open_ordinary
 
 PARTIAL, REPLACED, LOCK = ".partial", ".replaced", ".lock"
 
@@ -116,13 +116,9 @@ def path_of(file: BinaryIO, path: Path) -> Path:
 
 def _opened(path: Path, stack: ExitStack) -> BinaryIO | OSError:
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        file = stack.enter_context(os.fdopen(descriptor, "rb"))
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return OSError(errno.EINVAL, "it is no plain file", str(path))
+        return stack.enter_context(open_ordinary(path))
     except OSError as error:
         return error
-    return file
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

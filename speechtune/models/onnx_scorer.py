@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.errors import (
     CheckpointCorruptError,
@@ -22,6 +22,7 @@ from speechtune.errors import (
 )
 from speechtune.labels import LabelSet
 from speechtune.models.bounds import Keywords, Negatives, WindowSamples
+from speechtune.names import composed
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 
 METADATA_KEY = "speechtune"
@@ -49,7 +50,7 @@ class OnnxDescription(BaseModel):
     keywords: Keywords
     negatives: Negatives
     window_samples: WindowSamples
-    thresholds: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]]
+    thresholds: dict[Annotated[str, AfterValidator(composed)], Annotated[float, Field(ge=0.0, le=1.0)]]
     detector: DetectorSettings
     endpointing: EndpointingSettings
     second_look: bool = True

@@ -67,10 +67,12 @@ class _Run:
         self._session.choose(choice)
 
     def _hear(self, request: Hear) -> None:
-        if request.is_first and not self._source.start():
-            self.is_complete = False
-            self._session.quit()
-            return
+        if request.is_first:
+            if not self._source.start():
+                self.is_complete = False
+                self._session.quit()
+                return
+            self._operator.cue()
         samples = self._source.read()
         if samples is None:
             self._session.source_ended()

@@ -58,7 +58,7 @@ class AudioSource(Protocol):
     """Where takes are heard from."""
 
     def start(self) -> bool:
-        """Begin to hear a take from now on; False when the source has no more."""
+        """Begin to hear a take; gives back once sound comes in. False when the source has no more."""
 
     def read(self) -> NDArray[np.float32] | None:
         """The next float32[N] at 16 kHz, N ≥ 1, waiting for it; None at the end of the source or of its file."""
@@ -75,6 +75,9 @@ class Operator(Protocol):
 
     def announce(self, prompt: Prompt, position: int, num_prompts: int) -> Choice:
         """Show what is to be said, count down, and answer GO; or SKIP or QUIT."""
+
+    def cue(self) -> None:
+        """The source hears: show that it is time to speak."""
 
     def hearing(self, samples: NDArray[np.float32]) -> None:
         """Show the level of the latest samples."""

@@ -58,8 +58,8 @@ class RecordingPlan:
     num_background: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "commands", tuple(map(check_label, self.commands)))
         for command in self.commands:
-            check_label(command)
             if command in RESERVED:
                 raise ConfigError(f"command {command!r}: the name is reserved; --unknown and --background record it")
         if len(set(self.commands)) != len(self.commands):

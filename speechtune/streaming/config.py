@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from speechtune.audio.pcm import PcmFormat
 from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import LabelSet
+from speechtune.names import composed
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 
 
@@ -42,6 +43,7 @@ class CommandRule:
     refractory_ms: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "label", composed(self.label))
         if self.threshold is not None and not 0.0 <= self.threshold <= 1.0:
             raise ConfigError(f"command {self.label!r}: threshold {self.threshold} is not within 0 and 1")
         if self.refractory_ms is not None and not 0 <= self.refractory_ms <= 60_000:
@@ -81,6 +83,7 @@ class SessionConfig:
             ConfigError: a keyword has two rules.
         """
         asked = self.commands or tuple(CommandRule(keyword) for keyword in labels.keywords)
+        thresholds = {composed(label): threshold for label, threshold in thresholds.items()}
         rules: dict[str, EffectiveRule] = {}
         for rule in asked:
             if rule.label not in labels.keywords:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from speechtune.audio.pcm import PcmDecoder
 from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.audio.true_rate import PaceWatch
 from speechtune.errors import SessionGrammarError, UnreadableAudioError
 from speechtune.labels import LabelSet
 from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
@@ -81,6 +82,7 @@ class Session:
         self._decoder = PcmDecoder(config.audio)
         self._resampler = StreamResampler(config.audio.rate_hz)
         self._meter = MicrophoneMeter()
+        self._pace = PaceWatch()
         self._segmenter = Segmenter(config, window_samples, self._meter, state=state)
         self._decision = Decision(labels, self.rules, config.detector)
         self._thresholds = thresholds
@@ -114,6 +116,11 @@ class Session:
     def microphone(self) -> Microphone:
         """What the level of the audio processed so far tells of the microphone; a flush changes nothing about it."""
         return self._meter.microphone
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the audio so far is not as its form says, one sentence each."""
+        return (*self._decoder.notes, *self._pace.notes)
 
     @property
     def is_finished(self) -> bool:
@@ -202,6 +209,8 @@ class Session:
                 break
         if self._plan:
             windows = np.stack([step.samples for step in self._plan if isinstance(step, Window)])
+            for window in windows:
+                self._pace.hear(window)
             self._outstanding = ScoreRequest(brought_up(windows))
         return self._outstanding
 

@@ -8,7 +8,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.data.clips import Clip, read_clip
+from speechtune.data.clips import Clip, read_clip, read_clip_sound
+from speechtune.training.clip_check import ClipCheck
 from speechtune.training.stages import Progress
 
 _KEPT_BYTES = 256 << 20
@@ -22,15 +23,21 @@ class ClipAudio(Sequence[NDArray[np.float32]]):
 
     Raises:
         AudioError: a clip cannot be read; the message names its file.
+
+    Attributes:
+        check: what is wrong with them.
     """
 
     def __init__(self, clips: Sequence[Clip], progress: Progress) -> None:
         self._clips = clips
+        self.check = ClipCheck()
         self._kept: list[NDArray[np.float32]] = []
         num_bytes = 0
         for index, clip in enumerate(clips):
             progress("read clips", index, len(clips))
-            samples = read_clip(clip)
+            sound = read_clip_sound(clip)
+            self.check.hear(clip, sound)
+            samples = sound.samples
             num_bytes += samples.nbytes
             if num_bytes <= _KEPT_BYTES:
                 self._kept.append(samples)

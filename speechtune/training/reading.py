@@ -114,6 +114,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     # Cut, a locked clip is not known again; whole, a long clip that holds a copy of one is not.
     refuse_locked(tuple(dict.fromkeys((*whole, *clips))))
     samples = ClipAudio(clips, progress)
+    samples.check.refuse(labels.keywords, data.clips)
     hashes = content_hashes(whole)
     facts: dict[str, JsonValue] = {
         # As `inspect` and `evaluate` see the same clips: whole, under the labels that the data gives them.
@@ -126,7 +127,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
     recordings += [sound for path in data.room if (sound := sound_between(path, clips)) is not None]
     identity = _identity(labels, whole, hashes, recordings)
-    return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes, identity)
+    return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes + samples.check.notes(), identity)
 
 
 def _identity(

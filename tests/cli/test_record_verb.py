@@ -176,7 +176,7 @@ class BusyStream:
 
     def read(self, num_frames):
         self.num_read += 1
-        return np.zeros((num_frames, 1), dtype=np.float32), self.num_read == 3
+        return np.full((num_frames, 1), 0.01, dtype=np.float32), self.num_read == 3
 
 
 def test_a_microphone_says_of_which_take_samples_were_lost(monkeypatch):
@@ -194,6 +194,24 @@ def test_a_microphone_says_of_which_take_samples_were_lost(monkeypatch):
             heard.read()
         lost.append(heard.stop())
     assert lost == [False, True, False]
+
+
+def test_a_wireless_microphone_is_waited_for_and_nothing_of_it_is_lost(monkeypatch):
+    class LateStream(BusyStream):
+        def read(self, num_frames):
+            self.num_read += 1
+            return np.full((num_frames, 1), 0.01 * self.num_read * (self.num_read > 19), np.float32), self.num_read < 5
+
+    fake = SimpleNamespace(
+        query_devices=lambda *_: {"name": "fake", "default_samplerate": 16_000.0},
+        InputStream=LateStream,
+        PortAudioError=OSError,
+    )
+    monkeypatch.setattr(microphone, "import_sounddevice", lambda: fake)
+    heard = microphone.Microphone()
+    heard.start()
+    assert [round(100 * float(heard.read()[0])) for _ in range(2)] == [20, 21]
+    assert heard.stop() is False
 
 
 def tell(process, answer):

@@ -95,6 +95,8 @@ def test_the_meter_is_drawn_on_a_terminal_alone_and_grows_with_the_level():
 def test_the_meter_stays_on_one_line_and_leaves_it_to_the_verdict():
     asked, text, _, _ = operator("", "", terminal=True)
     asked.announce(PROMPT, 1, 2)
+    assert "dBFS" not in text.getvalue(), "the sign to speak comes when the source hears"
+    asked.cue()
     before = text.getvalue().count("\n")
     for _ in range(200):
         asked.hearing(np.full(512, 0.1, dtype=np.float32))

@@ -52,10 +52,10 @@ def test_heads_that_fire_more_often_than_the_final_one_count_for_less() -> None:
 
 
 def test_a_threshold_stands_inside_the_gap_and_not_at_its_edge() -> None:
-    level, note = choose_level([curve([])], 0.5, np.full(50, 1.0), least=-3.0)
+    level, note = choose_level([curve([], hours=9.0)], 0.5, np.full(50, 1.0), least=-3.0)
     assert level == pytest.approx(-1.0)
     assert note is None
-    high, _ = choose_level([curve([])], 0.5, np.full(50, 9.0), least=-3.0)
+    high, _ = choose_level([curve([], hours=9.0)], 0.5, np.full(50, 9.0), least=-3.0)
     assert 1 / (1 + math.exp(-high)) == pytest.approx(0.35)
 
 

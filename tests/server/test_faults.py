@@ -191,7 +191,7 @@ async def _read(encoding, content):
 
     spec = pb.AudioSpec(encoding=encoding)
     try:
-        async for _ in await samples_of_file(spec, chunks()):
+        async for _ in await samples_of_file(spec, chunks(), []):
             pass
     except (UnreadableAudioError, InvalidRequestError):
         pass

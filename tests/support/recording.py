@@ -73,11 +73,15 @@ class ScriptedOperator:
         self.announced: list[Prompt] = []
         self.reviewed: list[Take] = []
         self.num_heard = 0
+        self.num_cues = 0
 
     def announce(self, prompt: Prompt, position: int, num_prompts: int) -> Choice:
         assert 1 <= position <= num_prompts
         self.announced.append(prompt)
         return self._announcements.pop(0) if self._announcements else Choice.GO
+
+    def cue(self) -> None:
+        self.num_cues += 1
 
     def hearing(self, samples: NDArray[np.float32]) -> None:
         self.num_heard += len(samples)

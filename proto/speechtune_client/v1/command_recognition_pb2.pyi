@@ -64,14 +64,16 @@ class RecognizeRequest(_message.Message):
     def __init__(self, audio: _Optional[_Union[AudioSpec, _Mapping]] = ..., model: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class RecognizeResponse(_message.Message):
-    __slots__ = ("detections", "scores", "model_digest")
+    __slots__ = ("detections", "scores", "model_digest", "notes")
     DETECTIONS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     detections: _containers.RepeatedCompositeFieldContainer[Detection]
     scores: _containers.RepeatedCompositeFieldContainer[Score]
     model_digest: str
-    def __init__(self, detections: _Optional[_Iterable[_Union[Detection, _Mapping]]] = ..., scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., model_digest: _Optional[str] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, detections: _Optional[_Iterable[_Union[Detection, _Mapping]]] = ..., scores: _Optional[_Iterable[_Union[Score, _Mapping]]] = ..., model_digest: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StreamingRecognizeRequest(_message.Message):
     __slots__ = ("config", "audio", "control")
@@ -358,16 +360,18 @@ class Ended(_message.Message):
     def __init__(self, reason: _Optional[_Union[Ended.Reason, str]] = ..., statistics: _Optional[_Union[Statistics, _Mapping]] = ...) -> None: ...
 
 class Statistics(_message.Message):
-    __slots__ = ("audio_processed", "num_detections", "num_rejections", "num_windows_scored")
+    __slots__ = ("audio_processed", "num_detections", "num_rejections", "num_windows_scored", "notes")
     AUDIO_PROCESSED_FIELD_NUMBER: _ClassVar[int]
     NUM_DETECTIONS_FIELD_NUMBER: _ClassVar[int]
     NUM_REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     NUM_WINDOWS_SCORED_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     audio_processed: _duration_pb2.Duration
     num_detections: int
     num_rejections: int
     num_windows_scored: int
-    def __init__(self, audio_processed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., num_detections: _Optional[int] = ..., num_rejections: _Optional[int] = ..., num_windows_scored: _Optional[int] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, audio_processed: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., num_detections: _Optional[int] = ..., num_rejections: _Optional[int] = ..., num_windows_scored: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Score(_message.Message):
     __slots__ = ("label", "confidence")
