@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 DATA   ?=
 OUT    ?= demo-out
 
-.PHONY: help setup demo test check lint types contracts unit format proto clean
+.PHONY: help setup demo test check lint types contracts unit format proto docs clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -47,5 +47,9 @@ format: $(STAMP) ## rewrite the code in the house style
 proto: $(STAMP) ## regenerate the gRPC stubs from proto/speechtune/v1
 	$(BIN)/python -m data_scripts.generate_stubs
 
+docs: $(STAMP) ## write the reference pages from the code, and build the documents as a site in site/
+	$(BIN)/python -m data_scripts.generate_reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 clean: ## remove what the commands above made
-	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(OUT) site .mypy_cache .ruff_cache .pytest_cache .hypothesis

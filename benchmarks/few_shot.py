@@ -1,4 +1,4 @@
-"""The few-shot figures of the README, made by the library's own `finetune` on the recordings beside the repository.
+"""The few-shot figures of the documents, made by the library's own `finetune` on the recordings beside the repository.
 
     python -m benchmarks.few_shot [--method auto] [--seeds 5] [--shots 10,5,1] [--parts words,own-digits,new-digits]
 

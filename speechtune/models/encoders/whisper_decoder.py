@@ -2,7 +2,7 @@
 
 Asked for its first word, the decoder attends to all frames and gathers what tells one word from another. Its state at
 that moment, before any word is chosen, is a pooling that was learnt on 680,000 hours of speech, and it costs a tenth of
-the encoder. It is measured beside the pooled frames in the README.
+the encoder. It is measured beside the pooled frames in `docs/figures/few-clips.md`.
 """
 
 from __future__ import annotations
