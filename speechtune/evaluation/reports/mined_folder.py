@@ -20,7 +20,7 @@ from speechtune.data.sets.clips import Clip, ClipSet
 from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
 from speechtune.errors import ConfigError
 from speechtune.evaluation.reports.media import ClipMedia, clip_media
-from speechtune.evaluation.reports.page import MinedPart, MinedRow, ReportSource, html_report
+from speechtune.evaluation.reports.page import MinedRow, mined_page
 from speechtune.evaluation.streams.mining import HardStretch, Mining
 from speechtune.evaluation.streams.recordings import read_part
 from speechtune.labels import UNKNOWN
@@ -138,4 +138,4 @@ def _page(folder: Path, rows: Sequence[MinedRow], mining: Mining, miner: Miner) 
         "left out: there are stronger ones": mining.num_weaker,
     }
     title = f"What {miner.model} took for a command, or nearly"
-    return html_report(ReportSource(title, facts, mined=MinedPart(tuple(rows))))
+    return mined_page(title, facts, rows)

@@ -6,22 +6,22 @@ The page is `page.html`, which draws itself from one JSON document; no library a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.evaluation.answers.atomic_text import write_text
 from speechtune.evaluation.answers.predictions import Predictions
-from speechtune.evaluation.clips.metrics import Metrics
+from speechtune.evaluation.clips.headline_words import headline_lines
+from speechtune.evaluation.evaluate import ClipPart, Evaluation, StreamPart
 from speechtune.evaluation.reports.media import ClipMedia, clip_media
-from speechtune.evaluation.streams.metrics import StreamMetrics, WrongEvent
+from speechtune.evaluation.streams.metrics import WrongEvent
 
 REPORT_NAME = "report.html"
 MAX_PLAYABLE = 60
@@ -33,35 +33,6 @@ MAX_PLAYABLE_EVENTS = 40
 _RIGHT_PER_CELL = 5
 _AROUND_MS = 500
 _PLACE = "@@REPORT_DATA@@"
-
-ReadClip = Callable[[int], NDArray[np.float32]]
-"""Row of the predictions -> the clip's samples."""
-ReadStretch = Callable[[str, int, int], NDArray[np.float32]]
-"""Name of a recording, first sample and the one after the last -> its samples."""
-
-
-@dataclass(frozen=True)
-class ClipPart:
-    """An evaluation on clips.
-
-    Attributes:
-        metrics, predictions: as measured.
-        read: gives the audio of a clip.
-        leaks: what training and test share, one sentence each; None: not looked for.
-    """
-
-    metrics: Metrics
-    predictions: Predictions
-    read: ReadClip
-    leaks: Sequence[str] | None = None
-
-
-@dataclass(frozen=True)
-class StreamPart:
-    """An evaluation on long recordings; `read` gives the audio of a stretch."""
-
-    metrics: StreamMetrics
-    read: ReadStretch
 
 
 @dataclass(frozen=True)
@@ -93,25 +64,7 @@ class MinedPart:
     rows: tuple[MinedRow, ...]
 
 
-@dataclass(frozen=True)
-class ReportSource:
-    """What the report is about.
-
-    Attributes:
-        title: one line, for example the checkpoint's folder and the data's.
-        facts: name -> value, shown as they are: digest, fingerprint of the data, versions.
-        clips, streams: the parts that were measured.
-        mined: what was cut out of recordings; a page of that alone tells of no evaluation.
-    """
-
-    title: str
-    facts: dict[str, JsonValue] = field(default_factory=dict)
-    clips: ClipPart | None = None
-    streams: StreamPart | None = None
-    mined: MinedPart | None = None
-
-
-def write_html_report(source: ReportSource, folder: Path) -> Path:
+def write_html_report(evaluation: Evaluation, folder: Path) -> Path:
     """Write `report.html` into `folder`, whole or not at all, and return its path.
 
     Raises:
@@ -119,19 +72,34 @@ def write_html_report(source: ReportSource, folder: Path) -> Path:
         UnreadableAudioError: a clip that was scored can no longer be read.
     """
     path = folder / REPORT_NAME
-    write_text(path, html_report(source))
+    write_text(path, html_report(evaluation))
     return path
 
 
-def html_report(source: ReportSource) -> str:
-    """The page as text."""
-    document: dict[str, Any] = {
-        "title": source.title,
-        "facts": source.facts,
-        "clips": None if source.clips is None else _clip_document(source.clips),
-        "streams": None if source.streams is None else _stream_document(source.streams),
-        "mined": None if source.mined is None else _mined_document(source.mined),
-    }
+def html_report(evaluation: Evaluation) -> str:
+    """The page of an evaluation as text."""
+    return _page(
+        evaluation.title,
+        evaluation.facts,
+        clips=None if evaluation.clips is None else _clip_document(evaluation.clips),
+        streams=None if evaluation.streams is None else _stream_document(evaluation.streams),
+    )
+
+
+def mined_page(title: str, facts: Mapping[str, JsonValue], rows: Sequence[MinedRow]) -> str:
+    """The page of what was cut out of recordings, strongest first, for a person to confirm.
+
+    Args:
+        title: one line.
+        facts: name -> value, shown as they are.
+        rows: one clip each.
+    """
+    parts = [asdict(row) | {"media": None if row.media is None else row.media.model_dump()} for row in rows]
+    return _page(title, facts, mined={"rows": parts})
+
+
+def _page(title: str, facts: Mapping[str, JsonValue], **parts: dict[str, Any] | None) -> str:
+    document = {"title": title, "facts": dict(facts), "clips": None, "streams": None, "mined": None} | parts
     # Inside a script element only "</" and "<!--" end or change what is read.
     text = json.dumps(document, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
     page = files("speechtune.evaluation.reports").joinpath("page.html").read_text(encoding="utf-8")
@@ -143,6 +111,7 @@ def _clip_document(part: ClipPart) -> dict[str, Any]:
     playable = set(playable_rows(part.predictions, rows))
     return {
         "metrics": part.metrics.model_dump(mode="json"),
+        "headlines": [asdict(line) for line in headline_lines(part.metrics)],
         "labels": list(part.predictions.labels.labels),
         "keywords": list(part.predictions.labels.keywords),
         "rows": [_row(part, row, row in playable) for row in rows],
@@ -215,9 +184,3 @@ def _event(part: StreamPart, error: WrongEvent, playable: bool) -> dict[str, Any
     if playable:
         media = clip_media(part.read(error.recording, max(error.start_sample - around, 0), error.end_sample + around))
     return error.model_dump(mode="json") | {"media": None if media is None else media.model_dump()}
-
-
-def _mined_document(part: MinedPart) -> dict[str, Any]:
-    return {
-        "rows": [asdict(row) | {"media": None if row.media is None else row.media.model_dump()} for row in part.rows],
-    }

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from speechtune.evaluation.clips.headline_words import headline_lines
 from speechtune.evaluation.clips.metrics import Metrics
 
 _MAX_WORDS = 8
@@ -38,25 +39,11 @@ def report_text(metrics: Metrics, width: int = 100) -> str:
 def _headline_table(metrics: Metrics) -> Table:
     title = f"{metrics.num_clips} clips" + ("" if metrics.speakers is None else f", {metrics.speakers} speakers")
     table = Table("", "", f"95 % ({metrics.intervals_resample})", title=title, title_justify="left")
-    rows = {
-        "accuracy": ("Accuracy, all labels", metrics.accuracy),
-        "closed_set_accuracy": ("Accuracy, keywords alone", metrics.closed_set_accuracy),
-        "macro_f1": ("Macro F1", metrics.macro_f1),
-    }
-    for target, rate in metrics.detection_rate_at_far.items():
-        rows[f"detection_rate_at_far@{target}"] = (f"Detected at {float(target):.0%} false acceptance", rate)
-    for target, rate in metrics.detection_rate_at_far_unseen.items():
-        rows[f"detection_rate_at_far_unseen@{target}"] = (f"… of {float(target):.0%} of unseen words", rate)
-    rows["equal_error_rate"] = ("Equal error rate", metrics.equal_error_rate)
-    rows["expected_calibration_error"] = ("Calibration error", metrics.expected_calibration_error)
-    for key, (name, value) in rows.items():
-        interval, why_none = metrics.intervals.get(key), metrics.not_measured.get(f"intervals.{key}")
-        reach = f"no interval: {why_none}" if why_none else ""
-        if interval is not None:
-            reach = f"{interval[0]:.1%} – {interval[1]:.1%}"
-        if value is None:
-            reach = f"not measured: {metrics.not_measured.get(key, 'no reason given')}"
-        table.add_row(name, _share(value), reach)
+    for line in headline_lines(metrics):
+        reach = line.reason
+        if line.interval is not None and not reach:
+            reach = f"{line.interval[0]:.1%} – {line.interval[1]:.1%}"
+        table.add_row(line.words, _share(line.value), reach)
     return table
 
 

@@ -11,12 +11,10 @@ import pytest
 from speechtune.errors import UnreadableAudioError
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.clips.measurement import measure
+from speechtune.evaluation.evaluate import ClipPart, Evaluation, StreamPart
 from speechtune.evaluation.reports.media import MAX_SECONDS, clip_media
 from speechtune.evaluation.reports.page import (
     MAX_PLAYABLE,
-    ClipPart,
-    ReportSource,
-    StreamPart,
     html_report,
     listed_rows,
     playable_rows,
@@ -68,7 +66,7 @@ def document(page: str) -> dict[str, object]:
 @needs_chromium
 def test_a_confusion_cell_that_is_clicked_shows_its_clips_with_players_and_pictures(browser, tmp_path):
     predictions = simulate(np.random.default_rng(4), num_speakers=12, skill=1.0)
-    path = write_html_report(ReportSource("a on b", {"digest": "c0ffee"}, clip_part(predictions)), tmp_path)
+    path = write_html_report(Evaluation("a on b", {"digest": "c0ffee"}, clip_part(predictions)), tmp_path)
     names = predictions.labels.labels
     cell = (predictions.truth == names.index("yes")) & (predictions.predicted == names.index("no"))
     ids = {predictions.clip_ids[row] for row in np.flatnonzero(cell)}
@@ -105,7 +103,7 @@ def test_a_confusion_cell_that_is_clicked_shows_its_clips_with_players_and_pictu
 def test_the_page_asks_the_network_for_nothing_and_is_no_wider_than_its_window(browser, tmp_path, width):
     predictions = simulate(np.random.default_rng(4), num_speakers=12)
     part = clip_part(predictions, leaks=("The speaker a is in 1 training clips and 2 test clips.",))
-    path = write_html_report(ReportSource("a on b", {}, part, stream_part(tmp_path / "tapes")), tmp_path)
+    path = write_html_report(Evaluation("a on b", {}, part, stream_part(tmp_path / "tapes")), tmp_path)
     with open_page(browser, path, width=width, dark=True) as page:
         page.click('button[data-said="yes"][data-answered="no"]')
         others = [address for address in page.requests[1:] if not address.startswith("data:")]
@@ -121,7 +119,7 @@ def test_the_page_asks_the_network_for_nothing_and_is_no_wider_than_its_window(b
 @needs_chromium
 def test_figures_stand_in_one_line_with_their_intervals_also_on_a_telephone(browser, tmp_path):
     predictions = simulate(np.random.default_rng(4), num_speakers=12)
-    source = ReportSource("a on b", {}, clip_part(predictions), stream_part(tmp_path / "tapes"))
+    source = Evaluation("a on b", {}, clip_part(predictions), stream_part(tmp_path / "tapes"))
     path = write_html_report(source, tmp_path)
     with open_page(browser, path, width=390) as page:
         heights = page.evaluate(
@@ -156,7 +154,7 @@ def test_labels_paths_and_facts_that_look_like_markup_are_shown_as_they_are(brow
         ("</script>", None, "$&"),
     )
     facts = {"<b>name</b>": "</script><script>window.owned = 1</script>", "number": None, "deep": {"a": [1, "<i>"]}}
-    path = write_html_report(ReportSource("<u>title</u> \u2028", facts, clip_part(predictions)), tmp_path)
+    path = write_html_report(Evaluation("<u>title</u> \u2028", facts, clip_part(predictions)), tmp_path)
     with open_page(browser, path) as page:
         assert page.complaints == []
         assert page.evaluate("window.owned === undefined")
@@ -174,7 +172,7 @@ def test_labels_paths_and_facts_that_look_like_markup_are_shown_as_they_are(brow
 
 @needs_chromium
 def test_events_of_streams_can_be_heard_and_picked_by_kind(browser, tmp_path):
-    path = write_html_report(ReportSource("a on tapes", {}, None, stream_part(tmp_path / "tapes")), tmp_path)
+    path = write_html_report(Evaluation("a on tapes", {}, None, stream_part(tmp_path / "tapes")), tmp_path)
     with open_page(browser, path) as page:
         listed = "[...document.querySelectorAll('.clip')].map(clip => clip.textContent)"
         assert len(page.evaluate(listed)) == 2
@@ -217,11 +215,11 @@ def test_every_confusion_cell_gets_a_clip_to_hear_before_any_gets_two():
 
 def test_the_page_is_the_same_for_the_same_evaluation_and_has_no_numbers_that_json_lacks():
     predictions = simulate(np.random.default_rng(2), num_speakers=5)
-    source = ReportSource("a", {}, clip_part(predictions))
+    source = Evaluation("a", {}, clip_part(predictions))
     assert html_report(source) == html_report(source)
     assert document(html_report(source))["streams"] is None
     with pytest.raises(ValueError, match="JSON"):
-        html_report(ReportSource("a", {"nan": float("nan")}, clip_part(predictions)))
+        html_report(Evaluation("a", {"nan": float("nan")}, clip_part(predictions)))
 
 
 def test_a_clip_that_has_gone_is_an_error_and_leaves_no_page(tmp_path):
@@ -231,7 +229,7 @@ def test_a_clip_that_has_gone_is_an_error_and_leaves_no_page(tmp_path):
     predictions = predictions_of([sure(LABELS, "yes")], ["no"])
     part = ClipPart(measure(predictions, num_resamples=50), predictions, gone)
     with pytest.raises(UnreadableAudioError, match="has gone"):
-        write_html_report(ReportSource("a", {}, part), tmp_path)
+        write_html_report(Evaluation("a", {}, part), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
