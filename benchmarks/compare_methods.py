@@ -37,8 +37,8 @@ from speechtune.evaluation.clips.scoring import answer_clips
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.models.classifier.classifier import KeywordClassifier
-from speechtune.models.encoders.families import build_encoder, load_encoder
 from speechtune.models.encoders.features import LogMel
+from speechtune.models.encoders.loading import build_encoder, load_encoder
 from speechtune.models.scorers.second_look import SecondLookScorer
 from speechtune.models.scorers.torch_scorer import TorchScorer
 from speechtune.recipe import Recipe

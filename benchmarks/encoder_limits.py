@@ -26,7 +26,7 @@ from speechtune.data.sets.clips import read_clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.models.encoders.word_vectors import load_word_vectors
 from speechtune.recipe import Recipe
 from speechtune.training.head.fitting import train_head

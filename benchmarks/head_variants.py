@@ -32,7 +32,7 @@ from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.classifier.head import KeywordHead
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
 from speechtune.training.head.fitting import Prior, train_head
 from speechtune.training.head.word_prior import word_prior

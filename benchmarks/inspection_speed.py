@@ -15,7 +15,7 @@ from speechtune.audio.timebase import seconds_from_samples
 from speechtune.data.inspection.examination import Listener
 from speechtune.data.inspection.inspect import inspect_clips
 from speechtune.data.sets.loading import load_clips
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.models.likeness import EncoderListener, LikenessEncoder
 
 

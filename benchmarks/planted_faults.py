@@ -28,7 +28,7 @@ from speechtune.data.inspection.report import InspectionReport
 from speechtune.data.sets.clips import Clip, ClipSet, Split, read_clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.errors import AudioError
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.models.likeness import EncoderListener, LikenessEncoder
 
 KINDS = {

@@ -79,7 +79,7 @@ def inspect(
 def _listener(encoder: str) -> Listener | None:
     if encoder == _NO_ENCODER:
         return None
-    from speechtune.models.encoders.families import load_encoder
+    from speechtune.models.encoders.loading import load_encoder
     from speechtune.models.likeness import EncoderListener, LikenessEncoder
 
     try:

@@ -110,7 +110,7 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     import torch
 
     from speechtune.data.sets.clips import read_clip
-    from speechtune.models.encoders.families import load_encoder
+    from speechtune.models.encoders.loading import load_encoder
     from speechtune.models.likeness import EncoderEar, LikenessEncoder
 
     torch.set_num_threads(1)  # a take is too little work to share out

@@ -14,7 +14,7 @@ from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.operating_point import OperatingPoint
 from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from speechtune.models.classifier.classifier import KeywordClassifier
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
 from speechtune.training.head.chosen_negatives import keep_those_that_matter
 from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
@@ -30,7 +30,7 @@ from speechtune.training.tuning.encoder_phase import Tuned
 from speechtune.training.tuning.methods import Method, choose_method
 from speechtune.training.tuning.resume import SavedState
 from speechtune.training.tuning.run import clips_in_memory, identity_of, tune_and_average
-from speechtune.training.tuning.tuned_parameters import Tuning
+from speechtune.training.tuning.tunings import Tuning
 
 __all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "embed_training_data", "finetune"]
 

@@ -9,7 +9,7 @@ from benchmarks.planted_faults import KINDS, clean_accused, missed, plant
 from speechtune.data.inspection.inspect import inspect_clips
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.models.likeness import EncoderListener, LikenessEncoder
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 

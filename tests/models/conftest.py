@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from speechtune.models.encoders.encoder import SpeechEncoder
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 
 
 @pytest.fixture(autouse=True, scope="session")

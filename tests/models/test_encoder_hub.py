@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from tests.support import hub as local_hub
 from tests.support.encoders import save_random_model
 from tests.support.processes import run_python

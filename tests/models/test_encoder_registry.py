@@ -18,7 +18,7 @@ from speechtune.errors import (
 )
 from speechtune.models.encoders import packaged
 from speechtune.models.encoders.encoder import SpeechEncoder
-from speechtune.models.encoders.families import build_encoder, load_encoder
+from speechtune.models.encoders.loading import build_encoder, load_encoder
 from tests.support.encoders import (
     FAMILIES,
     needs_packaged_weights,

@@ -96,7 +96,7 @@ def save_random_model(family: str, folder: Path, normalise: bool | None = None, 
 def random_encoder(family: str, decoder: bool = False, **settings: Any) -> SpeechEncoder:
     """Our adapter of the family with small random weights, the same at every call; Whisper's with a decoder or not."""
     from speechtune.models.encoders import wav2vec2, whisper
-    from speechtune.models.encoders.families import build_encoder
+    from speechtune.models.encoders.loading import build_encoder
 
     model = random_model(family, **settings)
     shape_class: Any = whisper.WhisperShape if family == "whisper" else wav2vec2.WaveformShape

@@ -11,7 +11,7 @@ import torch
 from speechtune.data.sets.loading import load_clips
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import AugmentSettings, Recipe
 from speechtune.training.material import clip_audio, embedding_cache
 from speechtune.training.material.clip_audio import ClipAudio

@@ -34,7 +34,7 @@ from speechtune.models.checkpoints.files import (
 from speechtune.models.checkpoints.model_card import write_card
 from speechtune.models.checkpoints.writing import writing_checkpoint
 from speechtune.models.classifier.classifier import KeywordClassifier
-from speechtune.models.encoders.families import build_encoder
+from speechtune.models.encoders.loading import build_encoder
 from speechtune.models.scorers.second_look import with_second_look
 from speechtune.models.scorers.torch_scorer import Precision, TorchScorer
 from speechtune.recipe import Recipe

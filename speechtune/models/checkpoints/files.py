@@ -63,7 +63,7 @@ class CheckpointDescription(BaseModel):
     format: Literal["speechtune-checkpoint"] = "speechtune-checkpoint"
     format_version: Literal[1] = 1
     encoder: dict[str, JsonValue]
-    """What `registry.build_encoder` rebuilds the encoder from; `family` and `name` are among it."""
+    """What `build_encoder` rebuilds the encoder from; `family` and `name` are among it."""
     keywords: Keywords
     negatives: Negatives
     window_samples: WindowSamples

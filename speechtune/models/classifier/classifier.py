@@ -101,6 +101,11 @@ class KeywordClassifier(nn.Module):
         return torch.softmax(logits / self.head.temperature, dim=1) @ self.label_of_class
 
     @property
+    def num_used_layers(self) -> int:
+        """How many of the encoder's layers, from the first, have a say in the embedding."""
+        return self.encoder.num_layers if self.uses_decoder else max(self.layers)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.head.mean.device

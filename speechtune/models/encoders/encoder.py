@@ -14,7 +14,7 @@ class SpeechEncoder(nn.Module, ABC):
     """A pretrained encoder with its features inside.
 
     Attributes:
-        family: `whisper`, `wav2vec2`, `hubert` or `wavlm`.
+        family: one of `families.FAMILIES`.
         name: as it was asked for: short name, folder or hub id.
         num_layers: L, the number of transformer layers.
         hidden_size: D, the width of a frame.
@@ -71,7 +71,7 @@ class SpeechEncoder(nn.Module, ABC):
 
     @abstractmethod
     def config_dict(self) -> dict[str, Any]:
-        """Plain JSON from which `registry.build_encoder` builds the same encoder, without its weights."""
+        """Plain JSON from which `build_encoder` builds the same encoder, without its weights."""
 
     def resolve_layers(self, layers: tuple[int, ...]) -> tuple[int, ...]:
         """Layer numbers 1 to L; negative ones count from the end, -1 is layer L.

@@ -1,101 +1,110 @@
-"""One door to every encoder: a short name, a local folder, or a Hugging Face id."""
+"""The families of encoders that there is code for: one row each.
+
+A new family of a known architecture is a row; one of another architecture is a row and the module that adapts it. Needs
+no torch until an encoder is made.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from pydantic import ValidationError
-
-from speechtune.errors import CheckpointIncompatibleError, UnknownEncoderError
-from speechtune.models.encoders.packaged import PACKAGED_ENCODERS, PackagedEncoder, read_packaged
-from speechtune.models.encoders.pretrained_files import FAMILIES
+from speechtune.errors import UnknownEncoderError
 
 if TYPE_CHECKING:
     from speechtune.models.encoders.encoder import SpeechEncoder
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+class Adapter(Protocol):
+    """What the module of an architecture offers."""
+
+    def build(self, config: Mapping[str, Any]) -> SpeechEncoder:
+        """The encoder that `SpeechEncoder.config_dict` described, with random weights.
+
+        Raises:
+            ValidationError: a key or a value does not fit (pydantic's).
+        """
+
+    def read(self, folder: Path, settings: dict[str, Any], name: str) -> SpeechEncoder:
+        """The encoder in a folder in the Hugging Face form, whose `config.json` holds `settings`.
+
+        Raises:
+            CheckpointCorruptError, CheckpointIncompatibleError: as for `load_pretrained`.
+            ValidationError: the settings do not fit (pydantic's).
+        """
 
 
-def load_encoder(name: str) -> SpeechEncoder:
-    """The pretrained encoder of that name, in evaluation mode on the CPU.
+@dataclass(frozen=True)
+class Family:
+    """One family.
 
-    A folder of that name comes before a hub id; nothing is downloaded unless a hub id was given.
-
-    Raises:
-        UnknownEncoderError: neither short name, folder nor hub id, or of a family that there is no code for.
-        EncoderUnavailableError: the weights are not here and could not be had; the message says what to do.
-        CheckpointCorruptError: the weights are damaged.
-        CheckpointIncompatibleError: the weights are of another form than the family's.
+    Attributes:
+        name: as `model_type` in a `config.json` has it.
+        adapter_module: below `speechtune.models.encoders`; has the functions of `Adapter`.
+        classes: of `transformers.models`: the modules and names of the configuration and of the model.
+        shares_positions: the first layer makes a bias of relative positions, which the others take.
     """
-    if name in PACKAGED_ENCODERS:
-        return _load_packaged(PACKAGED_ENCODERS[name])
-    folder = find_folder(name, may_fetch=True)
-    if folder is not None:
-        from speechtune.models.encoders.pretrained import load_pretrained
 
-        # So that nobody, and no model card, takes a folder for a repository of the hub.
-        is_both = os.path.isdir(name) and _HUB_ID.fullmatch(name)
-        return load_pretrained(folder, f"./{name}" if is_both else name)
-    raise UnknownEncoderError(
-        f"encoder {name!r}: not one of {', '.join(PACKAGED_ENCODERS)}, no folder of that name is here, and it is not "
-        f"a Hugging Face id (organisation/name) of the families {', '.join(FAMILIES)}"
+    name: str
+    adapter_module: str
+    classes: tuple[str, str]
+    shares_positions: bool = False
+
+    @property
+    def adapter(self) -> Adapter:
+        """The module that adapts the family's architecture; needs torch."""
+        return cast("Adapter", import_module(f"speechtune.models.encoders.{self.adapter_module}"))
+
+    def transformers_classes(self) -> tuple[Any, Any]:
+        """Configuration class and model class of `transformers`."""
+        config, model = (_attribute(f"transformers.models.{place}") for place in self.classes)
+        return config, model
+
+
+def _attribute(place: str) -> Any:
+    module, _, name = place.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family(
+            "whisper",
+            "whisper",
+            ("whisper.configuration_whisper.WhisperConfig", "whisper.modeling_whisper.WhisperEncoder"),
+        ),
+        Family(
+            "wav2vec2",
+            "wav2vec2",
+            ("wav2vec2.configuration_wav2vec2.Wav2Vec2Config", "wav2vec2.modeling_wav2vec2.Wav2Vec2Model"),
+        ),
+        Family(
+            "hubert", "wav2vec2", ("hubert.configuration_hubert.HubertConfig", "hubert.modeling_hubert.HubertModel")
+        ),
+        Family(
+            "wavlm",
+            "wav2vec2",
+            ("wavlm.configuration_wavlm.WavLMConfig", "wavlm.modeling_wavlm.WavLMModel"),
+            shares_positions=True,
+        ),
     )
+}
+"""Name of a family -> its row."""
 
 
-def find_folder(name: str, *, may_fetch: bool) -> Path | None:
-    """The folder that `name` is, or the one in the hub's cache; None where it is neither folder nor hub id.
-
-    Args:
-        name: a folder comes before a hub id.
-        may_fetch: whether a hub id is downloaded where it is not in the cache; else None is the answer.
+def family_named(name: object) -> Family:
+    """The row of a family.
 
     Raises:
-        ModelError: as for `load_encoder`, where `may_fetch`.
+        UnknownEncoderError: there is no code for it; the message lists the families that there is code for.
+
+    >>> family_named("hubert").adapter_module
+    'wav2vec2'
     """
-    if os.path.isdir(name):  # unlike Path.is_dir, False for whatever cannot be a path
-        return Path(name)
-    if not _HUB_ID.fullmatch(name):
-        return None
-    from speechtune.models.encoders.hub import cached_from_hub, fetch_from_hub
-
-    return fetch_from_hub(name) if may_fetch else cached_from_hub(name)
-
-
-def build_encoder(config: Mapping[str, Any]) -> SpeechEncoder:
-    """The encoder that `SpeechEncoder.config_dict` described, with random weights; asks nobody.
-
-    Raises:
-        UnknownEncoderError: the family is none of `FAMILIES`.
-        CheckpointIncompatibleError: a key or a value does not fit the family.
-    """
-    family = config.get("family")
-    if family not in FAMILIES:
-        raise UnknownEncoderError(f"encoder family {family!r}: there is code for {', '.join(FAMILIES)}")
-    try:
-        if family == "whisper":
-            from speechtune.models.encoders.whisper import WhisperShape, WhisperSpeechEncoder
-
-            return WhisperSpeechEncoder(WhisperShape.model_validate(config)).eval()
-        from speechtune.models.encoders.wav2vec2 import WaveformShape, WaveformSpeechEncoder
-
-        return WaveformSpeechEncoder(WaveformShape.model_validate(config)).eval()
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise CheckpointIncompatibleError(f"encoder of family {family!r}: {key}: {first['msg']}") from error
-    except Exception as error:  # numbers that do not fit each other: `transformers` raises whatever it likes
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CheckpointIncompatibleError(f"encoder of family {family!r}: cannot be built ({reason})") from error
-
-
-def _load_packaged(packaged: PackagedEncoder) -> SpeechEncoder:
-    content = read_packaged(packaged)  # first, so that a missing package is known before torch is imported
-    from speechtune.models.encoders.ctranslate2_reader import read_ctranslate2
-    from speechtune.models.encoders.whisper_ctranslate2 import whisper_from_ctranslate2
-
-    where = f"encoder {packaged.name!r}"
-    return whisper_from_ctranslate2(read_ctranslate2(content, where), packaged.name, where)
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise UnknownEncoderError(f"encoder family {name!r}: there is code for {', '.join(FAMILIES)}")
+    return FAMILIES[name]

@@ -11,20 +11,15 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError
-from speechtune.models.encoders import wav2vec2, whisper
 from speechtune.models.encoders.encoder import SpeechEncoder
 from speechtune.models.encoders.pretrained_files import (
-    PREPROCESSOR_FILE,
     SETTINGS_FILE,
     WEIGHT_PATTERNS,
     family_of,
     has_weights,
-    read_json,
     read_settings,
 )
-from speechtune.models.encoders.whisper_decoder import PROMPTS, DecoderShape, FirstWordState
 
 
 def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
@@ -46,77 +41,16 @@ def load_pretrained(folder: Path, name: str) -> SpeechEncoder:
             f"encoder {name!r}: {folder} has a config.json and no weights; looked for {', '.join(WEIGHT_PATTERNS)}"
         )
     try:
-        encoder: SpeechEncoder
-        if family == "whisper":
-            whisper_shape = _whisper_shape(settings, name)
-            _, model_class = whisper.whisper_classes()
-            # The whole model is stored; only its encoder is read.
-            model = _read_model(
-                model_class, folder, name, whisper.whisper_config(whisper_shape), {r"^(model\.)?encoder\.": ""}
-            )
-            encoder = _with_decoder(whisper_shape, model, settings, folder, name)
-        else:
-            shape = _waveform_shape(settings, folder, family, name)
-            _, model_class = wav2vec2.waveform_model_classes(family)
-            model = _read_model(model_class, folder, name, wav2vec2.waveform_config(shape), None)
-            encoder = wav2vec2.WaveformSpeechEncoder(shape, model)
+        return family.adapter.read(folder, settings, name).eval()
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise CheckpointIncompatibleError(
             f"encoder {name!r}: {folder / SETTINGS_FILE}: {key}: {first['msg']}"
         ) from error
-    return encoder.eval()
 
 
-def _whisper_shape(settings: dict[str, Any], name: str) -> whisper.WhisperShape:
-    config_class, _ = whisper.whisper_classes()
-    return whisper.WhisperShape(name=name, **_known_values(whisper.WhisperShape, config_class, settings, name))
-
-
-def _with_decoder(
-    shape: whisper.WhisperShape, model: torch.nn.Module, settings: dict[str, Any], folder: Path, name: str
-) -> whisper.WhisperSpeechEncoder:
-    """The encoder and, where the vocabulary is one of Whisper's own, its decoder on the prompt."""
-    if settings.get("vocab_size") not in PROMPTS:
-        return whisper.WhisperSpeechEncoder(shape, model)
-    from transformers.models.whisper.modeling_whisper import WhisperDecoder
-
-    config_class, _ = whisper.whisper_classes()
-    decoder: Any = _read_model(
-        WhisperDecoder, folder, name, config_class.from_dict(settings), {r"^(model\.)?decoder\.": ""}
-    )
-    tokens = PROMPTS[settings["vocab_size"]]
-    part = DecoderShape(
-        layers=decoder.config.decoder_layers,
-        attention_heads=decoder.config.decoder_attention_heads,
-        ffn_dim=decoder.config.decoder_ffn_dim,
-        prompt_length=len(tokens),
-    )
-    first_word = FirstWordState(shape.d_model, part, decoder.layers)
-    first_word.layer_norm = decoder.layer_norm
-    with torch.no_grad():
-        words, positions = decoder.embed_tokens.weight[list(tokens)], decoder.embed_positions.weight[: len(tokens)]
-        first_word.prompt.copy_(words + positions)
-    return whisper.WhisperSpeechEncoder(shape.model_copy(update={"decoder": part}), model, first_word)
-
-
-def _waveform_shape(settings: dict[str, Any], folder: Path, family: str, name: str) -> wav2vec2.WaveformShape:
-    config_class, _ = wav2vec2.waveform_model_classes(family)
-    values = _known_values(wav2vec2.WaveformShape, config_class, settings, name)
-    path = folder / PREPROCESSOR_FILE
-    preprocessor = read_json(path, name) if path.is_file() else {}
-    rate_hz = preprocessor.get("sampling_rate", SAMPLE_RATE_HZ)
-    if rate_hz != SAMPLE_RATE_HZ:
-        raise CheckpointIncompatibleError(
-            f"encoder {name!r}: {path} says {rate_hz} Hz; encoders of {SAMPLE_RATE_HZ} Hz are used here"
-        )
-    # Without the file, what `transformers` takes for granted.
-    normalise = preprocessor.get("do_normalize", True)
-    return wav2vec2.WaveformShape(family=family, name=name, normalise=normalise, **values)
-
-
-def _known_values(shape_class: Any, config_class: Any, settings: dict[str, Any], name: str) -> dict[str, Any]:
+def known_values(shape_class: Any, config_class: Any, settings: dict[str, Any], name: str) -> dict[str, Any]:
     """What the configuration says, defaults of its family filled in, for the fields of our shape."""
     from huggingface_hub.errors import StrictDataclassError
 
@@ -128,9 +62,22 @@ def _known_values(shape_class: Any, config_class: Any, settings: dict[str, Any],
     return {field: getattr(config, field) for field in fields if hasattr(config, field)}
 
 
-def _read_model(
-    model_class: Any, folder: Path, name: str, config: Any, key_mapping: dict[str, str] | None
+def read_model(
+    model_class: Any, folder: Path, name: str, config: Any, key_mapping: dict[str, str] | None = None
 ) -> torch.nn.Module:
+    """A model of `transformers` out of a folder, every weight of it.
+
+    Args:
+        model_class: of `transformers`.
+        folder: in the Hugging Face form.
+        name: what the user called the encoder.
+        config: of the model.
+        key_mapping: a pattern in the stored names -> what it becomes. Defaults to the names as they are stored.
+
+    Raises:
+        CheckpointCorruptError: the weights cannot be read, or some are missing.
+        CheckpointIncompatibleError: they have other shapes than the configuration says.
+    """
     from safetensors import SafetensorError
 
     try:

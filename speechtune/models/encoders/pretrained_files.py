@@ -16,9 +16,7 @@ from typing import Any
 
 from speechtune.errors import CheckpointCorruptError, UnknownEncoderError
 from speechtune.models.encoders.bounds import DESCRIPTION_FILE
-
-FAMILIES = ("whisper", "wav2vec2", "hubert", "wavlm")
-"""The families that there is code for."""
+from speechtune.models.encoders.families import FAMILIES, Family
 
 SETTINGS_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -56,21 +54,21 @@ def read_settings(folder: Path, name: str) -> dict[str, Any]:
     return read_json(path, name)
 
 
-def family_of(settings: dict[str, Any], name: str) -> str:
+def family_of(settings: dict[str, Any], name: str) -> Family:
     """The family that a `config.json` names.
 
     Raises:
         UnknownEncoderError: there is no code for it.
     """
     family = settings.get("model_type")
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         raise UnknownEncoderError(
             f"encoder {name!r}: its config.json says model_type {family!r}; there is code for {', '.join(FAMILIES)}"
         )
     adapted = [key for key in ("add_adapter", "adapter_attn_dim") if settings.get(key)]
     if adapted:
         raise UnknownEncoderError(f"encoder {name!r}: its config.json sets {adapted[0]}, which there is no code for")
-    return str(family)
+    return FAMILIES[family]
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:

@@ -7,12 +7,15 @@ masks, whole layers) is switched off; plain dropout stays, and works in training
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from speechtune.errors import UnsupportedAudioError
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.errors import CheckpointIncompatibleError, UnsupportedAudioError
 from speechtune.models.encoders.bounds import (
     Activation,
     InnerWidth,
@@ -25,7 +28,17 @@ from speechtune.models.encoders.bounds import (
     Width,
 )
 from speechtune.models.encoders.encoder import SpeechEncoder
+from speechtune.models.encoders.families import FAMILIES, Family, family_named
 from speechtune.models.encoders.features import NormalisedWaveform
+from speechtune.models.encoders.pretrained import known_values, read_model
+from speechtune.models.encoders.pretrained_files import PREPROCESSOR_FILE, family_of, read_json
+
+
+def _of_this_architecture(name: str) -> str:
+    known = [family.name for family in FAMILIES.values() if family.adapter_module == "wav2vec2"]
+    if name not in known:
+        raise ValueError(f"is none of {', '.join(known)}")
+    return name
 
 
 class WaveformShape(BaseModel):
@@ -33,7 +46,7 @@ class WaveformShape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    family: Literal["wav2vec2", "hubert", "wavlm"]
+    family: Annotated[str, AfterValidator(_of_this_architecture)]
     name: str
     normalise: bool
     """Whether windows are brought to zero mean and unit variance (`do_normalize` of the preprocessor)."""
@@ -79,7 +92,7 @@ class WaveformSpeechEncoder(SpeechEncoder):
         self.hidden_size = shape.hidden_size
         self.features = NormalisedWaveform() if shape.normalise else nn.Identity()
         if model is None:
-            _, model_class = waveform_model_classes(shape.family)
+            _, model_class = family_named(shape.family).transformers_classes()
             model = model_class(waveform_config(shape))
         self.model = model
 
@@ -97,10 +110,10 @@ class WaveformSpeechEncoder(SpeechEncoder):
         if not self.shape.do_stable_layer_norm:
             hidden = model.encoder.layer_norm(hidden)
         hidden = model.encoder.dropout(hidden)
-        position_bias = None
+        position_bias, shares_positions = None, family_named(self.family).shares_positions
         frames = []
         for layer in model.encoder.layers[:wanted]:
-            if self.family == "wavlm":
+            if shares_positions:
                 # The first layer makes the bias of relative positions, the others gate it.
                 hidden, position_bias = layer(hidden, position_bias=position_bias)
             else:
@@ -151,27 +164,37 @@ class WaveformSpeechEncoder(SpeechEncoder):
         return self.shape.model_dump(mode="json")
 
 
-def waveform_model_classes(family: str) -> tuple[Any, Any]:
-    """Configuration class and model class of `transformers` for `wav2vec2`, `hubert` or `wavlm`."""
-    if family == "wav2vec2":
-        from transformers.models.wav2vec2.configuration_wav2vec2 import Wav2Vec2Config
-        from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
-
-        return Wav2Vec2Config, Wav2Vec2Model
-    if family == "hubert":
-        from transformers.models.hubert.configuration_hubert import HubertConfig
-        from transformers.models.hubert.modeling_hubert import HubertModel
-
-        return HubertConfig, HubertModel
-    from transformers.models.wavlm.configuration_wavlm import WavLMConfig
-    from transformers.models.wavlm.modeling_wavlm import WavLMModel
-
-    return WavLMConfig, WavLMModel
-
-
 def waveform_config(shape: WaveformShape) -> Any:
     """The configuration of `transformers` for `shape`, with everything random but dropout switched off."""
-    config_class, _ = waveform_model_classes(shape.family)
+    config_class, _ = family_named(shape.family).transformers_classes()
     # Without masks the model has no mask embedding either, which nothing here would use.
     off = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "apply_spec_augment": False, "layerdrop": 0.0}
     return config_class(**shape.model_dump(exclude={"family", "name", "normalise"}), **off)
+
+
+def build(config: Mapping[str, Any]) -> WaveformSpeechEncoder:
+    """See `families.Adapter`."""
+    return WaveformSpeechEncoder(WaveformShape.model_validate(config))
+
+
+def read(folder: Path, settings: dict[str, Any], name: str) -> WaveformSpeechEncoder:
+    """See `families.Adapter`."""
+    family = family_of(settings, name)
+    shape = _waveform_shape(settings, folder, family, name)
+    _, model_class = family.transformers_classes()
+    return WaveformSpeechEncoder(shape, read_model(model_class, folder, name, waveform_config(shape)))
+
+
+def _waveform_shape(settings: dict[str, Any], folder: Path, family: Family, name: str) -> WaveformShape:
+    config_class, _ = family.transformers_classes()
+    values = known_values(WaveformShape, config_class, settings, name)
+    path = folder / PREPROCESSOR_FILE
+    preprocessor = read_json(path, name) if path.is_file() else {}
+    rate_hz = preprocessor.get("sampling_rate", SAMPLE_RATE_HZ)
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise CheckpointIncompatibleError(
+            f"encoder {name!r}: {path} says {rate_hz} Hz; encoders of {SAMPLE_RATE_HZ} Hz are used here"
+        )
+    # Without the file, what `transformers` takes for granted.
+    normalise = preprocessor.get("do_normalize", True)
+    return WaveformShape(family=family.name, name=name, normalise=normalise, **values)

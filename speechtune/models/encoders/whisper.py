@@ -7,8 +7,11 @@ hundredth of the time, and hears as well.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,8 +29,10 @@ from speechtune.models.encoders.bounds import (
     Width,
 )
 from speechtune.models.encoders.encoder import SpeechEncoder
+from speechtune.models.encoders.families import FAMILIES
 from speechtune.models.encoders.features import HOP_SAMPLES, MIN_SAMPLES, LogMel
-from speechtune.models.encoders.whisper_decoder import DecoderShape, FirstWordState, empty_decoder
+from speechtune.models.encoders.pretrained import known_values, read_model
+from speechtune.models.encoders.whisper_decoder import PROMPTS, DecoderShape, FirstWordState, empty_decoder
 
 
 class WhisperShape(BaseModel):
@@ -69,7 +74,7 @@ class WhisperSpeechEncoder(SpeechEncoder):
         self.hidden_size = shape.d_model
         self.features = LogMel(shape.num_mel_bins)
         if model is None:
-            _, model_class = whisper_classes()
+            _, model_class = FAMILIES["whisper"].transformers_classes()
             model = model_class(whisper_config(shape))
         self.model = model
         if first_word is None and shape.decoder is not None:
@@ -120,15 +125,52 @@ class WhisperSpeechEncoder(SpeechEncoder):
         return self.shape.model_dump(mode="json")
 
 
-def whisper_classes() -> tuple[Any, Any]:
-    """Configuration class and encoder class of `transformers`."""
-    from transformers.models.whisper.configuration_whisper import WhisperConfig
-    from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-    return WhisperConfig, WhisperEncoder
-
-
 def whisper_config(shape: WhisperShape) -> Any:
     """The configuration of `transformers` for `shape`."""
-    config_class, _ = whisper_classes()
+    config_class, _ = FAMILIES["whisper"].transformers_classes()
     return config_class(**shape.model_dump(exclude={"family", "name", "decoder"}))
+
+
+def build(config: Mapping[str, Any]) -> WhisperSpeechEncoder:
+    """See `families.Adapter`."""
+    return WhisperSpeechEncoder(WhisperShape.model_validate(config))
+
+
+def read(folder: Path, settings: dict[str, Any], name: str) -> WhisperSpeechEncoder:
+    """See `families.Adapter`. The whole model is stored; its encoder is read, and what is needed of its decoder."""
+    shape = _whisper_shape(settings, name)
+    _, model_class = FAMILIES["whisper"].transformers_classes()
+    model = read_model(model_class, folder, name, whisper_config(shape), {r"^(model\.)?encoder\.": ""})
+    return _with_decoder(shape, model, settings, folder, name)
+
+
+def _whisper_shape(settings: dict[str, Any], name: str) -> WhisperShape:
+    config_class, _ = FAMILIES["whisper"].transformers_classes()
+    return WhisperShape(name=name, **known_values(WhisperShape, config_class, settings, name))
+
+
+def _with_decoder(
+    shape: WhisperShape, model: torch.nn.Module, settings: dict[str, Any], folder: Path, name: str
+) -> WhisperSpeechEncoder:
+    """The encoder and, where the vocabulary is one of Whisper's own, its decoder on the prompt."""
+    if settings.get("vocab_size") not in PROMPTS:
+        return WhisperSpeechEncoder(shape, model)
+    from transformers.models.whisper.modeling_whisper import WhisperDecoder
+
+    config_class, _ = FAMILIES["whisper"].transformers_classes()
+    decoder: Any = read_model(
+        WhisperDecoder, folder, name, config_class.from_dict(settings), {r"^(model\.)?decoder\.": ""}
+    )
+    tokens = PROMPTS[settings["vocab_size"]]
+    part = DecoderShape(
+        layers=decoder.config.decoder_layers,
+        attention_heads=decoder.config.decoder_attention_heads,
+        ffn_dim=decoder.config.decoder_ffn_dim,
+        prompt_length=len(tokens),
+    )
+    first_word = FirstWordState(shape.d_model, part, decoder.layers)
+    first_word.layer_norm = decoder.layer_norm
+    with torch.no_grad():
+        words, positions = decoder.embed_tokens.weight[list(tokens)], decoder.embed_positions.weight[: len(tokens)]
+        first_word.prompt.copy_(words + positions)
+    return WhisperSpeechEncoder(shape.model_copy(update={"decoder": part}), model, first_word)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from speechtune.errors import CheckpointCorruptError
 from speechtune.labels import RESERVED
-from speechtune.models.encoders.families import find_folder
+from speechtune.models.encoders.loading import find_folder
 from speechtune.models.encoders.packaged import PACKAGED_ENCODERS, PackagedEncoder, read_packaged, read_tokenizer
 from speechtune.models.encoders.pretrained_files import TOKENIZER_FILE
 

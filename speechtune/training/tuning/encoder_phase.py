@@ -26,9 +26,9 @@ from speechtune.training.tuning.acceleration import make_accelerator
 from speechtune.training.tuning.batches import TuningBatches, made_ahead
 from speechtune.training.tuning.best_weights import BestWeights
 from speechtune.training.tuning.divergence import LossWatch
-from speechtune.training.tuning.low_rank import add_corrections, merge_corrections
 from speechtune.training.tuning.resume import SavedState
-from speechtune.training.tuning.tuned_parameters import Tuning, choose_parameters
+from speechtune.training.tuning.tuned_parameters import choose_parameters
+from speechtune.training.tuning.tunings import TUNINGS, Tuning
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -95,8 +95,8 @@ def tune_encoder(
         TrainingDivergedError: the loss is not finite or blows up, or one class takes all.
         ConfigError: settings that do not fit together, this machine, or the number of processes.
     """
-    if tuning == "lora":
-        add_corrections(classifier, recipe.tune)
+    method = TUNINGS[tuning]
+    method.prepare(classifier, recipe.tune)
     learnt_before = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
     try:
         tuned = _Phase(classifier.eval(), batches, tuning, recipe, around).run()
@@ -104,8 +104,7 @@ def tune_encoder(
         classifier.to("cpu")
         for parameter in learnt_before:
             parameter.requires_grad_(True)
-        if tuning == "lora":
-            merge_corrections(classifier)
+        method.finish(classifier)
     return tuned
 
 

@@ -12,7 +12,6 @@ from torch import nn
 from speechtune.errors import ConfigError
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import TuneSettings
-from speechtune.training.tuning.tuned_parameters import num_used_layers
 
 
 def add_corrections(classifier: KeywordClassifier, settings: TuneSettings) -> None:
@@ -26,7 +25,7 @@ def add_corrections(classifier: KeywordClassifier, settings: TuneSettings) -> No
     except ImportError as error:
         raise ConfigError("tune.method lora needs peft: pip install peft") from error
     model = _model(classifier)
-    used = num_used_layers(classifier)
+    used = classifier.num_used_layers
     linear = [
         name
         for name, module in model.named_modules()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from speechtune.data.sets.clips import Clip
 from speechtune.labels import LabelSet
 from speechtune.recipe import TuneSettings
-from speechtune.training.tuning.tuned_parameters import Tuning
+from speechtune.training.tuning.tunings import Tuning
 
 FEWEST_CLIPS_TO_TUNE = 3
 """Of a keyword, on average; below that the head alone did as well (benchmarks/few_shot.py)."""

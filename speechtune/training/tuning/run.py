@@ -24,7 +24,7 @@ from speechtune.training.tuning.early_stopping import Judge, hold_out
 from speechtune.training.tuning.encoder_phase import Surroundings, Tuned, tune_encoder
 from speechtune.training.tuning.methods import share_to_hold_out
 from speechtune.training.tuning.resume import SavedState
-from speechtune.training.tuning.tuned_parameters import Tuning
+from speechtune.training.tuning.tunings import Tuning
 
 
 def tune_and_average(

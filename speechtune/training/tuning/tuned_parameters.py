@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import nn
 
 from speechtune.errors import ConfigError
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import TuneSettings
-
-Tuning = Literal["lora", "top", "full"]
+from speechtune.training.tuning.tunings import TUNINGS, Tuning
 
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 _FINAL_NORMS = ("model.layer_norm.", "model.encoder.layer_norm.")  # Whisper's; wav2vec2's where it comes last
-_LORA_MARK = "lora_"
 
 
 @dataclass(frozen=True)
@@ -33,14 +30,14 @@ def choose_parameters(classifier: KeywordClassifier, tuning: Tuning, settings: T
     """Freeze `classifier` but for the layers that `tuning` names, its final norm and the head.
 
     Layers whose frames nobody reads are left out, and so are what lies before the first layer and the decoder, through
-    which gradients flow. For `lora` the corrections must have been added already (`low_rank.add_corrections`).
+    which gradients flow. What the method puts into the encoder must be there already (`TuningMethod.prepare`).
 
     Raises:
         ConfigError: `tune.top_layers` is more than there are.
     """
     classifier.requires_grad_(False)
-    used = num_used_layers(classifier)
-    depth = settings.top_layers if tuning == "top" else used
+    method, used = TUNINGS[tuning], classifier.num_used_layers
+    depth = method.depth(settings, used)
     if depth > used:
         raise ConfigError(f"tune.top_layers: {depth}, but the classifier reads only {used} layers; use fewer")
     groups = []
@@ -49,9 +46,9 @@ def choose_parameters(classifier: KeywordClassifier, tuning: Tuning, settings: T
     for layer in range(used, used - depth, -1):
         of_layer = _of_layer(classifier, layer)
         rate = settings.learning_rate * settings.layer_decay ** (used - layer)
-        chosen = [parameter for name, parameter in of_layer if tuning != "lora" or _LORA_MARK in name]
+        chosen = [parameter for name, parameter in of_layer if method.tunes(name)]
         groups.append(ParameterGroup(chosen, rate, settings.weight_decay))
-    if tuning != "lora" and used == classifier.encoder.num_layers:
+    if method.tunes_final_norm and used == classifier.encoder.num_layers:
         norm = [
             parameter for name, parameter in classifier.encoder.named_parameters() if _is_final_norm(classifier, name)
         ]
@@ -61,11 +58,6 @@ def choose_parameters(classifier: KeywordClassifier, tuning: Tuning, settings: T
         for parameter in group.parameters:
             parameter.requires_grad_(True)
     return groups
-
-
-def num_used_layers(classifier: KeywordClassifier) -> int:
-    """How many of the encoder's layers, from the first, have a say in the embedding."""
-    return classifier.encoder.num_layers if classifier.uses_decoder else max(classifier.layers)
 
 
 def _of_layer(classifier: KeywordClassifier, layer: int) -> Iterator[tuple[str, nn.Parameter]]:

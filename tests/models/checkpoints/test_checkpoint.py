@@ -15,7 +15,7 @@ from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.encoders import packaged
 from speechtune.models.encoders.encoder import SpeechEncoder
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
 from tests.support.encoders import (
     FAMILIES,

@@ -12,7 +12,7 @@ import torch
 from speechtune.errors import CheckpointIncompatibleError
 from speechtune.models.encoders.ctranslate2_reader import read_ctranslate2
 from speechtune.models.encoders.encoder import SpeechEncoder
-from speechtune.models.encoders.families import build_encoder, load_encoder
+from speechtune.models.encoders.loading import build_encoder, load_encoder
 from speechtune.models.encoders.packaged import PACKAGED_ENCODERS, read_packaged
 from speechtune.models.encoders.whisper_decoder import PROMPTS, prompt_tokens
 from tests.support.encoders import needs_packaged_weights, noise_windows, random_encoder, save_random_model

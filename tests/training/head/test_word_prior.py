@@ -11,7 +11,7 @@ from speechtune.data.sets.clips import Clip
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.encoders.encoder import SpeechEncoder
-from speechtune.models.encoders.families import load_encoder
+from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import HeadSettings
 from speechtune.training.head.word_prior import word_prior
 from tests.support.encoders import needs_packaged_weights, random_encoder
