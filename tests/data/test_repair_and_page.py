@@ -9,7 +9,8 @@ import pytest
 from speechtune.audio.levels import active_speech_dbfs, peak_dbfs
 from speechtune.cli.app import run
 from speechtune.data.inspection.inspect import inspect_clips
-from speechtune.data.inspection.page import encode_png, render_page
+from speechtune.data.inspection.page import render_page
+from speechtune.data.inspection.player import encode_png
 from speechtune.data.inspection.repair import repair_clips, trimmed_and_levelled
 from speechtune.data.sets.clips import content_hashes, read_clip
 from speechtune.data.sets.folders import load_folder
@@ -122,8 +123,10 @@ def test_a_png_is_what_another_reader_says_it_is():
     image = pytest.importorskip("PIL.Image")
     import io
 
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    assert np.array_equal(np.asarray(image.open(io.BytesIO(encode_png(pixels)))), pixels)
+    rng = np.random.default_rng(0)
+    levels, palette = (rng.integers(0, 256, shape, dtype=np.uint8) for shape in ((5, 7), (256, 3)))
+    shown = image.open(io.BytesIO(encode_png(levels, palette))).convert("RGB")
+    assert np.array_equal(np.asarray(shown), palette[levels])
 
 
 def test_the_verb_writes_page_figures_and_repaired_clips(tmp_path, capsys):

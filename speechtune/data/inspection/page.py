@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import importlib.resources
-import io
-import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
+from speechtune.audio.timebase import seconds_from_samples
+from speechtune.data.inspection.player import ClipMedia, Palette, clip_media, page_environment
 from speechtune.data.inspection.report import ClipReport, InspectionReport
-from speechtune.data.inspection.spectrograms import log_mel_image
 from speechtune.data.sets.clips import read_clip
 from speechtune.names import readable
 
@@ -31,20 +24,16 @@ _COLOURS = ((0, 0, 20), (60, 15, 110), (140, 40, 130), (220, 70, 105), (252, 140
 class _Shown:
     report: ClipReport
     measures: str
-    image: str | None
-    audio: str | None
+    media: ClipMedia | None
 
 
 def render_page(report: InspectionReport) -> str:
     """The page as HTML; ten labels most in doubt and 200 clips with findings are heard and seen, the others counted."""
-    import jinja2
-
-    template = importlib.resources.files("speechtune.data.inspection").joinpath("page.html.j2").read_text("utf-8")
     table = report.num_clips_per_label_and_speaker()
     speakers = sorted({speaker for counts in table.values() for speaker in counts})
     page: str = (
-        jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-        .from_string(template)
+        page_environment("speechtune.data.inspection")
+        .get_template("page.html.j2")
         .render(
             report=report,
             minutes=seconds_from_samples(report.num_samples) / 60,
@@ -60,12 +49,8 @@ def render_page(report: InspectionReport) -> str:
 
 def _shown(report: ClipReport) -> _Shown:
     if report.measures is None:
-        return _Shown(report, "", None, None)
-    samples = read_clip(report.clip)[: samples_from_ms(_MAX_SHOWN_MS)]
-    audio = io.BytesIO()
-    soundfile.write(audio, np.clip(samples, -1.0, 1.0), SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    image = encode_png(_coloured(log_mel_image(samples)[::-1]))
-    return _Shown(report, _figures(report), _base64(image), _base64(audio.getvalue()))
+        return _Shown(report, "", None)
+    return _Shown(report, _figures(report), clip_media(read_clip(report.clip), _palette(), max_ms=_MAX_SHOWN_MS))
 
 
 def _figures(report: ClipReport) -> str:
@@ -82,25 +67,9 @@ def _figures(report: ClipReport) -> str:
     return ", ".join(texts)
 
 
-def _coloured(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """float32[H, W], 0 to 1, as uint8[H, W, 3]."""
+def _palette() -> Palette:
     places = np.linspace(0.0, 1.0, len(_COLOURS))
-    channels = [np.interp(image, places, [colour[channel] for colour in _COLOURS]) for channel in range(3)]
-    coloured: NDArray[np.uint8] = np.stack(channels, axis=-1).round().astype(np.uint8)
-    return coloured
-
-
-def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """uint8[H, W, 3] as a PNG file (ISO/IEC 15948)."""
-    height, width, _ = pixels.shape
-    rows = np.concatenate([np.zeros((height, 1), dtype=np.uint8), pixels.reshape(height, width * 3)], axis=1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in chunks
-    )
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+    levels = np.linspace(0.0, 1.0, 256)
+    channels = [np.interp(levels, places, [colour[channel] for colour in _COLOURS]) for channel in range(3)]
+    palette: Palette = np.stack(channels, axis=-1).round().astype(np.uint8)
+    return palette

@@ -16,10 +16,11 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from speechtune.audio.files import write_flac
+from speechtune.data.inspection.player import ClipMedia
 from speechtune.data.sets.clips import Clip, ClipSet
 from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
 from speechtune.errors import ConfigError
-from speechtune.evaluation.reports.media import ClipMedia, clip_media
+from speechtune.evaluation.reports.media import clip_media
 from speechtune.evaluation.reports.page import MinedRow, mined_page
 from speechtune.evaluation.streams.mining import HardStretch, Mining
 from speechtune.evaluation.streams.recordings import read_part

@@ -1,6 +1,6 @@
 """`report.html`: everything about one evaluation in one file that opens without a network.
 
-The page is `page.html`, which draws itself from one JSON document; no library and no font is fetched.
+The page is `page.html.j2`, which draws itself from one JSON document; no library and no font is fetched.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ import numpy as np
 from pydantic import JsonValue
 
 from speechtune.audio.timebase import samples_from_ms
+from speechtune.data.inspection.player import ClipMedia, page_environment
 from speechtune.evaluation.answers.atomic_text import write_text
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.clips.headline_words import headline_lines
 from speechtune.evaluation.evaluate import ClipPart, Evaluation, StreamPart
-from speechtune.evaluation.reports.media import ClipMedia, clip_media
+from speechtune.evaluation.reports.media import clip_media
 from speechtune.evaluation.streams.metrics import WrongEvent
 
 REPORT_NAME = "report.html"
@@ -32,7 +32,6 @@ MAX_PLAYABLE_EVENTS = 40
 
 _RIGHT_PER_CELL = 5
 _AROUND_MS = 500
-_PLACE = "@@REPORT_DATA@@"
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,9 @@ def _page(title: str, facts: Mapping[str, JsonValue], **parts: dict[str, Any] | 
     document = {"title": title, "facts": dict(facts), "clips": None, "streams": None, "mined": None} | parts
     # Inside a script element only "</" and "<!--" end or change what is read.
     text = json.dumps(document, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-    page = files("speechtune.evaluation.reports").joinpath("page.html").read_text(encoding="utf-8")
-    return page.replace(_PLACE, text)
+    template = page_environment("speechtune.evaluation.reports").get_template("page.html.j2")
+    page: str = template.render(document=text)
+    return page
 
 
 def _clip_document(part: ClipPart) -> dict[str, Any]:

@@ -43,12 +43,20 @@ def write_card(description: CheckpointDescription, name: str) -> str:
 
 
 def _front_matter(encoder_name: str) -> str:
-    lines = ["library_name: speechtune", "pipeline_tag: audio-classification", "tags:", "- keyword-spotting"]
+    from huggingface_hub import ModelCardData
+
+    base_model = None
     if encoder_name in PACKAGED_ENCODERS:
-        lines.append(f"base_model: {PACKAGED_ENCODERS[encoder_name].origin}")
+        base_model = PACKAGED_ENCODERS[encoder_name].origin
     elif encoder_name.count("/") == 1 and not encoder_name.startswith(("/", ".")):
-        lines.append(f"base_model: {json.dumps(encoder_name)}")
-    return "\n".join(["---", *lines, "---"])
+        base_model = encoder_name
+    data = ModelCardData(
+        library_name="speechtune",
+        pipeline_tag="audio-classification",
+        tags=["keyword-spotting"],
+        base_model=base_model,
+    )
+    return f"---\n{data.to_yaml(original_order=['library_name', 'pipeline_tag', 'tags', 'base_model'])}\n---"
 
 
 def _commands(description: CheckpointDescription) -> str:
