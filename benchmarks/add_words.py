@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.few_shot import DATA, KEYWORDS
+from benchmarks.recordings import DATA, KEYWORDS
 from speechtune.data.sets.clips import Clip, ClipSet
 from speechtune.data.sets.loading import load_clips
 from speechtune.data.sets.manifest import write_manifest

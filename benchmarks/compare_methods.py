@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn.functional import cross_entropy
 
-from benchmarks.few_shot import DATA, KEYWORDS
+from benchmarks.recordings import DATA, KEYWORDS
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.evaluation.clips.scoring import answer_clips

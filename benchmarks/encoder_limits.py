@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.few_shot import DATA, KEYWORDS, noisy_clip, test_noises
-from benchmarks.streams import in_half_a
+from benchmarks.recordings import DATA, KEYWORDS, in_half_a, noisy_clip, test_noises
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.sets.clips import read_clip
 from speechtune.data.sets.loading import load_clips

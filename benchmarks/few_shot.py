@@ -30,10 +30,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.audio.files import read_audio
-from speechtune.data.sets.clips import Clip, read_clip
+from benchmarks.recordings import DATA, KEYWORDS, TEST_NOISE, noisy_clip, test_noises
+from speechtune.data.sets.clips import Clip
 from speechtune.data.sets.loading import load_clips
-from speechtune.data.variation.augment import add_noise
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.clips.scoring import answer_clips
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
@@ -46,11 +45,6 @@ from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
 from speechtune.streaming.config import Scorer
 from speechtune.training.finetune import TrainingData, finetune
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-KEYWORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
-TEST_NOISE = ("running_tap", "dude_miaowing")
-SNR_DB = 5.0
 
 Row = dict[str, float]
 Embeddings = dict[bytes, torch.Tensor]
@@ -193,21 +187,6 @@ def _in_noise(data: Path, scorer: Scorer, test: Sequence[Clip]) -> Predictions:
     keyword_clips = [clip for clip in test if clip.label in KEYWORDS]
     number = {clip: index for index, clip in enumerate(keyword_clips)}
     return answer_clips(scorer, keyword_clips, lambda clip: noisy_clip(clip, number[clip], recordings))
-
-
-def test_noises(data: Path) -> list[NDArray[np.float32]]:
-    """The recordings that training never hears."""
-    return [read_audio(data / "noise" / f"{name}.flac") for name in TEST_NOISE]
-
-
-def noisy_clip(clip: Clip, number: int, recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The samples of a clip in noise at 5 dB; `number` decides in which."""
-    rng = np.random.default_rng(number)
-    samples = read_clip(clip)
-    samples = np.pad(samples, (0, max(0, 16_000 - len(samples))))
-    recording = recordings[int(rng.integers(len(recordings)))]
-    start = int(rng.integers(len(recording) - len(samples)))
-    return add_noise(samples, recording[start : start + len(samples)], SNR_DB)
 
 
 def _take(clip: Clip) -> int:

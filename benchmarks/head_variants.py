@@ -22,7 +22,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
-from benchmarks.few_shot import DATA, KEYWORDS
+from benchmarks.recordings import DATA, KEYWORDS
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips

@@ -22,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.few_shot import DATA, KEYWORDS
+from benchmarks.recordings import DATA, KEYWORDS
 from speechtune.data.sets.loading import load_clips
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData, finetune

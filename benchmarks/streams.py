@@ -14,7 +14,6 @@ they are known to lie, and the share whose best keyword is another one, with no 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
 import shutil
 import sys
@@ -28,11 +27,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.recordings import in_half_a
 from data_scripts.mix_long_stream import Sources, write_mix
 from speechtune.audio.files import read_audio
 from speechtune.audio.placement import cut_window, energy_centre
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.data.sets.clips import Clip
 from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.errors import SpeechTuneError
 from speechtune.evaluation.certainty.intervals import poisson_interval
@@ -50,12 +49,6 @@ SEED = 7
 _NOISES_A = frozenset({"doing_the_dishes", "pink_noise", "running_tap"})
 _ALOUD = (("20 dB", ("snr_20",)), ("10 dB", ("snr_10",)), ("≥ 10 dB", ("snr_20", "snr_10")))
 _GROUPS = (*_ALOUD, ("5 dB", ("snr_5.",)), ("0 dB", ("snr_0.",)), ("all", ("snr_",)))
-
-
-def in_half_a(clip: Clip) -> bool:
-    """Whether a speaker belongs to the half that thresholds are chosen on."""
-    digest = hashlib.md5(f"x{clip.speaker}".encode(), usedforsecurity=False).hexdigest()
-    return int(digest, 16) % 2 == 0
 
 
 def halves(data: Path) -> dict[str, Sources]:
