@@ -97,7 +97,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         model = engine.store.find(request.model)
         rules = wire.command_rules(request.commands, model, "commands")
         clip = await self._clip(request)
-        result = await recognize_clip(clip, model, rules, engine.models_of(model), self.clock)
+        result = await recognize_clip(clip, model, rules, engine.models_of(model))
         for detection in result.detections:
             self.metrics.event_sent(model.name, detection, None)
         return pb.RecognizeResponse(
@@ -118,11 +118,16 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
             engine = self._loaded
             request = wire.stream_request(config, model, self.config.max_held_seconds)
             scorer = request.model.scorer
+            recorder = self._recorder(request)
             session = Session(
-                request.session, scorer.labels, scorer.thresholds, scorer.window_samples, state=request.state
+                request.session,
+                scorer.labels,
+                scorer.thresholds,
+                scorer.window_samples,
+                state=request.state,
+                listener=recorder.hear if recorder is not None else None,
             )
             writer = replies.Replies(request)
-            recorder = self._recorder(request)
 
             async def send(outgoing: Outgoing) -> None:
                 self.metrics.event_sent(request.model.name, outgoing.event, outgoing.latency_seconds)
@@ -144,7 +149,6 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
                     request.heartbeat_samples,
                 ),
                 clock=self.clock,
-                listen_in=recorder.hear if recorder is not None else None,
                 statistics=statistics,
             )
             with self.admission.reachable(stream), self._giving_way(place, stream):
@@ -200,7 +204,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
         key = "" if ":" in current_client() else current_client()
         model = request.model
         origin = Origin(model.name, model.digest, request.session_id, key)
-        return self.hits.recorder(request.session.audio, model.scorer.labels, origin)
+        return self.hits.recorder(model.scorer.labels, origin)
 
     @property
     def _loaded(self) -> Engine:

@@ -1,10 +1,10 @@
-"""One whole clip, by the same session and the same driver as a live stream: unary = streaming."""
+"""One whole clip, by the same session and in the same steps as a live stream: what one finds, the other finds."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,17 +20,12 @@ from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongErr
 from speechtune.streaming.clip_scores import clip_posteriors
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Step
-from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
+from speechtune.streaming.driver import SAMPLES_FORMAT
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
 from speechtune_server.decoding.ogg import num_first_pages
 from speechtune_server.engine.model_store import ServedModel
-from speechtune_server.live.outgoing import Outgoing
-from speechtune_server.live.stream import Models, RecognitionStream, StreamLimits
-from speechtune_server.process.clock import Clock
-
-_CHUNK_BYTES = 64 * 1024
-_SLACK_SECONDS = 1.0
+from speechtune_server.live.stream import STEP_SECONDS, Models
 
 
 @dataclass(frozen=True)
@@ -38,13 +33,14 @@ class Clip:
     """A clip, checked and decoded.
 
     Attributes:
-        content: bytes for the session, in the form `audio`.
+        audio: the form of `content`.
+        content: what the session takes: raw bytes as they came, or the samples of a file.
         samples: float32[N] at 16 kHz, N ≥ 1.
         notes: what of it is not as its form or its header says, one sentence each.
     """
 
     audio: PcmFormat
-    content: bytes
+    content: bytes | NDArray[np.float32]
     samples: NDArray[np.float32]
     notes: tuple[str, ...] = ()
 
@@ -89,41 +85,36 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float, channe
     """
     # Even to look at what lies in it takes long where somebody meant it to.
     sound = await asyncio.to_thread(_sound_of_file, content, form, max_seconds, channel)
-    return Clip(SAMPLES_FORMAT, b"".join(chunks_of(sound.samples)), sound.samples, sound.notes)
+    return Clip(SAMPLES_FORMAT, sound.samples, sound.samples, sound.notes)
 
 
 async def recognize_clip(
-    clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models, clock: Clock
+    clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models
 ) -> ClipResult:
     """Find the commands in a clip and score it as a whole."""
     config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
     scorer = model.scorer
-    detections: list[Detection] = []
     journal: list[Step] = []
-
-    async def keep(outgoing: Outgoing) -> None:
-        if isinstance(outgoing.event, Detection):
-            detections.append(outgoing.event)
-
-    seconds = len(clip.content) / (clip.audio.rate_hz * clip.audio.bytes_per_frame)
-    stream = RecognitionStream(
-        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal),
-        audio=clip.audio,
-        models=models,
-        send=keep,
-        limits=StreamLimits(max_in_flight_seconds=seconds + _SLACK_SECONDS),
-        clock=clock,
-    )
-    await stream.run(_chunks(clip.content))
+    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal)
+    for chunk in _chunks(clip):
+        session.receive(chunk)
+        await models.answer_all(session)
+    session.end()
+    await models.answer_all(session)
+    detections = [event for event in session.take_events() if isinstance(event, Detection)]
     window = place_by_energy(clip.samples, scorer.window_samples)
     whole = (await models.score(window[None]))[0]
     posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
-    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *stream.statistics.notes))))
+    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *session.notes))))
 
 
-async def _chunks(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _CHUNK_BYTES):
-        yield content[start : start + _CHUNK_BYTES]
+def _chunks(clip: Clip) -> Iterator[bytes | NDArray[np.float32]]:
+    """The clip in the steps that a stream is listened to in."""
+    step = int(STEP_SECONDS * clip.audio.rate_hz) * (
+        clip.audio.bytes_per_frame if isinstance(clip.content, bytes) else 1
+    )
+    for start in range(0, len(clip.content), step):
+        yield clip.content[start : start + step]
 
 
 def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
