@@ -25,7 +25,26 @@ from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
 from speechtune_server.decoding.ogg import num_first_pages
 from speechtune_server.engine.model_store import ServedModel
+from speechtune_server.live.messages import FileForm
+from speechtune_server.live.service import Service
 from speechtune_server.live.stream import STEP_SECONDS, Models
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """What is asked of a clip.
+
+    Attributes:
+        model: finds the keywords.
+        audio: the form of `content`.
+        content: raw audio, or a whole file.
+        commands: the keywords to report; where there are none, all are reported.
+    """
+
+    model: ServedModel
+    audio: PcmFormat | FileForm
+    content: bytes
+    commands: tuple[CommandRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,10 +107,30 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float, channe
     return Clip(SAMPLES_FORMAT, sound.samples, sound.samples, sound.notes)
 
 
-async def recognize_clip(
-    clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models
-) -> ClipResult:
-    """Find the commands in a clip and score it as a whole."""
+async def recognize_clip(service: Service, request: ClipRequest) -> ClipResult:
+    """Find the commands in a clip, which has its place already, and score it as a whole.
+
+    Raises:
+        InvalidRequestError: it is empty, damaged or not of the form that was given.
+        SessionTooLongError: it is longer or larger than the server takes.
+        ServiceNotReadyError: the models are being loaded, or take too long.
+        RuntimeError: a model failed.
+    """
+    limits, content = service.config, request.content
+    if len(content) > limits.max_content_bytes:
+        raise SessionTooLongError(f"the clip has {len(content)} bytes, {limits.max_content_bytes} are the limit")
+    if isinstance(request.audio, FileForm):
+        form = request.audio
+        clip = await decode_file_clip(content, form.encoding, limits.max_clip_seconds, form.channel)
+    else:
+        clip = await decode_raw_clip(content, request.audio, limits.max_clip_seconds)
+    result = await _recognized(clip, request.model, request.commands, service.loaded.models_of(request.model))
+    for detection in result.detections:
+        service.metrics.event_sent(request.model.name, detection, None)
+    return result
+
+
+async def _recognized(clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models) -> ClipResult:
     config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
     scorer = model.scorer
     journal: list[Step] = []

@@ -23,8 +23,7 @@ from speechtune.streaming.events import Detection, Event, Interim, Rejected, Spe
 from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.session import Request, ScoreRequest, Session
 from speechtune_server.live.inbox import EndReason, Inbox
-from speechtune_server.live.orders import Flush, Order, Reset
-from speechtune_server.live.outgoing import Heartbeat, Outgoing, Statistics, StreamEnded
+from speechtune_server.live.messages import Flush, Heartbeat, Order, Outgoing, Reset, Statistics, StreamEnded
 from speechtune_server.process.clock import Clock
 
 STEP_SECONDS = 0.5
