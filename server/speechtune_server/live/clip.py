@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.containers import container_kind, conversion
 from speechtune.audio.files import Sound, decode_sound
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
@@ -23,6 +22,7 @@ from speechtune.streaming.decision import Step
 from speechtune.streaming.driver import SAMPLES_FORMAT
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
+from speechtune_server.decoding.forms import FileEncoding, check_clip
 from speechtune_server.decoding.ogg import num_first_pages
 from speechtune_server.engine.model_store import ServedModel
 from speechtune_server.live.messages import FileForm
@@ -95,7 +95,7 @@ async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) 
         raise InvalidRequestError("content", str(error)) from error
 
 
-async def decode_file_clip(content: bytes, form: str, max_seconds: float, channel: int | None = None) -> Clip:
+async def decode_file_clip(content: bytes, form: FileEncoding, max_seconds: float, channel: int | None = None) -> Clip:
     """Check and decode a file of the named form; `channel` as for `decode_sound`.
 
     Raises:
@@ -168,27 +168,18 @@ def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
     return Clip(audio, content, samples, decoder.notes)
 
 
-def _sound_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> Sound:
-    if not _is_form(content, form):
-        article = "an" if form.startswith("O") else "a"
-        kind = container_kind(content)
-        what = f" but {kind}; convert it: {conversion('FILE.m4a')}" if kind else "; set audio.encoding to what it is"
-        raise InvalidRequestError("content", f"is not {article} {form} file{what}")
+def _sound_of_file(content: bytes, form: FileEncoding, max_seconds: float, channel: int | None) -> Sound:
+    try:
+        check_clip(form, content)
+    except InvalidRequestError as error:
+        raise InvalidRequestError("content", error.reason) from error
     _check_declared(content, max_seconds)
-    if form == "OGG_OPUS" and num_first_pages(content) > 1:
+    if form is FileEncoding.OGG_OPUS and num_first_pages(content) > 1:
         raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
     try:
         return decode_sound(content, "content", max_seconds, channel)
     except AudioError as error:
-        raise InvalidRequestError("content", str(error)) from error
-
-
-def _is_form(content: bytes, form: str) -> bool:
-    if form == "WAV":
-        return content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE"
-    if form == "OGG_OPUS":
-        return content[:4] == b"OggS" and b"OpusHead" in content[:64]
-    return content[:4] == b"fLaC"
+        raise InvalidRequestError("content", str(error).removeprefix("content: ")) from error
 
 
 def _check_declared(content: bytes, max_seconds: float) -> None:

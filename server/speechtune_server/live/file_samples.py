@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from speechtune.audio.pcm import PcmFormat
 from speechtune.errors import InvalidRequestError, SessionGrammarError
-from speechtune_server.decoding.forms import FIELD, FileStream, open_file_stream
+from speechtune_server.decoding.forms import FileStream, incomplete_header, open_file_stream
 from speechtune_server.live.messages import FileForm, Order
 
 _TURN_SECONDS = 0.002
@@ -41,7 +41,7 @@ async def samples_of_file(
                     f"{form.channel} is not there; 1 to {file.form.channels} are, 0: their mean",
                 )
             return replace(file.form, channel=form.channel), _samples(first, pieces, file, chunks, notes)
-    raise InvalidRequestError(FIELD, "ends before the header of the file is complete")
+    raise incomplete_header(form.encoding)
 
 
 async def _samples(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import struct
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.errors import (
@@ -167,13 +170,10 @@ async def test_only_wanted_events_are_told_and_metrics_count_all() -> None:
 
 @asynchronous
 async def test_orders_are_followed_where_they_stand() -> None:
-    parts = [
-        linear16(np.concatenate([quiet(9_000), tone(250, 6_000)])),
-        Flush(),
-        UpdateCommands((CommandRule("high"),)),
-    ]
+    spoken = linear16(np.concatenate([quiet(9_000), tone(250, 6_000)]))
+    parts: list[Part] = [spoken, Flush(), UpdateCommands((CommandRule("high"),)), COMMANDS_CONTENT]
     async with service_of() as service:
-        door = await held(service, Door([*parts, COMMANDS_CONTENT]))
+        door = await held(service, Door(parts))
     assert door.labels == ["low", "high"]
 
 
@@ -385,3 +385,41 @@ async def test_a_client_that_goes_leaves_nothing_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (service.admission.num_calls, service.admission.running) == (0, ())
+
+
+def _another_form() -> dict[str, tuple[FileEncoding, bytes]]:
+    wav = in_form("WAV", COMMANDS)
+    big = io.BytesIO()
+    soundfile.write(big, COMMANDS, 16_000, format="WAV", subtype="PCM_16", endian="BIG")
+    return {
+        "big-endian WAV": (FileEncoding.WAV, big.getvalue()),
+        "WAV at 4 kHz": (FileEncoding.WAV, in_form("WAV", COMMANDS, 4_000)),
+        "WAV of 20 bits": (FileEncoding.WAV, wav[:34] + struct.pack("<H", 20) + wav[36:]),
+        "WAV of a format nobody knows": (FileEncoding.WAV, wav[:20] + struct.pack("<H", 0x55) + wav[22:]),
+        "WAV that is cut off": (FileEncoding.WAV, wav[:20]),
+        "WAV that is a phone's file": (FileEncoding.WAV, b"\0\0\0\x20ftypM4A " + bytes(200)),
+        "Opus that is a browser's file": (FileEncoding.OGG_OPUS, b"\x1a\x45\xdf\xa3" + bytes(200)),
+        "Opus that is text": (FileEncoding.OGG_OPUS, b"no audio at all"),
+        "FLAC at 192 kHz": (FileEncoding.FLAC, in_form("FLAC", COMMANDS, 192_000)),
+        "nothing": (FileEncoding.FLAC, b""),
+    }
+
+
+@pytest.mark.parametrize("name", _another_form())
+@asynchronous
+async def test_a_file_is_taken_whole_and_in_a_stream_or_refused_with_the_same_sentence(name: str) -> None:
+    encoding, content = _another_form()[name]
+    outcomes: list[object] = []
+    async with service_of() as service:
+        try:
+            request = ClipRequest(service.loaded.store.default, FileForm(encoding), content)
+            outcomes.append([one.label for one in (await recognize_clip(service, request)).detections])
+        except InvalidRequestError as error:
+            outcomes.append(error.reason)
+        for step in (7, len(content) or 1):
+            chunks = [content[start : start + step] for start in range(0, len(content), step)]
+            try:
+                outcomes.append((await held(service, Door(chunks, audio=FileForm(encoding)))).labels)
+            except InvalidRequestError as error:
+                outcomes.append(error.reason)
+    assert outcomes[0] == outcomes[1] == outcomes[2]
