@@ -82,7 +82,7 @@ class RecognitionServer:
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
         self._runner = Runner(config.num_workers or len(os.sched_getaffinity(0)), "scoring")
-        self._listening = Runner(1, "listening")
+        self._activity_runner = Runner(1, "voice-activity")
         self._hurry = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
@@ -162,7 +162,9 @@ class RecognitionServer:
 
     def _models_in_force(self) -> list[ModelInForce]:
         store = self._library.store
-        return [ModelInForce(one.name, one.digest, one.precision, one is store.default) for one in store.models]
+        return [
+            ModelInForce(model.name, model.digest, model.precision, model is store.default) for model in store.models
+        ]
 
     def _credentials(self) -> grpc.ServerCredentials | None:
         config = self._config
@@ -174,10 +176,10 @@ class RecognitionServer:
         return tls.credentials()
 
     async def _load(self) -> Engine:
-        activity = await self._listening.run(self._load_activity)
+        activity = await self._activity_runner.run(self._load_activity)
         await self._library.load_all()
         dispatch = Dispatch(
-            self._listening,
+            self._activity_runner,
             self._runner,
             activity,
             self._config.max_batch,
@@ -188,7 +190,7 @@ class RecognitionServer:
             self._tracing,
         )
         self._metrics.watch_queues(
-            {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_judgements}
+            {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_activity}
         )
         return Engine(self._library, dispatch)
 
@@ -209,7 +211,7 @@ class RecognitionServer:
         if self._service.engine is not None:
             await self._service.engine.dispatch.close()
         self._metrics.stop()
-        closings = (self._library.close, self._listening.close, self._runner.close)
+        closings = (self._library.close, self._activity_runner.close, self._runner.close)
         self.has_ended = all(await asyncio.gather(*(close(_THREADS_SECONDS) for close in closings)))
         await asyncio.to_thread(self._tracing.close)
         if self._hits is not None:

@@ -116,7 +116,7 @@ class Session:
         """What another session needs to go on from `num_samples_processed`; None while speech is heard or undecided."""
         if self._is_ended or self._is_flushing or self._plan or self._outstanding is not None:
             return None
-        return self._segmenter.state if self._segmenter.end >= self._segmenter.judged else None
+        return self._segmenter.state if self._segmenter.end >= self._segmenter.analysed else None
 
     @property
     def microphone(self) -> Microphone:
@@ -282,7 +282,7 @@ class Session:
     def _check_idle(self, order: str) -> None:
         if self._is_ended:
             raise SessionGrammarError(f"{order} after the end of the audio: open a new session")
-        if self._segmenter.end < self._segmenter.judged:
+        if self._segmenter.end < self._segmenter.analysed:
             raise SessionGrammarError(f"{order} before the place of the listening state: it was followed already")
         if self._outstanding is not None or self._plan or self._is_flushing or self._segmenter.has_whole_frame:
             raise SessionGrammarError(f"{order}: do the work that waits first")
@@ -300,18 +300,18 @@ class Session:
         plan, self._plan = self._plan, []
         for step in plan:
             if isinstance(step, Window):
-                self._judge(step, next(answers))
+                self._decide_window(step, next(answers))
             elif isinstance(step, LongUtteranceEnded):
                 self._decide(step)
             else:
                 if isinstance(step, SpeechStarted):
                     self._decide(UtteranceBegan())
                 self._events.append(step)
-        self._processed = self._segmenter.judged
+        self._processed = self._segmenter.analysed
         if self._is_flushing and self._segmenter.is_closed:
             self._restart()
 
-    def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
+    def _decide_window(self, window: Window, posteriors: NDArray[np.float32]) -> None:
         if self._config.interims:
             self._events.append(Interim(window.span.decision_sample, ranked(posteriors, self._labels)))
         self._decide(WindowScored(window.span, window.whole_utterance, posteriors, window.is_faint))

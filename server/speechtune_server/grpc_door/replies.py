@@ -181,7 +181,7 @@ def detection(event: Detection, model_digest: str, origin_ns: int = 0) -> pb.Det
 def recognition(result: ClipResult, model: ServedModel) -> pb.RecognizeResponse:
     """What `model` found in a clip."""
     return pb.RecognizeResponse(
-        detections=[detection(one, model.digest) for one in result.detections],
+        detections=[detection(event, model.digest) for event in result.detections],
         scores=clip_scores(model.scorer.labels.labels, result.posteriors.tolist()),
         model_digest=model.digest,
         notes=result.notes,

@@ -223,9 +223,9 @@ def refuse_unknown_fields(message: Message, where: str) -> None:
 
 def _settings(message: Message, defaults: Settings, where: str) -> Settings:
     """The model's settings with what the client set put in their place."""
-    given = {descriptor.name: value for descriptor, value in message.ListFields()}
+    changes = {descriptor.name: value for descriptor, value in message.ListFields()}
     try:
-        return type(defaults).model_validate({**defaults.model_dump(), **given})
+        return type(defaults).model_validate({**defaults.model_dump(), **changes})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join([where, *(str(part) for part in first["loc"])])

@@ -106,7 +106,7 @@ class HitKeeper:
             raise ConfigError(
                 f"keep_hits {folder}: cannot be used ({error.strerror or error}); name another folder"
             ) from error
-        self._num_bytes = sum(one.num_bytes for one in self._stored)
+        self._num_bytes = sum(hit.num_bytes for hit in self._stored)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="speechtune-hits")
         self._last = self._thread.submit(self._guarded, self._prune)
 
@@ -156,9 +156,9 @@ class HitKeeper:
 
     def _count_again(self) -> None:
         """Leave out what was reviewed meanwhile: it takes no room any more, and nothing need go in its place."""
-        there = set(stored_ids(self._folder))
-        self._stored = deque(one for one in self._stored if one.id in there)
-        self._num_bytes = sum(one.num_bytes for one in self._stored)
+        ids = set(stored_ids(self._folder))
+        self._stored = deque(hit for hit in self._stored if hit.id in ids)
+        self._num_bytes = sum(hit.num_bytes for hit in self._stored)
 
     def _found(self, hit_id: str) -> _Stored:
         """A hit of an earlier run: only its id says how old it is."""
@@ -192,8 +192,10 @@ class HitRecorder:
     def note(self, event: object) -> None:
         """Keep the audio of a detection, or of a rejection whose best label was a keyword."""
         if isinstance(event, Detection):
-            others = tuple(HitScore(label=one.label, confidence=one.confidence) for one in event.alternatives)
-            self._keep(event, "detection", others)
+            alternatives = tuple(
+                HitScore(label=score.label, confidence=score.confidence) for score in event.alternatives
+            )
+            self._keep(event, "detection", alternatives)
         elif isinstance(event, Rejected) and event.label in self._keywords:
             self._keep(event, "near miss", ())
 

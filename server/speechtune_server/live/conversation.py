@@ -267,13 +267,13 @@ async def _in_time(seconds: float | None, opening: Coroutine[Any, Any, Answer]) 
 def _log_end(request: ConversationRequest, outgoing: Outgoing) -> None:
     event = outgoing.event
     if isinstance(event, StreamEnded):
-        said = {
+        fields = {
             "session_id": request.session_id,
             "model": request.model.name,
             "model_digest": request.model.digest,
             "audio_seconds": round(outgoing.samples_processed / SAMPLE_RATE_HZ, 3),
             "num_detections": event.statistics.num_detections,
         }
-        _log.info("stream %s ended: %s", request.session_id, event.reason.value, extra=said)
+        _log.info("stream %s ended: %s", request.session_id, event.reason.value, extra=fields)
         for note in event.statistics.notes:
             _log.warning("stream %s: %s", request.session_id, note, extra={"session_id": request.session_id})

@@ -37,7 +37,7 @@ class Engine:
         async def score(windows: NDArray[np.float32]) -> NDArray[np.float32]:
             return await self.dispatch.score(model, windows)
 
-        return Models(self.dispatch.judge, score)
+        return Models(self.dispatch.voice_activity, score)
 
 
 @dataclass(eq=False)

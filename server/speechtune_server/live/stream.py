@@ -52,10 +52,10 @@ class Models:
 
     def __init__(
         self,
-        judge: Callable[[ActivityRequest], Awaitable[ActivityAnswer]],
+        voice_activity: Callable[[ActivityRequest], Awaitable[ActivityAnswer]],
         score: Callable[[NDArray[np.float32]], Awaitable[NDArray[np.float32]]],
     ) -> None:
-        self._judge = judge
+        self._voice_activity = voice_activity
         self.score = score
 
     async def answer(self, request: Request) -> ActivityAnswer | NDArray[np.float32]:
@@ -67,7 +67,7 @@ class Models:
         """
         try:
             if isinstance(request, ActivityRequest):
-                return await self._judge(request)
+                return await self._voice_activity(request)
             return await self.score(request.windows)
         except ServiceNotReadyError:
             raise

@@ -122,19 +122,19 @@ async def service_of(
         return ServedModel(name, DIGEST, served)
 
     admission = Admission(config.max_streams, config.max_clips, config.streams_per_client, config.clips_per_client)
-    clock, listening, scoring = MonotonicClock(), Runner(1, "listening"), Runner(1, "scoring")
+    clock, activity_runner, scoring = MonotonicClock(), Runner(1, "voice-activity"), Runner(1, "scoring")
     service = Service(config, admission, clock, CountedMetrics(), hits)
     library = ModelLibrary(load, config.models, config.default_model_name, None, 10.0)
     await library.load_all()
     activity = LoudnessActivity()
-    dispatch = Dispatch(listening, scoring, activity, 32, 0.004, clock, config.max_compute_seconds)
+    dispatch = Dispatch(activity_runner, scoring, activity, 32, 0.004, clock, config.max_compute_seconds)
     service.engine = Engine(library, dispatch)
     admission.state = ServiceState.SERVING
     try:
         yield service
     finally:
         await dispatch.close()
-        await asyncio.gather(library.close(1.0), listening.close(1.0), scoring.close(1.0))
+        await asyncio.gather(library.close(1.0), activity_runner.close(1.0), scoring.close(1.0))
 
 
 async def held(service: Service, door: Door, client: str = "ipv4:192.0.2.7") -> Door:
