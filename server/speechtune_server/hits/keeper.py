@@ -24,8 +24,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.pcm import PcmDecoder, PcmFormat
-from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.errors import ConfigError
 from speechtune.labels import LabelSet
@@ -112,9 +110,9 @@ class HitKeeper:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="speechtune-hits")
         self._last = self._thread.submit(self._guarded, self._prune)
 
-    def recorder(self, audio: PcmFormat, labels: LabelSet, origin: Origin) -> HitRecorder:
+    def recorder(self, labels: LabelSet, origin: Origin) -> HitRecorder:
         """What listens in on one stream."""
-        return HitRecorder(self, audio, labels, origin)
+        return HitRecorder(self, labels, origin)
 
     def keep(self, hit: Hit, samples: NDArray[np.float32]) -> None:
         """Write it some time, or drop it; returns at once."""
@@ -174,17 +172,21 @@ class HitKeeper:
 class HitRecorder:
     """Holds the last seconds of one stream, and keeps what lies around a hit."""
 
-    def __init__(self, keeper: HitKeeper, audio: PcmFormat, labels: LabelSet, origin: Origin) -> None:
+    def __init__(self, keeper: HitKeeper, labels: LabelSet, origin: Origin) -> None:
         self._keeper = keeper
         self._keywords = frozenset(labels.keywords)
         self._origin = origin
-        self._decoder = PcmDecoder(audio)
-        self._resampler = StreamResampler(audio.rate_hz)
         self._buffer = SampleBuffer()
 
-    def hear(self, content: bytes) -> None:
-        """The stream's audio, which its session has taken."""
-        self._buffer.append(self._resampler.process(self._decoder.decode(content)))
+    def hear(self, start_sample: int, samples: NDArray[np.float32]) -> None:
+        """Take the stream's audio as its session does: float32[N] at 16 kHz, and where in the stream it begins.
+
+        After a flush or a reset that place may differ by a sample from where the audio before it ended.
+        """
+        missing = start_sample - self._buffer.end
+        if missing > 0:
+            self._buffer.append(np.zeros(missing, dtype=np.float32))
+        self._buffer.append(samples[max(-missing, 0) :])
         self._buffer.forget_before(self._buffer.end - _HELD)
 
     def note(self, event: object) -> None:
