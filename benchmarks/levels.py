@@ -31,9 +31,9 @@ from rich.table import Table
 from speechtune.audio.files import read_audio
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.cli.local_system import LocalSystem, open_system
 from speechtune.data.sets.loading import load_clips, load_noise
 from speechtune.errors import SpeechTuneError
+from speechtune.models.opened import OpenModel, open_model
 from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
@@ -71,7 +71,7 @@ def at_peak(samples: NDArray[np.float32], peak_dbfs: float | None) -> NDArray[np
 class Ear:
     """Sessions of one checkpoint, each fresh."""
 
-    def __init__(self, system: LocalSystem, activity: ActivityModel) -> None:
+    def __init__(self, system: OpenModel, activity: ActivityModel) -> None:
         self.scorer, self._settings, self._activity = system.scorer, system.settings, activity
 
     def events(self, samples: NDArray[np.float32]) -> list[Event]:
@@ -109,7 +109,7 @@ def _labels(events: Sequence[Event]) -> set[str]:
     return {event.label for event in events if isinstance(event, Detection)}
 
 
-def level_table(system: LocalSystem, ear: Ear, clips: Path, every: int) -> Table:
+def level_table(system: OpenModel, ear: Ear, clips: Path, every: int) -> Table:
     """What is found of one folder of clips at every level; of its keyword clips every `every`-th is taken."""
     of_keywords = [clip for clip in load_clips(clips).clips if clip.label in system.scorer.labels.keywords]
     spoken = [Spoken(clip.label, read_audio(clip.path)) for clip in of_keywords[::every]]
@@ -233,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console, activity = Console(width=100), SileroActivity()
     try:
         for checkpoint, clips in options.sets:
-            system = open_system(checkpoint)
+            system = open_model(checkpoint)
             ear = Ear(system, activity)
             console.print(level_table(system, ear, clips, options.every))
             if options.silence_minutes > 0.0:

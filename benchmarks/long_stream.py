@@ -25,8 +25,8 @@ from rich.table import Table
 
 from data_scripts.mix_long_stream import shuffled_sources, write_mix
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.cli.local_system import open_system
 from speechtune.evaluation.streams.recordings import find_recordings
+from speechtune.evaluation.systems import open_system
 
 _PARTS = 10
 

@@ -23,10 +23,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.cli.local_system import open_system
-from speechtune.cli.options import EvaluationBackend
 from speechtune.evaluation.streams.playback import Listening, listen
 from speechtune.evaluation.streams.recordings import find_recordings
+from speechtune.models.backends import Backend
+from speechtune.models.opened import open_model
 from speechtune.models.scorers.second_look import DOUBT
 from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import Scorer
@@ -57,9 +57,9 @@ class CountingScorer:
         return self._scorer.score(windows)
 
 
-def heard(checkpoint: Path, source: Path, backend: EvaluationBackend) -> Heard:
+def heard(checkpoint: Path, source: Path, backend: Backend) -> Heard:
     """Listen to everything once."""
-    system, activity, recordings = open_system(checkpoint, backend), SileroActivity(), find_recordings(source)
+    system, activity, recordings = open_model(checkpoint, backend), SileroActivity(), find_recordings(source)
     scorer = system.scorer
     inner = getattr(scorer, "_scorer", None)  # of a second look
     counting = CountingScorer(inner or scorer)
@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("recordings", type=Path)
-    parser.add_argument("--backends", default=",".join(EvaluationBackend))
+    parser.add_argument("--backends", default=",".join(Backend))
     given = parser.parse_args(argv)
     table = Table(box=SIMPLE_HEAD)
     headings = (
@@ -117,7 +117,7 @@ def main(argv: Sequence[str]) -> int:
         table.add_column(heading, justify="left" if heading == "backend" else "right")
     first: Counter[tuple[str, str, int, int]] | None = None
     for name in given.backends.split(","):
-        one = heard(given.checkpoint, given.recordings, EvaluationBackend(name))
+        one = heard(given.checkpoint, given.recordings, Backend(name))
         audio, events = one.listening.audio_seconds, events_of(one.listening)
         first = events if first is None else first
         table.add_row(

@@ -32,7 +32,6 @@ from data_scripts.mix_long_stream import Sources, write_mix
 from speechtune.audio.files import read_audio
 from speechtune.audio.placement import cut_window, energy_centre
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.cli.local_system import open_system
 from speechtune.data.sets.clips import Clip
 from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.errors import SpeechTuneError
@@ -42,6 +41,7 @@ from speechtune.evaluation.streams.playback import Listening, listen
 from speechtune.evaluation.streams.recordings import Recording, find_recordings
 from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import RESERVED
+from speechtune.models.opened import open_model
 from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import Scorer
 
@@ -93,7 +93,7 @@ def prepare(data: Path, out: Path, minutes: float) -> None:
 
 def measure(checkpoint: Path, mixes: Path, false_accepts_per_hour: float) -> Table:
     """Listen to both halves; a table of each at both sets of thresholds."""
-    system = open_system(checkpoint)
+    system = open_model(checkpoint)
     heard = {
         name: listen(system.scorer, SileroActivity(), find_recordings(mixes / name), system.settings) for name in "ab"
     }

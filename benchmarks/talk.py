@@ -35,7 +35,6 @@ from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.levels import active_range
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
-from speechtune.cli.local_system import open_system
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.data.variation.rooms import draw_room, reverberate
@@ -45,6 +44,7 @@ from speechtune.evaluation.streams.playback import listen
 from speechtune.evaluation.streams.recordings import find_recordings
 from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import SILENCE
+from speechtune.models.opened import open_model
 from speechtune.streaming.activity import SileroActivity
 
 MIXES = ("pauses", "noise", "running", "halves", "talk", "varied")
@@ -161,7 +161,7 @@ def measure(checkpoints: Sequence[Path], mixes: Path) -> Table:
     for heading in ("checkpoint", "mix", "phrases", "missed", "false", "hours", "an hour", "95 %"):
         table.add_column(heading, justify="left" if heading in ("checkpoint", "mix") else "right")
     for checkpoint in checkpoints:
-        system = open_system(checkpoint)
+        system = open_model(checkpoint)
         for mix in (mix for mix in MIXES if (mixes / mix).is_dir()):
             heard = listen(system.scorer, SileroActivity(), find_recordings(mixes / mix), system.settings)
             scores = score_streams(heard.streams, heard.labels.keywords)

@@ -6,6 +6,7 @@ of range or of the wrong type is an error that names the key, so that a typing m
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tomli_w
@@ -228,6 +229,19 @@ class DetectorSettings(_Section):
     """One threshold for all keywords in place of the calibrated ones."""
 
 
+@dataclass(frozen=True)
+class SessionSettings:
+    """How the sessions of a model are set.
+
+    Attributes:
+        detector: how scored windows become detections.
+        endpointing: when speech begins and ends.
+    """
+
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
+    endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
+
+
 class Recipe(_Section):
     """Everything that decides what a checkpoint will be, but the data."""
 
@@ -240,6 +254,11 @@ class Recipe(_Section):
     calibration: CalibrationSettings = CalibrationSettings()
     endpointing: EndpointingSettings = EndpointingSettings()
     detector: DetectorSettings = DetectorSettings()
+
+    @property
+    def session(self) -> SessionSettings:
+        """The settings of the sessions that a model of this recipe serves."""
+        return SessionSettings(self.detector, self.endpointing)
 
     def to_toml(self) -> str:
         """This recipe as TOML; a setting that is not set is left out."""

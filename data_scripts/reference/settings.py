@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from data_scripts.reference.markdown import table
 from speechtune.recipe import Recipe
-from speechtune_server.config import ServerConfig
+from speechtune_server.process.config import ServerConfig
 
 _RECIPE = """# Recipe
 

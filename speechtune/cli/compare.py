@@ -73,9 +73,9 @@ def _predictions(system: Path, tested: ClipSet | None) -> Predictions:
         return load_predictions(system)
     if tested is None:
         raise ConfigError(f"compare: {system} is no file of predictions (.jsonl); name test clips for it (DATA)")
-    from speechtune.cli.local_system import open_system
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.evaluation.clips.scoring import answer_clips
+    from speechtune.models.opened import open_model
 
     with progress_bars() as progress:
-        return answer_clips(open_system(system).scorer, tested.clips, root=tested.root, progress=progress)
+        return answer_clips(open_model(system).scorer, tested.clips, root=tested.root, progress=progress)

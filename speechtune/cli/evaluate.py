@@ -11,7 +11,6 @@ import typer
 
 from speechtune.cli.options import (
     BackendOption,
-    EvaluationBackend,
     SpeakerPatternOption,
     SyntheticOption,
     check_out_folder,
@@ -33,10 +32,11 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
     from rich.console import RenderableType
 
-    from speechtune.cli.local_system import System
     from speechtune.data.sets.clips import Clip
     from speechtune.evaluation.clips.metrics import ConditionMetrics
     from speechtune.evaluation.reports.page import ClipPart, StreamPart
+    from speechtune.evaluation.systems import System
+    from speechtune.models.backends import Backend
 
 
 NO_STREAMS = (
@@ -156,13 +156,14 @@ def _left_from_earlier(out: Path, files: dict[str, str]) -> list[str]:
 
 def _is_checkpoint(path: Path) -> bool:
     from speechtune.models.encoders.bounds import DESCRIPTION_FILE
+    from speechtune.models.opened import is_exported
 
-    return (path / DESCRIPTION_FILE).is_file()
+    return is_exported(path) or (path / DESCRIPTION_FILE).is_file()
 
 
 @contextmanager
 def _system(
-    checkpoint: Path | None, access: ServerAccess | None, model: str, backend: EvaluationBackend | None
+    checkpoint: Path | None, access: ServerAccess | None, model: str, backend: Backend | None
 ) -> Iterator[System]:
     if access is not None:
         from speechtune.remote.server_system import server_system
@@ -170,7 +171,7 @@ def _system(
         with server_system(access, model, checkpoint) as served:
             yield served
     elif checkpoint is not None:
-        from speechtune.cli.local_system import open_system
+        from speechtune.evaluation.systems import open_system
 
         yield open_system(checkpoint, backend)
 

@@ -1,16 +1,21 @@
-"""`speechtune info CKPT`: what a checkpoint recognises and how it was made. Needs no torch."""
+"""`speechtune info CKPT`: what a model recognises and how it was made. Needs no torch."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from speechtune.audio.timebase import ms_from_samples
-from speechtune.cli.options import CheckpointArgument
+from speechtune.cli.options import ModelArgument
+
+if TYPE_CHECKING:
+    from speechtune.models.checkpoints.files import CheckpointDescription
+    from speechtune.models.scorers.onnx_scorer import OnnxDescription
 
 
 def register(app: typer.Typer) -> None:
@@ -19,30 +24,58 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    checkpoint: CheckpointArgument,
+    checkpoint: ModelArgument,
     as_json: Annotated[bool, typer.Option("--json", help="The whole description, for machines.")] = False,
 ) -> None:
-    """Show what a checkpoint recognises and how it was made."""
-    from speechtune.models.checkpoints.files import read_summary
+    """Show what a checkpoint or an exported model recognises, and how it was made."""
+    from speechtune.models.opened import is_exported
 
-    summary = read_summary(checkpoint)
-    description = summary.description
+    description, facts, digest = _of_exported(checkpoint) if is_exported(checkpoint) else _of_folder(checkpoint)
     if as_json:
-        typer.echo(json.dumps(description.model_dump(mode="json") | {"digest": summary.digest}, indent=2))
+        typer.echo(json.dumps(description.model_dump(mode="json") | {"digest": digest}, indent=2))
         return
     console = Console(markup=False)  # a negative may be called [[j'am]]
-    facts = Table(box=None, show_header=False, pad_edge=False)
-    facts.add_column()
-    facts.add_column(overflow="fold")  # digests are there to be copied
-    facts.add_row("encoder", f"{description.encoder['name']} ({description.encoder['family']})")
-    facts.add_row("window", f"{ms_from_samples(description.window_samples):.0f} ms")
-    facts.add_row("negatives", ", ".join(description.negatives) or "none")
-    facts.add_row("weights", f"{summary.num_weight_bytes / 1e6:.1f} MB")
-    facts.add_row("digest", summary.digest)
-    for name, value in description.training.items():
-        facts.add_row(name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
-    console.print(facts)
+    shown = Table(box=None, show_header=False, pad_edge=False)
+    shown.add_column()
+    shown.add_column(overflow="fold")  # digests are there to be copied
+    for name, value in facts.items():
+        shown.add_row(name, value)
+    console.print(shown)
     table = Table("keyword", "threshold", box=None, pad_edge=False)
     for keyword in description.keywords:
         table.add_row(keyword, f"{description.thresholds[keyword]:.3f}")
     console.print(table)
+
+
+def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str]:
+    """A checkpoint's description, what is shown of it, and its digest."""
+    from speechtune.models.checkpoints.files import read_summary
+
+    summary = read_summary(folder)
+    description = summary.description
+    facts = {
+        "encoder": f"{description.encoder['name']} ({description.encoder['family']})",
+        "window": f"{ms_from_samples(description.window_samples):.0f} ms",
+        "negatives": ", ".join(description.negatives) or "none",
+        "weights": f"{summary.num_weight_bytes / 1e6:.1f} MB",
+        "digest": summary.digest,
+    }
+    for name, value in description.training.items():
+        facts[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value)
+    return description, facts, summary.digest
+
+
+def _of_exported(path: Path) -> tuple[OnnxDescription, dict[str, str], str]:
+    """The same of an exported file, which tells nothing of its training."""
+    from speechtune.models.scorers.onnx_scorer import read_onnx_description
+
+    description = read_onnx_description(path)
+    facts = {
+        "encoder": description.encoder,
+        "window": f"{ms_from_samples(description.window_samples):.0f} ms",
+        "negatives": ", ".join(description.negatives) or "none",
+        "precision": description.precision,
+        "file": f"{path.stat().st_size / 1e6:.1f} MB",
+        "digest": description.checkpoint_digest,
+    }
+    return description, facts, description.checkpoint_digest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import BackendOption
+from speechtune.cli.options import BackendOption, ModelArgument
 from speechtune.evaluation.streams.mining import DEFAULT_MARGIN, DEFAULT_MOST
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def mine(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint, or an exported .onnx.")],
+    checkpoint: ModelArgument,
     recordings: Annotated[
         list[Path],
         typer.Argument(
@@ -53,30 +53,30 @@ def mine(
     """
     from rich.console import Console
 
-    from speechtune.cli.local_system import open_system
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, check_new_folder, write_mined
     from speechtune.evaluation.streams.mining import check_margin
     from speechtune.evaluation.streams.mining import mine as find
     from speechtune.evaluation.streams.playback import listen
     from speechtune.evaluation.streams.recordings import check_readable, check_words
+    from speechtune.models.opened import open_model
     from speechtune.streaming.activity import SileroActivity
 
     check_margin(margin)
     check_new_folder(out)
     found = _recordings(recordings)
     check_readable(found)
-    system = open_system(checkpoint, backend)
-    check_words(found, system.scorer.labels.keywords)
+    model = open_model(checkpoint, backend)
+    check_words(found, model.labels.keywords)
     with progress_bars() as progress:
-        listening = listen(system.scorer, SileroActivity(), found, system.settings, progress)
+        listening = listen(model.scorer, SileroActivity(), found, model.settings, progress)
     mining = find(listening, margin, most)
     console = Console()
     _tell(console, listening, mining)
     if not mining.stretches:
         console.print(f"nothing to learn from: {out} is not made", highlight=False, markup=False, soft_wrap=True)
         return
-    miner = Miner(system.name, system.digest)
+    miner = Miner(model.name, model.digest)
     write_mined(out, mining, miner, also=_hit_writer(miner))
     for line in (
         f"clips {out}: listen to {out / MINED_PAGE_NAME}; should one of them be a command, take it out with: "

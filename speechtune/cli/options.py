@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from speechtune.errors import ConfigError
+from speechtune.models.backends import Backend
 from speechtune.names import composed
 from speechtune.whole_files import why_not_writable
 
 CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
+ModelArgument = Annotated[
+    Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint, or an exported .onnx file.")
+]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per label, or a manifest (.jsonl, .csv).")]
 NegativesOption = Annotated[
     list[Path] | None,
@@ -42,16 +45,8 @@ SyntheticOption = Annotated[
 ]
 
 
-class EvaluationBackend(StrEnum):
-    """What runs a checkpoint while it is evaluated."""
-
-    TORCH = "torch"
-    ONNX = "onnx"
-    ONNX_INT8 = "onnx-int8"
-
-
 BackendOption = Annotated[
-    EvaluationBackend | None,
+    Backend | None,
     typer.Option(
         help="What runs the checkpoint: torch (the default), or ONNX Runtime, quicker on a CPU: onnx gives the "
         "same events, onnx-int8, the quickest, those of a server of that backend.",

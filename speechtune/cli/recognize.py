@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechtune.cli.options import ChannelOption, CheckpointArgument
+from speechtune.cli.options import ChannelOption, ModelArgument
 from speechtune.errors import SpeechTuneError
 from speechtune.names import readable
 
 if TYPE_CHECKING:
-    from speechtune.models.checkpoints.checkpoint import Checkpoint
+    from speechtune.models.opened import OpenModel
     from speechtune.streaming.activity import ActivityModel
-    from speechtune.streaming.config import Scorer
 
 
 def register(app: typer.Typer) -> None:
@@ -24,22 +23,21 @@ def register(app: typer.Typer) -> None:
 
 
 def recognize(
-    checkpoint: CheckpointArgument,
+    checkpoint: ModelArgument,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Audio files: WAV, FLAC, OGG and others.")],
     channel: ChannelOption = None,
 ) -> None:
     """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
-    from speechtune.models.checkpoints.checkpoint import load_checkpoint
+    from speechtune.models.opened import open_model
     from speechtune.streaming.activity import SileroActivity
 
-    loaded = load_checkpoint(checkpoint)
-    scorer = loaded.scorer()
+    model = open_model(checkpoint)
     activity = SileroActivity()
     failed = False
     for path in files:
         line: dict[str, Any] = {"file": readable(str(path))}
         try:
-            line |= _recognized(path, channel, loaded, scorer, activity)
+            line |= _recognized(path, channel, model, activity)
         except SpeechTuneError as error:
             line["error"] = str(error)
             failed = True
@@ -48,9 +46,7 @@ def recognize(
         raise typer.Exit(2)
 
 
-def _recognized(
-    path: Path, channel: int | None, checkpoint: Checkpoint, scorer: Scorer, activity: ActivityModel
-) -> dict[str, Any]:
+def _recognized(path: Path, channel: int | None, model: OpenModel, activity: ActivityModel) -> dict[str, Any]:
     from speechtune.audio.files import read_sound
     from speechtune.audio.placement import place_by_energy
     from speechtune.cli.terminal.event_json import detection_json, score_json
@@ -63,8 +59,8 @@ def _recognized(
 
     sound = read_sound(path, channel=channel)
     samples = sound.samples
-    recipe = checkpoint.recipe
-    config = SessionConfig(SAMPLES_FORMAT, detector=recipe.detector, endpointing=recipe.endpointing)
+    scorer, settings = model.scorer, model.settings
+    config = SessionConfig(SAMPLES_FORMAT, detector=settings.detector, endpointing=settings.endpointing)
     journal: list[Step] = []
     session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal)
     events = run_session(session, scorer, activity, chunks_of(samples))
@@ -72,8 +68,8 @@ def _recognized(
     whole = scorer.score(place_by_energy(samples, scorer.window_samples)[None])[0]
     posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
     return {
-        "detections": [detection_json(detection, checkpoint.digest) for detection in detections],
+        "detections": [detection_json(detection, model.digest) for detection in detections],
         "scores": [score_json(score) for score in ranked(posteriors, scorer.labels)],
-        "model_digest": checkpoint.digest,
+        "model_digest": model.digest,
         **({"notes": list(sound.notes)} if sound.notes else {}),
     }

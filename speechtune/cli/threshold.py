@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import CheckpointArgument
+from speechtune.cli.options import ModelArgument
+from speechtune.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 
 def threshold(
-    checkpoint: CheckpointArgument,
+    checkpoint: ModelArgument,
     stream: Annotated[
         Path, typer.Argument(metavar="STREAM", help="Long recordings, with label tracks (.txt) where keywords occur.")
     ],
@@ -35,37 +36,59 @@ def threshold(
         Path | None, typer.Option(metavar="CKPT2", help="New checkpoint; otherwise the thresholds are only shown.")
     ] = None,
 ) -> None:
-    """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint."""
-    from dataclasses import replace
+    """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint.
 
+    For an exported .onnx file the thresholds are shown. To keep them, give the checkpoint that it was exported from.
+    """
     from rich.console import Console
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.evaluation.streams.operating_point import check_rate, choose_stream_thresholds
-    from speechtune.evaluation.streams.playback import ListeningSettings, listen
+    from speechtune.evaluation.streams.playback import listen
     from speechtune.evaluation.streams.recordings import check_words, find_recordings
-    from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-    from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.models.opened import open_model
     from speechtune.streaming.activity import SileroActivity
 
     if out is not None:
-        check_destination(out)
+        _check_destination(checkpoint, out)
     check_rate(fa_per_hour)
-    loaded = load_checkpoint(checkpoint)
-    settings = ListeningSettings(loaded.recipe.detector, loaded.recipe.endpointing)
+    model = open_model(checkpoint)
     recordings = find_recordings(stream, truth)
-    check_words(recordings, loaded.classifier.labels.keywords)
+    check_words(recordings, model.labels.keywords)
     with progress_bars() as progress:
-        listening = listen(loaded.scorer(), SileroActivity(), recordings, settings, progress)
+        listening = listen(model.scorer, SileroActivity(), recordings, model.settings, progress)
     point = choose_stream_thresholds(listening, fa_per_hour)
     console = Console()
-    console.print(_table(dict(loaded.thresholds), point))
+    console.print(_table(model.thresholds, point))
     for note in point.notes:
         console.print(f"note: {note}", markup=False)
     if out is not None:
-        training = {**loaded.training, "thresholds_chosen_on_streams": _facts(point, fa_per_hour)}
-        saved = save_checkpoint(replace(loaded, thresholds=point.thresholds, training=training), out)
-        console.print(f"checkpoint {out} ({saved.digest[:12]})", highlight=False, markup=False, soft_wrap=True)
+        digest = _save(checkpoint, point, fa_per_hour, out)
+        console.print(f"checkpoint {out} ({digest[:12]})", highlight=False, markup=False, soft_wrap=True)
+
+
+def _check_destination(checkpoint: Path, out: Path) -> None:
+    """Refuse what cannot be written, before the recordings are listened to."""
+    from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.models.opened import is_exported
+
+    if is_exported(checkpoint):
+        raise ConfigError(
+            f"--out {out}: {checkpoint.name} is an exported model, which is not changed; give the checkpoint's folder "
+            "that it was exported from, and export the new checkpoint; without --out the thresholds are shown"
+        )
+    check_destination(out)
+
+
+def _save(checkpoint: Path, point: StreamOperatingPoint, fa_per_hour: float, out: Path) -> str:
+    """Write the checkpoint with the new thresholds, and return its digest."""
+    from dataclasses import replace
+
+    from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    training = {**loaded.training, "thresholds_chosen_on_streams": _facts(point, fa_per_hour)}
+    return save_checkpoint(replace(loaded, thresholds=point.thresholds, training=training), out).digest
 
 
 def _facts(point: StreamOperatingPoint, fa_per_hour: float) -> dict[str, JsonValue]:

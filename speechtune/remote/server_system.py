@@ -98,7 +98,8 @@ class ServerSystem:
     def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Listening, StreamMetrics]:
         """As for `System`: every recording as one stream, as fast as the server listens."""
         from speechtune.evaluation.streams.measurement import measure_streams
-        from speechtune.evaluation.streams.playback import Listening, ListeningSettings
+        from speechtune.evaluation.streams.playback import Listening
+        from speechtune.recipe import SessionSettings
 
         start = time.perf_counter()
         heard = _side_by_side(self._listen, recordings, progress, "listen")
@@ -106,7 +107,7 @@ class ServerSystem:
             heard=tuple(one for one, _ in heard),
             labels=self.labels,
             thresholds=self.thresholds,
-            settings=ListeningSettings(),
+            settings=SessionSettings(),
             num_windows=sum(num_windows for _, num_windows in heard),
             seconds=time.perf_counter() - start,
             scoring_seconds=None,
@@ -140,7 +141,8 @@ def server_system(access: ServerAccess, model: str = "", checkpoint: Path | None
     Args:
         access: where it is, and what it wants to see.
         model: its name; "": the server's default.
-        checkpoint: the folder the server is said to serve; tells which words it was shown as negatives.
+        checkpoint: the checkpoint's folder or the exported file that the server is said to serve; tells which words
+            the model was shown as negatives.
 
     Raises:
         ConfigError: no such model, or a request that the server refuses.
@@ -159,15 +161,15 @@ def _chosen(client: CommandClient, address: str, model: str, checkpoint: Path | 
         raise ConfigError(f"server {address} has no model {model!r}; it has: {', '.join(one.name for one in offered)}")
     negatives: tuple[str, ...] = ()
     if checkpoint is not None:
-        from speechtune.models.checkpoints.files import read_summary
+        from speechtune.models.opened import identify_model
 
-        summary = read_summary(checkpoint)
-        if summary.digest != found.digest:
+        known = identify_model(checkpoint)
+        if known.digest != found.digest:
             raise CheckpointIncompatibleError(
                 f"server {address} serves {found.name}@{found.digest[:12]}, "
-                f"{checkpoint} is {summary.digest[:12]}; name the checkpoint that it serves, or none"
+                f"{checkpoint} is {known.digest[:12]}; name the checkpoint that it serves, or none"
             )
-        negatives = tuple(summary.description.negatives)
+        negatives = known.negatives
     rules = {rule.label: rule.threshold for rule in found.commands}
     thresholds = {label: level for label, level in rules.items() if level is not None}
     return ServerSystem(

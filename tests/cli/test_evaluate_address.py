@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from speechtune.cli.app import run
-from speechtune.cli.local_system import open_system
 from speechtune.data.sets.loading import load_clips
 from speechtune.evaluation.answers.files import load_predictions
 from speechtune.evaluation.clips.conditions import score_conditions
@@ -20,6 +19,7 @@ from speechtune.evaluation.clips.metrics import Metrics, load_metrics
 from speechtune.evaluation.streams.metrics import StreamMetrics, load_stream_metrics
 from speechtune.evaluation.streams.truth import SpokenWord, write_truth
 from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from speechtune.models.opened import open_model
 from speechtune.remote.server_access import ServerAccess
 from speechtune.remote.server_system import server_system
 from speechtune.streaming import activity
@@ -152,8 +152,8 @@ def test_a_server_hears_noise_and_rooms_as_its_checkpoint_does(checkpoint, addre
     clips = load_clips(data).clips
     with server_system(ServerAccess(address), "", checkpoint) as served:
         there = score_conditions(served.scorer, clips)
-        assert served.window_samples == open_system(checkpoint).scorer.window_samples
-    here = score_conditions(open_system(checkpoint).scorer, clips)
+        assert served.window_samples == open_model(checkpoint).scorer.window_samples
+    here = score_conditions(open_model(checkpoint).scorer, clips)
     assert [one.name for one in there] == [one.name for one in here]
     for one, other in zip(there, here, strict=True):
         # A window that is placed once more moves by a few samples: a clip at the edge may fall on the other side.

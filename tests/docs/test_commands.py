@@ -14,7 +14,7 @@ from data_scripts.reference.command_line import verbs
 from data_scripts.reference.settings import key_defaults
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe, parse_recipe
-from speechtune_server.config import ServerConfig
+from speechtune_server.process.config import ServerConfig
 from tests.support.documents import commands, pages, written_pages
 from tests.support.speech import REPOSITORY
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from speechtune.evaluation.metrics import metrics_schema
-from speechtune.evaluation.stream_metrics import stream_metrics_schema
+from speechtune.evaluation.clips.metrics import metrics_schema
+from speechtune.evaluation.streams.metrics import stream_metrics_schema
 from tests.support.documents import DOCS, Page, page, pages
 from tests.support.speech import REPOSITORY
 

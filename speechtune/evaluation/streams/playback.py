@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from speechtune.errors import DataError, TrainingDivergedError
 from speechtune.evaluation.streams.matching import HeardStream, SpokenWord
 from speechtune.evaluation.streams.recordings import Recording, audio_blocks, words_within
 from speechtune.labels import LabelSet
-from speechtune.recipe import DetectorSettings, EndpointingSettings
+from speechtune.recipe import SessionSettings
 from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune.streaming.config import CommandRule, Scorer, SessionConfig
 from speechtune.streaming.decision import Step, decided
@@ -34,14 +34,6 @@ _NUM_TIMED = 20
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and how much there is."""
-
-
-@dataclass(frozen=True)
-class ListeningSettings:
-    """How the sessions are set, as a server would set them from the checkpoint's recipe."""
-
-    detector: DetectorSettings = field(default_factory=DetectorSettings)
-    endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ class Listening:
     heard: tuple[HeardRecording, ...]
     labels: LabelSet
     thresholds: dict[str, float]
-    settings: ListeningSettings
+    settings: SessionSettings
     num_windows: int
     seconds: float
     scoring_seconds: float | None
@@ -147,7 +139,7 @@ def listen(
     scorer: Scorer,
     activity: ActivityModel,
     recordings: Sequence[Recording],
-    settings: ListeningSettings | None = None,
+    settings: SessionSettings | None = None,
     progress: Progress | None = None,
 ) -> Listening:
     """Play recordings to sessions with the scorer's thresholds.
@@ -163,7 +155,7 @@ def listen(
         UnreadableAudioError, UnsupportedAudioError: a recording cannot be read; the message names it.
         TrainingDivergedError: the model answers with numbers that are not finite.
     """
-    settings = settings or ListeningSettings()
+    settings = settings or SessionSettings()
     start = time.perf_counter()
     waiting = [_Ear(recording, scorer, settings) for recording in recordings]
     ears = list(waiting)
@@ -244,7 +236,7 @@ def _share_out(requests: Sequence[tuple[_Ear, ScoreRequest]], answers: NDArray[n
 class _Ear:
     """One recording and its session."""
 
-    def __init__(self, recording: Recording, scorer: Scorer, settings: ListeningSettings) -> None:
+    def __init__(self, recording: Recording, scorer: Scorer, settings: SessionSettings) -> None:
         self.recording = recording
         self._scorer = scorer
         self._settings = settings

@@ -185,6 +185,11 @@ def _bounded(file: BinaryIO, path: Path) -> bytes:
 
 def _description_bytes(folder: Path, found: BinaryIO | OSError) -> bytes:
     if not folder.is_dir() and isinstance(found, OSError):
+        if folder.is_file() and folder.suffix.lower() == ".onnx":
+            raise CheckpointIncompatibleError(
+                f"checkpoint {folder}: is an exported model, which can be run but neither trained, changed nor "
+                "exported again; name the checkpoint's folder that it was exported from"
+            )
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CheckpointNotFoundError(
             f"checkpoint {folder}: {what}; make one with: speechtune finetune DATA --out {folder}"

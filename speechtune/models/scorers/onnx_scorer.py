@@ -82,10 +82,6 @@ class OnnxScorer:
     """
 
     def __init__(self, path: Path, num_threads: int = 1, num_cores: int = 1) -> None:
-        if not path.is_file():
-            raise CheckpointNotFoundError(
-                f"model {path}: no such file; make it with: speechtune export CKPT --out {path}"
-            )
         self._session = _opened(path, num_threads, 1)
         self.description = _description(self._session, path)
         self._labels = LabelSet(self.description.keywords, self.description.negatives)
@@ -133,8 +129,19 @@ class OnnxScorer:
         return posteriors
 
 
+def read_onnx_description(path: Path) -> OnnxDescription:
+    """What an exported file says about itself.
+
+    Raises:
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as for `OnnxScorer`.
+    """
+    return _description(_opened(path, 1, 1), path)
+
+
 def _opened(path: Path, num_threads: int, batch: int) -> Any:
     """The runtime's session for so many windows in a call."""
+    if not path.is_file():
+        raise CheckpointNotFoundError(f"model {path}: no such file; make it with: speechtune export CKPT --out {path}")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -11,10 +11,10 @@ from speechtune.errors import ConfigError, UnreadableAudioError
 from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, write_mined
 from speechtune.evaluation.streams.matching import SpokenWord
 from speechtune.evaluation.streams.mining import mine
-from speechtune.evaluation.streams.playback import Listening, ListeningSettings, listen
+from speechtune.evaluation.streams.playback import Listening, listen
 from speechtune.evaluation.streams.recordings import find_recordings, read_part
 from speechtune.evaluation.streams.truth import write_truth
-from speechtune.recipe import DetectorSettings
+from speechtune.recipe import DetectorSettings, SessionSettings
 from speechtune.streaming.decision import stricter
 from tests.support.chromium import Browser, needs_chromium, open_page
 from tests.support.clips import write_audio
@@ -32,7 +32,7 @@ def tape(*sounds: np.ndarray) -> np.ndarray:
     return np.concatenate([quiet(16_000), *(part for sound in sounds for part in (sound, quiet(16_000)))])
 
 
-def heard(folder: Path, settings: ListeningSettings | None = None) -> Listening:
+def heard(folder: Path, settings: SessionSettings | None = None) -> Listening:
     return listen(PitchScorer(), LoudnessActivity(), find_recordings(folder), settings)
 
 
@@ -96,7 +96,7 @@ def test_of_events_that_lie_on_each_other_the_strongest_is_kept(tmp_path):
     ]
     filler = tone(600, 30_000)
     write_audio(tmp_path / "a.wav", tape(*(np.concatenate([filler, one, filler]) for one in both)), subtype="FLOAT")
-    listening = heard(tmp_path, ListeningSettings(detector=DetectorSettings(long_speech_caution=0.0, threshold=0.2)))
+    listening = heard(tmp_path, SessionSettings(detector=DetectorSettings(long_speech_caution=0.0, threshold=0.2)))
     kept = mine(listening, margin=0.0).stretches
     events = listening.heard[0].detections
     assert len(kept) < len(events)
@@ -107,7 +107,7 @@ def test_of_events_that_lie_on_each_other_the_strongest_is_kept(tmp_path):
 
 
 def test_one_threshold_of_the_settings_stands_above_the_models(room):
-    settings = ListeningSettings(detector=DetectorSettings(threshold=0.8))
+    settings = SessionSettings(detector=DetectorSettings(threshold=0.8))
     assert [one.fired for one in mine(heard(room, settings)).stretches] == [True, False]
 
 

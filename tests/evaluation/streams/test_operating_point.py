@@ -8,10 +8,11 @@ import pytest
 from speechtune.errors import ConfigError, DataError
 from speechtune.evaluation.streams.matching import SpokenWord
 from speechtune.evaluation.streams.operating_point import choose_stream_thresholds, shifted
-from speechtune.evaluation.streams.playback import HeardRecording, Listening, ListeningSettings
+from speechtune.evaluation.streams.playback import HeardRecording, Listening
 from speechtune.evaluation.streams.recordings import Recording
 from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import LabelSet
+from speechtune.recipe import SessionSettings
 from speechtune.streaming.decision import Step, UtteranceBegan, WindowScored
 from speechtune.streaming.windows import Span
 
@@ -32,7 +33,7 @@ def heard(scores: list[tuple[str | None, str, float]], hours: float = 10.0) -> L
             spoken.append(SpokenWord(word, start + 500, start + 8_500))
     recording = Recording(Path("tape.flac"), "tape.flac", tuple(spoken), has_truth=True)
     one = HeardRecording(recording, round(hours * HOUR), tuple(steps), ())
-    return Listening((one,), LABELS, {"yes": 0.9, "no": 0.6}, ListeningSettings(), len(scores), 1.0, 0.5)
+    return Listening((one,), LABELS, {"yes": 0.9, "no": 0.6}, SessionSettings(), len(scores), 1.0, 0.5)
 
 
 def words_and_false_accepts(seed: int) -> list[tuple[str | None, str, float]]:
@@ -103,4 +104,4 @@ def test_audio_that_is_all_keywords_is_refused():
     whole = Recording(Path("a"), "a", (SpokenWord("yes", 0, 16_000),), has_truth=True)
     tape = HeardRecording(whole, 16_000, listening.heard[0].steps, ())
     with pytest.raises(DataError, match="no audio without keywords"):
-        choose_stream_thresholds(Listening((tape,), LABELS, {"yes": 0.9, "no": 0.6}, ListeningSettings(), 1, 1, 1), 1.0)
+        choose_stream_thresholds(Listening((tape,), LABELS, {"yes": 0.9, "no": 0.6}, SessionSettings(), 1, 1, 1), 1.0)

@@ -1,0 +1,175 @@
+"""One door to a tuned model: a checkpoint's folder or an exported `.onnx` file, ready to score.
+
+Whoever opens an exported file needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechtune.errors import ConfigError
+from speechtune.models.backends import Backend
+from speechtune.models.checkpoints.files import read_summary
+from speechtune.models.scorers.onnx_scorer import OnnxDescription, OnnxScorer, read_onnx_description
+from speechtune.models.scorers.second_look import with_second_look
+from speechtune.recipe import SessionSettings
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from speechtune.labels import LabelSet
+    from speechtune.models.checkpoints.checkpoint import Checkpoint
+    from speechtune.streaming.config import Scorer
+
+ONNX_SUFFIX = ".onnx"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenModel:
+    """A model in this process.
+
+    Attributes:
+        name: of its folder or file.
+        scorer: turns windows into posteriors; looks again where it is in doubt, if the model was made to.
+        settings: of its sessions.
+        digest: sha256 of the checkpoint, hex; of an exported file that of the checkpoint it was made from.
+        encoder: name of the pretrained encoder.
+        facts: what a report says about it, name -> value.
+    """
+
+    name: str
+    scorer: Scorer
+    settings: SessionSettings
+    digest: str
+    encoder: str
+    facts: Mapping[str, JsonValue]
+
+    @property
+    def labels(self) -> LabelSet:
+        """The labels, in the order of the posteriors."""
+        return self.scorer.labels
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The calibrated threshold of every keyword, 0 to 1."""
+        return self.scorer.thresholds
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model lies at a place, known without loading it.
+
+    Attributes:
+        digest: as for `OpenModel`.
+        negatives: the words that it was shown as negatives.
+    """
+
+    digest: str
+    negatives: tuple[str, ...]
+
+
+def is_exported(path: Path) -> bool:
+    """Whether `path` is called like an exported file.
+
+    >>> is_exported(Path("lights.ONNX"))
+    True
+    """
+    return path.suffix.lower() == ONNX_SUFFIX
+
+
+def open_model(
+    path: Path, backend: Backend | None = None, *, num_threads: int = 1, num_cores: int | None = None
+) -> OpenModel:
+    """Open a checkpoint's folder, or an exported `.onnx` file.
+
+    Args:
+        path: the folder or the file.
+        backend: what runs a checkpoint. Defaults to torch; for ONNX Runtime it is exported into a temporary folder.
+        num_threads: cores that ONNX Runtime may use for one window.
+        num_cores: cores that ONNX Runtime may share many windows out over. Defaults to all that this process has.
+
+    Raises:
+        CheckpointNotFoundError: there is no model.
+        CheckpointCorruptError: its files are damaged.
+        CheckpointIncompatibleError: it is another program's model, one of a newer version, or one that cannot be run by
+            this backend.
+        ConfigError: a backend was named for an exported file, which runs as it was exported.
+    """
+    cores = _num_cores() if num_cores is None else num_cores
+    if is_exported(path):
+        if backend is not None:
+            raise ConfigError(
+                f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it was exported"
+            )
+        return _exported(path, OnnxScorer(path, num_threads, cores))
+    from speechtune.models.checkpoints.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    facts: dict[str, JsonValue] = {
+        "checkpoint": str(path),
+        "digest": checkpoint.digest,
+        "encoder": checkpoint.classifier.encoder.name,
+        "backend": str(backend or Backend.TORCH),
+        **{f"training: {name}": value for name, value in checkpoint.training.items()},
+    }
+    return OpenModel(
+        name=path.name,
+        scorer=_scorer(checkpoint, backend or Backend.TORCH, num_threads, cores),
+        settings=checkpoint.recipe.session,
+        digest=checkpoint.digest,
+        encoder=checkpoint.classifier.encoder.name,
+        facts=facts,
+    )
+
+
+def identify_model(path: Path) -> ModelIdentity:
+    """Tell which model a checkpoint's folder or an exported `.onnx` file is.
+
+    Raises:
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as for `open_model`.
+    """
+    if is_exported(path):
+        exported = read_onnx_description(path)
+        return ModelIdentity(exported.checkpoint_digest, tuple(exported.negatives))
+    summary = read_summary(path)
+    return ModelIdentity(summary.digest, tuple(summary.description.negatives))
+
+
+def _scorer(checkpoint: Checkpoint, backend: Backend, num_threads: int, num_cores: int) -> Scorer:
+    if backend is Backend.TORCH:
+        return checkpoint.scorer()
+    from tempfile import TemporaryDirectory
+
+    from speechtune.models.export import export_onnx
+
+    # ONNX Runtime needs the file no more once it is loaded.
+    with TemporaryDirectory(prefix="speechtune-") as folder:
+        report = export_onnx(checkpoint, Path(folder) / "model.onnx", int8=backend is Backend.ONNX_INT8)
+        scorer = OnnxScorer(report.path, num_threads, num_cores)
+    return with_second_look(scorer, report.description.second_look)
+
+
+def _exported(path: Path, scorer: OnnxScorer) -> OpenModel:
+    description: OnnxDescription = scorer.description
+    return OpenModel(
+        name=path.name,
+        scorer=with_second_look(scorer, description.second_look),
+        settings=SessionSettings(description.detector, description.endpointing),
+        digest=description.checkpoint_digest,
+        encoder=description.encoder,
+        facts={
+            "exported file": str(path),
+            "precision": description.precision,
+            "digest": description.checkpoint_digest,
+            "encoder": description.encoder,
+        },
+    )
+
+
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
