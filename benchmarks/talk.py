@@ -12,7 +12,7 @@ learnt from. The mixes: `pauses`, phrases between pauses inside sentences; `nois
 no phrase at all: sentences, two people at once, digits and words strung together. Of the two hours that are played
 about an hour and a half is independent talk: 43 minutes of sentences, the rest digits and words. With `--hours` there
 is `varied` too: the same sentences four times at other speeds and pitches, twice in noise, in a room, and three voices
-at once, which makes six hours with `talk`, of which no more are independent.
+at once, which makes three hours with `talk`, of which no more are independent.
 """
 
 from __future__ import annotations

@@ -183,6 +183,9 @@ class CommandClient:
         are kept, older audio is lost, and `Resumed.lost` says how much. The first connection that succeeds gives
         `Started`; what was lost before it lies before its `resume_offset`.
 
+        A server that was built before listening states is asked again without them. After a break, offsets of what is
+        heard again may then differ a little.
+
         Args:
             chunks: audio, cut anywhere, and orders between it; iterated in a thread of its own.
             replay_seconds: audio kept at most, at least 4; 32 kB a second of LINEAR16 at 16 kHz.

@@ -58,6 +58,8 @@ def listen(
                     if is_last:
                         return
             except ClientError as error:
+                if replay.can_go_without(error):
+                    continue
                 failure = error
             except OvertakenError:
                 failure = UnavailableError("UNAVAILABLE", "no answer for as long as audio is kept")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
 from speechtune_client import events
-from speechtune_client.audio_form import FILE_ENCODINGS, pacing_interval_ms
+from speechtune_client.errors import ClientError
+from speechtune_client.pacing import FILE_ENCODINGS, pacing_interval_ms
 from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing, Flush, Order, Reset, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 
 _NS_PER_SECOND = 1_000_000_000
+_SETTINGS_AT: dict[str, Any] = {"config": pb.StreamingConfig, "config.events": pb.EventSelection}
+"""By path: the messages that hold settings which older servers do not know."""
+_UNKNOWN_FIELD = re.compile(r"field number (\d+) is not known")
 
 
 def audio_spec(encoding: str, sample_rate_hertz: int, channels: int, channel: int = 0) -> pb.AudioSpec:
@@ -94,6 +99,18 @@ def stream_config(settings: StreamSettings) -> pb.StreamingConfig:
     seconds, nanos = divmod(round(settings.get("resume_offset", 0.0) * _NS_PER_SECOND), _NS_PER_SECOND)
     config.resume_offset.CopyFrom(Duration(seconds=seconds, nanos=nanos))
     return config
+
+
+def unknown_settings(refusal: ClientError) -> frozenset[str]:
+    """The settings of a stream that a server refused because it does not know them: it is older than this client."""
+    names = set()
+    for violation in refusal.violations:
+        message = _SETTINGS_AT.get(violation.field)
+        number = _UNKNOWN_FIELD.match(violation.description)
+        field = message.DESCRIPTOR.fields_by_number.get(int(number[1])) if message and number else None
+        if field is not None:
+            names.add(field.name)
+    return frozenset(names)
 
 
 def order_request(order: Order) -> pb.StreamingRecognizeRequest:

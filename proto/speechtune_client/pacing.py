@@ -1,14 +1,25 @@
-"""How far a client may run ahead of the server, and which heartbeats its user asked for. No IO, no clock."""
+"""What the bytes of a stream weigh, and how far a client may run ahead of its server. No IO, no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
 
-from speechtune_client.audio_form import COMPRESSED_ENCODINGS, FILE_ENCODINGS, PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.events import Heartbeat, Started, StreamEvent
 from speechtune_client.settings import StreamSettings
 from speechtune_client.wav_header import WavHeader
+
+COMPRESSED_ENCODINGS = frozenset({"FLAC", "OGG_OPUS"})
+FILE_ENCODINGS = COMPRESSED_ENCODINGS | {"WAV"}
+
+PACING_INTERVAL_MS = 250
+"""Heartbeats are always asked for this often at least: they tell how far the server is."""
+_WIDE_INTERVAL_MS = 100
+"""Where a second may have so many bytes that the server's limit is less than half of it: the least it takes."""
+_WIDE_BYTES_PER_SECOND = 2 << 20
+
+_FILE_BYTES_PER_SECOND = 16_000
+_BYTES_PER_VALUE = {"LINEAR16": 2, "FLOAT32": 4, "MULAW": 1, "ALAW": 1}
 
 _FIRST_WINDOW_SECONDS = 0.5
 _FIRST_WINDOW_BYTES = 128 * 1024
@@ -24,6 +35,24 @@ _BEAT_SECONDS = 0.38
 MODEL_RATE_HZ = 16_000
 _FRAME_SAMPLES = 512
 _LONGEST_STEP_SECONDS = 0.5
+
+
+def bytes_per_second(settings: StreamSettings) -> int:
+    """Bytes in one second of a stream's audio; of a file, whose header tells, a guess."""
+    width = _BYTES_PER_VALUE.get(_encoding(settings))
+    if width is None:
+        return _FILE_BYTES_PER_SECOND
+    return width * settings.get("sample_rate_hertz", 16_000) * (settings.get("channels", 1) or 1)
+
+
+def pacing_interval_ms(settings: StreamSettings) -> int:
+    """How often heartbeats are needed at least; a WAV file may turn out to have many bytes a second."""
+    is_wide = _encoding(settings) == "WAV" or bytes_per_second(settings) > _WIDE_BYTES_PER_SECOND
+    return _WIDE_INTERVAL_MS if is_wide else PACING_INTERVAL_MS
+
+
+def _encoding(settings: StreamSettings) -> str:
+    return settings.get("encoding", "LINEAR16").upper()
 
 
 class Pace:

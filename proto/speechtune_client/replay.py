@@ -14,7 +14,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from speechtune_client.audio_form import FILE_ENCODINGS, PACING_INTERVAL_MS
+from speechtune_client.errors import ClientError
 from speechtune_client.events import (
     Detection,
     Ended,
@@ -25,20 +25,116 @@ from speechtune_client.events import (
     Started,
     StreamEvent,
 )
-from speechtune_client.pacing import MODEL_RATE_HZ
-from speechtune_client.repeats import Repeats
-from speechtune_client.replay_room import ReplayRoom
-from speechtune_client.replay_shown import WantedBeats, refractory_ms, resumed
-from speechtune_client.replay_state import LastState
+from speechtune_client.messages import unknown_settings
+from speechtune_client.pacing import FILE_ENCODINGS, MODEL_RATE_HZ, PACING_INTERVAL_MS, bytes_per_second, resume_step
 from speechtune_client.settings import CommandRule, Order, Reset, StreamSettings, UpdateCommands
+from speechtune_client.shown import Repeats, WantedBeats, refractory_ms, resumed
 
 DEFAULT_REPLAY_SECONDS = 30.0
 
 _SAME_SECONDS = 0.1
+_STATE_SETTINGS = frozenset({"listening_states", "resume_state"})
+
+LEAST_REPLAY_SECONDS = 4.0
+
+_LEAD_SECONDS = 1.0
+"""At least, before what is undecided, so that a server hears it in the same surroundings as the first time."""
+_FRAMES_SECONDS = 0.064
+"""Two frames of the model: one that a voice begins in, one that is not heard to its end."""
+_PIECE_SECONDS = 0.5
+_UNCONFIRMED_SECONDS = 0.75
+"""How far the source may run ahead of a heartbeat: three times their interval, for they tell of whole frames only."""
+
+_STALE_BEATS = 20
+"""A server that sends states sends one before so many heartbeats have come while nobody speaks."""
 
 
 class OvertakenError(Exception):
     """A connection was so long in coming that the audio it was to begin with had to go."""
+
+
+class ReplayRoom:
+    """The room of one stream: the audio that leads to what is undecided, open speech, and what is not confirmed yet.
+
+    The first two must leave room for the last, or the source would wait for a server that waits for it.
+
+    Args:
+        settings: of the stream.
+        replay_seconds: audio kept at most.
+
+    Raises:
+        ValueError: less than four seconds.
+
+    Attributes:
+        capacity: of all that is kept.
+        piece: what is taken from the source at once, and kept together.
+        step: between places where a connection may begin.
+    """
+
+    def __init__(self, settings: StreamSettings, replay_seconds: float) -> None:
+        if not replay_seconds >= LEAST_REPLAY_SECONDS:
+            raise ValueError(f"replay_seconds {replay_seconds!r}: give at least {LEAST_REPLAY_SECONDS:g}")
+        self.rate = bytes_per_second(settings)
+        self.step = resume_step(settings)
+        self.capacity = int(replay_seconds * self.rate)
+        self.piece = max(int(self.rate * _PIECE_SECONDS), 1)
+        self._lead_seconds = _LEAD_SECONDS
+
+    def follow(self, started: Started) -> None:
+        """Take over what the server does with its settings.
+
+        Speech it has not told of yet may have begun so long ago as it takes to be speech, and begins earlier by the
+        preroll; its window may reach half of its length before that.
+        """
+        endpointing = started.endpointing
+        unheard_ms = (endpointing.min_speech_ms or 0) + (endpointing.preroll_ms or 0)
+        self._lead_seconds = max(_LEAD_SECONDS, unheard_ms / 1000 + started.window / 2 + _FRAMES_SECONDS)
+
+    @property
+    def lead(self) -> int:
+        """Audio that is sent again before what is undecided; open speech has as much room."""
+        return int(min(self._lead_seconds * self.rate, self._kept / 2))
+
+    @property
+    def open_seconds(self) -> float:
+        """Speech that goes on and on must not fill the room: it is decided window by window."""
+        return min(self.capacity / 2, self._kept - self.lead) / self.rate
+
+    @property
+    def _kept(self) -> float:
+        """The room for what a server has heard already."""
+        return self.capacity - self.piece - self.step - _UNCONFIRMED_SECONDS * self.rate
+
+
+class LastState:
+    """The last listening state that a server has sent, from where a new connection hears on as if none had broken.
+
+    Attributes:
+        content: what the server is given back; empty: there is none.
+        seconds: its place, as offsets count.
+    """
+
+    def __init__(self) -> None:
+        self.content = b""
+        self.seconds = 0.0
+        self._num_without = 0
+
+    def hear(self, beat: Heartbeat, is_open: bool) -> None:
+        """Take note of a heartbeat; `is_open`: speech goes on, in which there are no states."""
+        if beat.listening_state and beat.listening_state_offset is not None:
+            self.content, self.seconds, self._num_without = beat.listening_state, beat.listening_state_offset, 0
+        elif not is_open and beat.ends_within is None:
+            self._num_without += 1
+            if self._num_without > _STALE_BEATS:
+                self.forget()
+
+    def forget(self) -> None:
+        """Go on without it: the audio before its place is not held any more, or the server sends none."""
+        self.content = b""
+
+    def before(self, seconds: float) -> float:
+        """Where a connection must hear on that would otherwise do so at `seconds`."""
+        return min(seconds, self.seconds) if self.content else seconds
 
 
 class Replay:
@@ -80,6 +176,7 @@ class Replay:
         self._state, self._followed_until = LastState(), 0
         self._repeats = Repeats()
         self._default_refractory_ms = 0
+        self._asks_states = True
 
     @property
     def is_full(self) -> bool:
@@ -135,10 +232,24 @@ class Replay:
             if place < self._followed_until:
                 self._keep_commands(piece)
         settings: StreamSettings = {**self._settings, "commands": self._commands, "speech_activity": True}
-        settings |= {"listening_states": True, "resume_state": self._state.content, "session_id": self._session_id}
+        settings |= {"session_id": self._session_id}
+        if self._asks_states:
+            settings |= {"listening_states": True, "resume_state": self._state.content}
         settings["heartbeat_interval_ms"] = PACING_INTERVAL_MS  # they confirm what is decided
         settings["resume_offset"] = self._origin + start / self._room.rate
         return settings
+
+    def can_go_without(self, refusal: ClientError) -> bool:
+        """Whether the server is only older than what was asked of it; the next `connect` then asks for less.
+
+        An older server knows no listening states, and refuses what it does not know.
+        """
+        if not self._asks_states or not unknown_settings(refusal) & _STATE_SETTINGS:
+            return False
+        self._asks_states = False
+        self._state.forget()
+        self._num_connections -= 1  # it was none
+        return True
 
     def take(self) -> bytes | Order | None:
         """What this connection is to send next; None: nothing for now.

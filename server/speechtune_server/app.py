@@ -32,10 +32,11 @@ from speechtune_server.grpc_door.admin import SERVICE_NAME as ADMIN_SERVICE
 from speechtune_server.grpc_door.admin import ModelAdmin
 from speechtune_server.grpc_door.health import HEALTH_SERVICE, Health
 from speechtune_server.grpc_door.interceptors import CallInterceptor
-from speechtune_server.grpc_door.recognition import CommandRecognition, Engine
+from speechtune_server.grpc_door.recognition import CommandRecognition
 from speechtune_server.grpc_door.socket import bind, server_options
 from speechtune_server.grpc_door.tls import TlsFiles
 from speechtune_server.hits.keeper import HitKeeper
+from speechtune_server.live.service import Engine, Service
 from speechtune_server.process.admission import Admission, ServiceState
 from speechtune_server.process.clock import Clock, MonotonicClock
 from speechtune_server.process.config import ServerConfig
@@ -81,7 +82,7 @@ class RecognitionServer:
         self._load_activity = load_activity
         self._clock = clock or MonotonicClock()
         self._runner = Runner(config.num_workers or len(os.sched_getaffinity(0)), "scoring")
-        self._listening = Runner(1, "listening")
+        self._activity_runner = Runner(1, "voice-activity")
         self._hurry = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
@@ -94,14 +95,14 @@ class RecognitionServer:
             config.max_load_seconds,
         )
         self._hits = _hits_of(config)
-        self._servicer = CommandRecognition(config, self.admission, self._clock, self._metrics, self._hits)
+        self._service = Service(config, self.admission, self._clock, self._metrics, self._hits)
         self._access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
         interceptor = CallInterceptor(
             self._access, self.admission, self._metrics, self._tracing, config.max_body_seconds
         )
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
-        pb_grpc.add_CommandRecognitionServicer_to_server(self._servicer, self._grpc)
+        pb_grpc.add_CommandRecognitionServicer_to_server(CommandRecognition(self._service), self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)
         self._health.add_to(self._grpc)
         services = (SERVICE_NAME, ADMIN_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
@@ -121,7 +122,7 @@ class RecognitionServer:
             self.address = bind(self._grpc, self._config.address, self._credentials())
             self._metrics.start(self.admission, self._models_in_force)
             await self._grpc.start()
-            self._servicer.engine = await self._load()
+            self._service.engine = await self._load()
         except BaseException:
             await self._close(0.0)
             raise
@@ -161,7 +162,9 @@ class RecognitionServer:
 
     def _models_in_force(self) -> list[ModelInForce]:
         store = self._library.store
-        return [ModelInForce(one.name, one.digest, one.precision, one is store.default) for one in store.models]
+        return [
+            ModelInForce(model.name, model.digest, model.precision, model is store.default) for model in store.models
+        ]
 
     def _credentials(self) -> grpc.ServerCredentials | None:
         config = self._config
@@ -173,10 +176,10 @@ class RecognitionServer:
         return tls.credentials()
 
     async def _load(self) -> Engine:
-        activity = await self._listening.run(self._load_activity)
+        activity = await self._activity_runner.run(self._load_activity)
         await self._library.load_all()
         dispatch = Dispatch(
-            self._listening,
+            self._activity_runner,
             self._runner,
             activity,
             self._config.max_batch,
@@ -187,7 +190,7 @@ class RecognitionServer:
             self._tracing,
         )
         self._metrics.watch_queues(
-            {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_judgements}
+            {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_activity}
         )
         return Engine(self._library, dispatch)
 
@@ -205,10 +208,10 @@ class RecognitionServer:
         if self._watching is not None:
             self._watching.cancel()
         await self._grpc.stop(grace_seconds)
-        if self._servicer.engine is not None:
-            await self._servicer.engine.dispatch.close()
+        if self._service.engine is not None:
+            await self._service.engine.dispatch.close()
         self._metrics.stop()
-        closings = (self._library.close, self._listening.close, self._runner.close)
+        closings = (self._library.close, self._activity_runner.close, self._runner.close)
         self.has_ended = all(await asyncio.gather(*(close(_THREADS_SECONDS) for close in closings)))
         await asyncio.to_thread(self._tracing.close)
         if self._hits is not None:

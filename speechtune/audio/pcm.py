@@ -139,6 +139,17 @@ class PcmDecoder:
             return np.ascontiguousarray(frames[:, self._format.channel - 1])
         return self._mixer.mix(frames)
 
+    def pass_on(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Check samples that need no decoding, float32[N] of one channel at the format's rate, and give them back.
+
+        Raises:
+            UnreadableAudioError: a sample is NaN or infinite, or beyond `MAX_AMPLITUDE`.
+        """
+        if (fault := amplitude_fault(samples)) is not None:
+            raise UnreadableAudioError(f"FLOAT32 audio holds {fault}")
+        self._neighbours.hear(samples)
+        return samples
+
     def _amplitudes(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         encoding = self._format.encoding
         if encoding in _COMPANDED:

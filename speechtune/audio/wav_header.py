@@ -69,6 +69,15 @@ class WavHeader:
         return f"its header claims {said}, {num_there / seconds:.3f} s are there and were read"
 
 
+def is_wav(head: bytes) -> bool:
+    """Whether a file that begins with `head`, of at most 12 bytes looked at, may be a WAV file.
+
+    >>> is_wav(b"RIFX"), is_wav(b"RIFF....WAVE"), is_wav(b"RIFF....AVI ")
+    (True, True, False)
+    """
+    return any(mark.startswith(head[:4]) for mark in _MARKS) and b"WAVE".startswith(head[8:12])
+
+
 def ends_samples(after: bytes) -> bool:
     r"""Whether what follows the claimed samples is not more of them: nothing, or the name of another part of the file.
 
@@ -119,7 +128,7 @@ class WavHeaderReader:
 
     def _take_mark(self) -> bool:
         head = bytes(self._waiting[:12])
-        if not (any(mark.startswith(head[:4]) for mark in _MARKS) and b"WAVE".startswith(head[8:12])):
+        if not is_wav(head):
             raise UnreadableAudioError("is not a WAV file")
         if len(head) < 12:
             return False

@@ -1,4 +1,4 @@
-"""`speechtune loadtest --streams N --realtime CLIPS…`: what a server does under load, latency, loss, CPU and memory."""
+"""`speechtune loadtest --streams N CLIPS…`: what a server does under load, latency, loss, CPU and memory."""
 
 from __future__ import annotations
 
@@ -32,18 +32,21 @@ def register(app: typer.Typer) -> None:
 
 def loadtest(
     clips: Annotated[list[Path], typer.Argument(metavar="CLIPS...", help="Audio files or folders: the speech.")],
-    streams: Annotated[int, typer.Option(min=1, max=_MAX_STREAMS, help="Streams at once.")] = 10,
-    realtime: Annotated[
-        bool, typer.Option("--realtime", help="At the pace of speech; always so, said for clarity.")
-    ] = True,
-    seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long each stream lasts.")] = 30.0,
-    duty: Annotated[float, typer.Option(min=0.0, max=0.95, help="Share of the time that is speech.")] = 0.3,
-    noise_db: Annotated[float | None, typer.Option(help="Level of the noise under it in dBFS; none: none.")] = -60.0,
-    chunk_ms: Annotated[int, typer.Option(min=10, max=1_000, help="Audio in one message.")] = 100,
+    streams: Annotated[
+        int, typer.Option(min=1, max=_MAX_STREAMS, help="Number of streams that are open at once.")
+    ] = 10,
+    seconds: Annotated[float, typer.Option(min=5, max=3_600, help="How long each stream lasts, in seconds.")] = 30.0,
+    duty: Annotated[
+        float, typer.Option(min=0.0, max=0.95, help="Share of the time that holds speech, from 0 to 0.95.")
+    ] = 0.3,
+    noise_db: Annotated[float | None, typer.Option(help="Level of the noise under the speech, in dBFS.")] = -60.0,
+    chunk_ms: Annotated[
+        int, typer.Option(min=10, max=1_000, help="Length of the audio in one message, in milliseconds.")
+    ] = 100,
     model: Annotated[str, typer.Option(help="Name of the model; otherwise the server's default.")] = "",
     interims: Annotated[bool, typer.Option("--interims", help="Ask for interims too.")] = False,
     address: AddressOption = DEFAULT_ADDRESS,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Number that the mixing of speech and noise begins from.")] = 0,
 ) -> None:
     """Stream mixed speech from many devices at once to a server on this machine; print what came of it as JSON."""
     import grpc
@@ -51,7 +54,6 @@ def loadtest(
     from speechtune.remote import load_generator as load
     from speechtune_client import ClientError
 
-    del realtime  # the only pace there is
     if not address.startswith(_LOOPBACK):
         raise ConfigError(f"loadtest: {address} is not on this machine; loading others' servers is not for this tool")
     speech = load.read_clips(clips, _MAX_CLIPS, seed)

@@ -15,15 +15,15 @@ from speechtune.streaming.events import Event
 from speechtune.streaming.session import Session
 
 SAMPLES_FORMAT = PcmFormat(PcmEncoding.FLOAT32, SAMPLE_RATE_HZ)
-"""The stream format of samples that are float32 at 16 kHz already."""
+"""The stream format of a session that is given samples, float32 at 16 kHz."""
 
 _CHUNK_SAMPLES = 16 * SAMPLE_RATE_HZ
 
 
-def chunks_of(samples: NDArray[np.float32]) -> Iterator[bytes]:
-    """Cut float32[N] at 16 kHz into byte chunks in `SAMPLES_FORMAT`."""
-    for start in range(0, len(samples), _CHUNK_SAMPLES):
-        yield samples[start : start + _CHUNK_SAMPLES].astype("<f4", copy=False).tobytes()
+def chunks_of(samples: NDArray[np.float32], num_samples: int = _CHUNK_SAMPLES) -> Iterator[NDArray[np.float32]]:
+    """Cut float32[N] into chunks of `num_samples`, the last of which may be shorter; nothing is copied."""
+    for start in range(0, len(samples), num_samples):
+        yield samples[start : start + num_samples]
 
 
 def advance(session: Session, scorer: Scorer, activity: ActivityModel) -> list[Event]:
@@ -36,8 +36,10 @@ def advance(session: Session, scorer: Scorer, activity: ActivityModel) -> list[E
     return session.take_events()
 
 
-def run_session(session: Session, scorer: Scorer, activity: ActivityModel, chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Feed `chunks` to a fresh session, end it, and give its events as they come."""
+def run_session(
+    session: Session, scorer: Scorer, activity: ActivityModel, chunks: Iterable[bytes | NDArray[np.float32]]
+) -> Iterator[Event]:
+    """Feed `chunks`, as `Session.receive` takes them, to a fresh session, end it, and give its events as they come."""
     for chunk in chunks:
         session.receive(chunk)
         yield from advance(session, scorer, activity)

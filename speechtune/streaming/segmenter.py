@@ -65,7 +65,7 @@ class Segmenter:
         self._activity = state.activity if state is not None else None
         self._peaks: list[float] = []
         self._gains_db: list[float] = []
-        self._judged = state.sample if state is not None else start_sample
+        self._analysed = state.sample if state is not None else start_sample
         self._is_heard = False
         self._next_passing = 0
         self._is_open = False
@@ -79,9 +79,9 @@ class Segmenter:
         return self._buffer.end
 
     @property
-    def judged(self) -> int:
+    def analysed(self) -> int:
         """The sample after the last whose voice activity is known; may lie in the filled-up last frame."""
-        return self._judged
+        return self._analysed
 
     @property
     def is_closed(self) -> bool:
@@ -90,8 +90,8 @@ class Segmenter:
 
     @property
     def has_whole_frame(self) -> bool:
-        """Whether a frame waits to be judged."""
-        return self._buffer.end - self._judged >= FRAME_SAMPLES
+        """Whether a frame waits to be analysed."""
+        return self._buffer.end - self._analysed >= FRAME_SAMPLES
 
     @property
     def state(self) -> ListeningState | None:
@@ -99,7 +99,7 @@ class Segmenter:
         if self._is_closing or self._plan or self._endpointer.state is not SpeechState.QUIET:
             return None
         return ListeningState(
-            self._judged,
+            self._analysed,
             self._endpointer.earliest_start,
             self._activity,
             self._gate.num_quiet,
@@ -131,7 +131,7 @@ class Segmenter:
         self._make_plan(answer.probabilities)
 
     def take_plan(self) -> list[Planned]:
-        """What the audio judged since the last call leads to, in order."""
+        """What the audio analysed since the last call leads to, in order."""
         plan, self._plan = self._plan, []
         return plan
 
@@ -150,19 +150,19 @@ class Segmenter:
         return None
 
     def _waiting_frames(self) -> NDArray[np.float32] | None:
-        """float32[F, 512]: the frames that are received and not judged, as many as one request may hold."""
-        num_samples = self._buffer.end - self._judged
+        """float32[F, 512]: the frames that are received and not analysed, as many as one request may hold."""
+        num_samples = self._buffer.end - self._analysed
         # Once the audio has ended, its last incomplete frame is filled up with zeros.
         num_frames = -(-num_samples // FRAME_SAMPLES) if self._is_closing else num_samples // FRAME_SAMPLES
         num_frames = min(num_frames, _MAX_FRAMES_PER_REQUEST)
         if num_frames <= 0:
             return None
-        samples = self._buffer.between(self._judged, self._judged + num_frames * FRAME_SAMPLES)
+        samples = self._buffer.between(self._analysed, self._analysed + num_frames * FRAME_SAMPLES)
         return samples.reshape(num_frames, FRAME_SAMPLES)
 
     def _make_plan(self, probabilities: NDArray[np.float32]) -> None:
-        """Walk the endpointer over judged frames; note the events and cut the windows they lead to, in order."""
-        frames = self._buffer.between(self._judged, self._judged + len(probabilities) * FRAME_SAMPLES)
+        """Walk the endpointer over analysed frames; note the events and cut the windows they lead to, in order."""
+        frames = self._buffer.between(self._analysed, self._analysed + len(probabilities) * FRAME_SAMPLES)
         strengthened = self._bursts.strengthen(probabilities, frames.reshape(-1, FRAME_SAMPLES), self._gains_db)
         onset = self._config.endpointing.onset_probability
         end = self._buffer.end
@@ -170,8 +170,8 @@ class Segmenter:
             change = self._endpointer.step(probability)
             self._is_heard |= heard >= onset
             self._meter.hear(peak, is_speech=heard >= onset and self._endpointer.is_speech)
-            self._judged += FRAME_SAMPLES
-            now = min(self._judged, end)
+            self._analysed += FRAME_SAMPLES
+            now = min(self._analysed, end)
             if isinstance(change, Started):
                 self._open(change.start_sample)
             elif isinstance(change, Ended):
@@ -218,4 +218,4 @@ class Segmenter:
         horizon = self._window_samples // 2 + samples_from_ms(endpointing.preroll_ms + endpointing.min_speech_ms)
         if self._endpointer.is_speech:
             horizon += self._longest_utterance + samples_from_ms(endpointing.hangover_ms)
-        self._buffer.forget_before(self._judged - horizon - 2 * FRAME_SAMPLES)
+        self._buffer.forget_before(self._analysed - horizon - 2 * FRAME_SAMPLES)

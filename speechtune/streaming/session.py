@@ -2,17 +2,17 @@
 
 Grammar::
 
-    receive* end          audio in: bytes however they were cut, then the end of the audio
+    receive* end          audio in: bytes or samples however they were cut, then the end of the audio
     next_request resolve  work out: at most one request is outstanding; `resolve` answers it
     take_events           what has been found since the last call, in order
 
-A driver feeds bytes, answers requests until there are none, and takes the events; see `driver.run_session` for the
-plain one. Nothing depends on how the bytes were cut, nor on when the driver gets round to answering.
+A driver feeds audio, answers requests until there are none, and takes the events; see `driver.run_session` for the
+plain one. Nothing depends on how the audio was cut, nor on when the driver gets round to answering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -48,9 +48,12 @@ class ScoreRequest:
 
 Request: TypeAlias = ActivityRequest | ScoreRequest
 
+Listener: TypeAlias = Callable[[int, NDArray[np.float32]], None]
+"""Is told where samples begin in the stream, counted at 16 kHz, and the samples, float32[N] at 16 kHz."""
+
 
 class Session:
-    """One stream, from PCM bytes to events.
+    """One stream, from audio to events.
 
     Args:
         config: the stream's settings.
@@ -60,6 +63,7 @@ class Session:
         journal: every step of the decision is appended to it, for those who want to decide again at other thresholds.
         state: the `listening_state` of another session, whose audio this one goes on with: the audio up to its place is
             only what later windows may reach back to.
+        listener: is told all audio that the session takes, decoded and at 16 kHz, before its events are taken.
 
     Raises:
         UnknownLabelError, ConfigError: as for `SessionConfig.effective_rules`.
@@ -74,6 +78,7 @@ class Session:
         *,
         journal: list[Step] | None = None,
         state: ListeningState | None = None,
+        listener: Listener | None = None,
     ) -> None:
         self.rules = config.effective_rules(labels, thresholds)
         self._config = config
@@ -89,6 +94,7 @@ class Session:
         self._num_decoded = 0
         self._is_flushing = False
         self._journal = journal
+        self._listener = listener
         self._processed = 0 if state is None else state.sample
         self._is_ended = False
         self._outstanding: Request | None = None
@@ -110,7 +116,7 @@ class Session:
         """What another session needs to go on from `num_samples_processed`; None while speech is heard or undecided."""
         if self._is_ended or self._is_flushing or self._plan or self._outstanding is not None:
             return None
-        return self._segmenter.state if self._segmenter.end >= self._segmenter.judged else None
+        return self._segmenter.state if self._segmenter.end >= self._segmenter.analysed else None
 
     @property
     def microphone(self) -> Microphone:
@@ -127,20 +133,29 @@ class Session:
         """Whether the audio has ended and everything in it is decided."""
         return self._segmenter.is_closed and not self._plan and self._outstanding is None
 
-    def receive(self, content: bytes) -> None:
-        """Take PCM bytes in the stream's format; they may be cut anywhere and may be empty.
+    def receive(self, content: bytes | NDArray[np.float32]) -> None:
+        """Take audio, cut anywhere; it may be empty.
+
+        Args:
+            content: PCM bytes in the stream's format; or samples that are decoded already, float32[N] of one channel
+                at the rate of that format.
 
         Raises:
-            SessionGrammarError: the audio has ended already.
-            UnreadableAudioError: a value is not a finite number.
+            SessionGrammarError: the audio has ended already, or samples come where a value of bytes is incomplete.
+            UnreadableAudioError: a value is not a finite number, or far beyond full scale.
         """
         if self._is_ended:
             raise SessionGrammarError("audio after the end of the audio: open a new session")
         if self._is_flushing:
             raise SessionGrammarError("audio before the flush is done: do the work that waits first")
-        decoded = self._decoder.decode(content)
+        if isinstance(content, bytes):
+            decoded = self._decoder.decode(content)
+        elif self._decoder.num_pending_bytes:
+            raise SessionGrammarError("samples inside a value: send the rest of its bytes first")
+        else:
+            decoded = self._decoder.pass_on(content)
         self._num_decoded += len(decoded)
-        self._segmenter.append(self._resampler.process(decoded))
+        self._append(self._resampler.process(decoded))
 
     def end(self) -> None:
         """The audio has ended: what is pending will be endpointed, scored and decided.
@@ -182,6 +197,7 @@ class Session:
         self._check_idle("reset")
         self._decision = Decision(self._labels, self.rules, self._config.detector)
         self._meter = MicrophoneMeter()
+        self._append(self._last_samples())
         self._restart()
 
     def update_commands(self, commands: tuple[CommandRule, ...]) -> None:
@@ -249,14 +265,24 @@ class Session:
         self._processed = here
         self._is_flushing = False
 
+    def _append(self, samples: NDArray[np.float32]) -> None:
+        """Take float32[N] at 16 kHz."""
+        if self._listener is not None:
+            self._listener(self._segmenter.end, samples)
+        self._segmenter.append(samples)
+
+    def _last_samples(self) -> NDArray[np.float32]:
+        """What the resampler still holds, float32[N] at 16 kHz; it takes nothing after this."""
+        return self._resampler.process(np.zeros(0, dtype=np.float32), last=True)
+
     def _close_audio(self) -> None:
-        self._segmenter.append(self._resampler.process(np.zeros(0, dtype=np.float32), last=True))
+        self._append(self._last_samples())
         self._segmenter.close()
 
     def _check_idle(self, order: str) -> None:
         if self._is_ended:
             raise SessionGrammarError(f"{order} after the end of the audio: open a new session")
-        if self._segmenter.end < self._segmenter.judged:
+        if self._segmenter.end < self._segmenter.analysed:
             raise SessionGrammarError(f"{order} before the place of the listening state: it was followed already")
         if self._outstanding is not None or self._plan or self._is_flushing or self._segmenter.has_whole_frame:
             raise SessionGrammarError(f"{order}: do the work that waits first")
@@ -274,18 +300,18 @@ class Session:
         plan, self._plan = self._plan, []
         for step in plan:
             if isinstance(step, Window):
-                self._judge(step, next(answers))
+                self._decide_window(step, next(answers))
             elif isinstance(step, LongUtteranceEnded):
                 self._decide(step)
             else:
                 if isinstance(step, SpeechStarted):
                     self._decide(UtteranceBegan())
                 self._events.append(step)
-        self._processed = self._segmenter.judged
+        self._processed = self._segmenter.analysed
         if self._is_flushing and self._segmenter.is_closed:
             self._restart()
 
-    def _judge(self, window: Window, posteriors: NDArray[np.float32]) -> None:
+    def _decide_window(self, window: Window, posteriors: NDArray[np.float32]) -> None:
         if self._config.interims:
             self._events.append(Interim(window.span.decision_sample, ranked(posteriors, self._labels)))
         self._decide(WindowScored(window.span, window.whole_utterance, posteriors, window.is_faint))

@@ -255,6 +255,12 @@ def process_on(port):
         process.communicate()
 
 
+def wait_until(holds, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_a_server_that_is_killed_and_started_again_loses_nothing_and_repeats_nothing():
     """`kill -9` in the middle of a word, twice, under one blocking client with a microphone at four times its pace."""
     with socket.socket() as probe:
@@ -270,6 +276,7 @@ def test_a_server_that_is_killed_and_started_again_loses_nothing_and_repeats_not
         for start in range(0, len(content), 3_200):
             if kill_at and start >= kill_at[0]:
                 kill_at.pop(0)
+                wait_until(lambda: servers[-1].poll() is None)  # a slow machine may not have started it again yet
                 servers[-1].send_signal(signal.SIGKILL)
             time.sleep(0.025)
             yield content[start : start + 3_200]

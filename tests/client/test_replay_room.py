@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from speechtune_client import CommandClient, Detection, Ended, SpeechActivity
-from speechtune_client.audio_form import PACING_INTERVAL_MS, bytes_per_second
 from speechtune_client.events import Heartbeat
-from speechtune_client.replay import DEFAULT_REPLAY_SECONDS, Replay
-from speechtune_client.replay_room import LEAST_REPLAY_SECONDS
+from speechtune_client.pacing import PACING_INTERVAL_MS, bytes_per_second
+from speechtune_client.replay import DEFAULT_REPLAY_SECONDS, LEAST_REPLAY_SECONDS, Replay
 from tests.support.client_events import started
 from tests.support.serving import server_in_thread
 from tests.support.streaming import linear16, quiet, tone

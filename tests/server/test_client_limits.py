@@ -94,7 +94,7 @@ async def test_a_stream_that_neither_sends_nor_reads_gives_its_place_back():
 
 @asynchronous
 async def test_a_stream_that_never_begins_gives_its_place_back_whatever_the_settings(monkeypatch):
-    monkeypatch.setattr("speechtune_server.grpc_door.recognition._CONFIG_SECONDS", 0.2)
+    monkeypatch.setattr("speechtune_server.live.conversation._CONFIG_SECONDS", 0.2)
     async with running_server() as server, stub_of(server) as stub:
         refused = await refusal(stub.StreamingRecognize().read())
         assert refused.code is grpc.StatusCode.INVALID_ARGUMENT

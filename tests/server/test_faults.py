@@ -14,9 +14,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from speechtune.errors import InvalidRequestError, UnreadableAudioError
-from speechtune_client.v1 import command_recognition_pb2 as pb
+from speechtune_server.decoding.forms import FileEncoding
 from speechtune_server.decoding.ogg import page_check_sum
-from speechtune_server.grpc_door.incoming import samples_of_file
+from speechtune_server.live.file_samples import samples_of_file
+from speechtune_server.live.messages import FileForm
 from tests.support.files import flac_frames, in_form
 from tests.support.hostile import connect_at_once, send_malformed
 from tests.support.serving import (
@@ -189,9 +190,9 @@ async def _read(encoding, content):
     async def chunks():
         yield content
 
-    spec = pb.AudioSpec(encoding=encoding)
     try:
-        async for _ in await samples_of_file(spec, chunks(), []):
+        _, samples = await samples_of_file(FileForm(encoding), chunks(), [])
+        async for _ in samples:
             pass
     except (UnreadableAudioError, InvalidRequestError):
         pass
@@ -204,7 +205,7 @@ async def test_a_file_that_is_long_to_read_and_holds_nothing_stops_nobody():
     serial = struct.unpack_from("<I", opus, 14)[0]
     empty = [struct.pack("<4sBBqIIIB", b"OggS", 0, 0, -1, serial, 2 + n, 0, 0) for n in range(30_000)]
     pages = b"".join(page[:22] + struct.pack("<I", page_check_sum(page)) + page[26:] for page in empty)
-    assert await _turns_of_others(_read(pb.OGG_OPUS, opus[: ends[2]] + pages)) >= 5
+    assert await _turns_of_others(_read(FileEncoding.OGG_OPUS, opus[: ends[2]] + pages)) >= 5
     flac = in_form("FLAC", np.random.default_rng(0).uniform(-0.5, 0.5, 65_535), 8_000, "PCM_24")
     header, frames = flac_frames(flac)
-    assert await _turns_of_others(_read(pb.FLAC, header + frames[0][:20] + frames[0][:2] * 60_000)) >= 5
+    assert await _turns_of_others(_read(FileEncoding.FLAC, header + frames[0][:20] + frames[0][:2] * 60_000)) >= 5

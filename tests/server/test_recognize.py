@@ -101,7 +101,7 @@ async def test_a_clip_may_ask_for_some_commands_only():
     [
         ({}, "audio", "not set"),
         ({"audio": pb.AudioSpec()}, "audio.encoding", "WAV, FLAC"),
-        ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS), "content": b"OggS"}, "content", "not an OGG_OPUS file"),
+        ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS), "content": b"OggS"}, "content", "not an Ogg Opus file"),
         ({"audio": pb.AudioSpec(encoding=98, sample_rate_hertz=8_000)}, "audio.encoding", "98"),
         ({"audio": pb.AudioSpec(encoding=pb.WAV, channel=9)}, "audio.channel", "1 to 8"),
         ({"audio": pb.AudioSpec(encoding=pb.WAV, channel=2), "content": in_file(COMMANDS)}, "content", "channel 2"),

@@ -14,8 +14,9 @@ from speechtune.errors import ConfigError, SessionGrammarError, UnknownLabelErro
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune.streaming.activity import ActivityRequest
 from speechtune.streaming.config import CommandRule, SessionConfig
+from speechtune.streaming.driver import advance
 from speechtune.streaming.events import Detection, Interim, Rejected, SpeechEnded, SpeechStarted
-from speechtune.streaming.session import ScoreRequest
+from speechtune.streaming.session import ScoreRequest, Session
 from tests.support.streaming import (
     FRAME,
     LINEAR16,
@@ -65,6 +66,47 @@ def test_events_do_not_depend_on_the_cut_at_other_rates_with_two_channels_of_flo
     samples = np.repeat(UTTERANCES[:60_000].astype("<f4"), 2)
     config = SessionConfig(PcmFormat(PcmEncoding.FLOAT32, rate_hz, channels=2))
     assert events_of(cut(samples.tobytes(), lengths), config) == events_of([samples.tobytes()], config)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+def test_samples_lead_to_the_same_events_as_their_bytes(rate_hz):
+    config = SessionConfig(PcmFormat(PcmEncoding.FLOAT32, rate_hz), interims=True)
+    expected = events_of([UTTERANCES.astype("<f4").tobytes()], config)
+    assert events_of(np.split(UTTERANCES, [1, 700, 90_000]), config) == expected
+    assert expected
+
+
+def test_samples_that_are_no_amplitudes_or_come_inside_a_value_are_refused():
+    session = open_session(PitchScorer())
+    with pytest.raises(UnreadableAudioError, match="full scale"):
+        session.receive(np.full(100, 1_000.0, dtype=np.float32))
+    session.receive(b"\x01")
+    with pytest.raises(SessionGrammarError, match="inside a value"):
+        session.receive(quiet(100))
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000])
+def test_a_listener_is_told_all_audio_at_its_place_also_over_a_flush_and_a_reset(rate_hz):
+    pieces = []
+    config = SessionConfig(PcmFormat(PcmEncoding.FLOAT32, rate_hz))
+    scorer = PitchScorer()
+    session = Session(
+        config,
+        scorer.labels,
+        scorer.thresholds,
+        scorer.window_samples,
+        listener=lambda start, samples: pieces.append((start, samples)),
+    )
+    for order in (session.flush, session.reset, session.end):
+        session.receive(UTTERANCES[:20_000])
+        advance(session, scorer, LoudnessActivity())
+        order()
+        advance(session, scorer, LoudnessActivity())
+    place = 0
+    for start, samples in pieces:
+        assert abs(start - place) <= 1
+        place = start + len(samples)
+    assert abs(place - 60_000 * 16_000 // rate_hz) <= 1
 
 
 def test_each_utterance_is_detected_once_with_its_offsets():

@@ -87,7 +87,7 @@ def open_session(scorer: Scorer, config: SessionConfig | None = None) -> Session
 
 
 def events_of(
-    chunks: Iterable[bytes],
+    chunks: Iterable[bytes | NDArray[np.float32]],
     config: SessionConfig | None = None,
     scorer: Scorer | None = None,
     activity: ActivityModel | None = None,

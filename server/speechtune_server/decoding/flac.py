@@ -21,7 +21,7 @@ from speechtune_server.decoding.flac_frames import (
     StreamInfo,
     frame_header,
 )
-from speechtune_server.decoding.forms import FIELD
+from speechtune_server.decoding.forms import FIELD, NUM_HEAD_BYTES, FileEncoding, another_form
 
 _MARK = b"fLaC"
 _MIN_FRAME_BYTES = 10
@@ -100,7 +100,9 @@ class FlacStream:
         """Read the first block, which says what all the others are about; whether it is here."""
         head = bytes(self._waiting[: 8 + STREAMINFO_BYTES])
         if not _MARK.startswith(head[:4]):
-            raise InvalidRequestError(FIELD, "is not a FLAC file; set audio.encoding to what it is")
+            if len(head) < NUM_HEAD_BYTES:
+                return False
+            raise another_form(FileEncoding.FLAC, head)
         if len(head) < 8 + STREAMINFO_BYTES:
             return False
         if head[4] & 0x7F or int.from_bytes(head[5:8], "big") != STREAMINFO_BYTES:

@@ -1,4 +1,8 @@
-"""Audio files that come piece by piece, as from a recorder that is still writing them: what reads them, by encoding."""
+"""Which audio files are taken, by encoding: one table for whole clips and for files that come piece by piece.
+
+A clip's header is read by the reader that a stream would have, so that both take the same files, with one exception:
+the coded WAV files that only libsndfile reads, and only whole.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from speechtune.audio.containers import NUM_BYTES_THAT_TELL, container_kind, conversion
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmFormat
-from speechtune.errors import InvalidRequestError
+from speechtune.errors import InvalidRequestError, UnreadableAudioError
 
 FIELD = "audio.content"
 """Where the bytes of a file stand in a stream's messages."""
+
+NUM_HEAD_BYTES = NUM_BYTES_THAT_TELL
+"""So many bytes tell what a file is that is not of the encoding it was said to be."""
+_HEADER_STEP_BYTES = 4_096
+
+
+class ClipOnlyError(InvalidRequestError):
+    """A file that is read whole, and not as it comes."""
 
 
 class FileStream(Protocol):
@@ -56,13 +69,15 @@ class FileEncoding(StrEnum):
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads a kind of file piece by piece.
+    """What reads a kind of file.
 
     Attributes:
+        kind: what its files are called in messages.
         module, name: where its `FileStream` is.
         needs: a package that may not be installed; None: nothing but what the server needs anyway.
     """
 
+    kind: str
     module: str
     name: str
     needs: str | None = None
@@ -74,9 +89,9 @@ class Reader:
 
 
 READERS = {
-    FileEncoding.WAV: Reader("speechtune_server.decoding.wav", "WavStream"),
-    FileEncoding.FLAC: Reader("speechtune_server.decoding.flac", "FlacStream", needs="av"),
-    FileEncoding.OGG_OPUS: Reader("speechtune_server.decoding.opus", "OpusStream", needs="av"),
+    FileEncoding.WAV: Reader("a WAV file", "speechtune_server.decoding.wav", "WavStream"),
+    FileEncoding.FLAC: Reader("a FLAC file", "speechtune_server.decoding.flac", "FlacStream", needs="av"),
+    FileEncoding.OGG_OPUS: Reader("an Ogg Opus file", "speechtune_server.decoding.opus", "OpusStream", needs="av"),
 }
 
 
@@ -93,6 +108,46 @@ async def open_file_stream(encoding: FileEncoding) -> FileStream:
         await asyncio.to_thread(importlib.import_module, reader.needs)
     stream: FileStream = getattr(importlib.import_module(reader.module), reader.name)()
     return stream
+
+
+def check_clip(encoding: FileEncoding, content: bytes) -> None:
+    """Let a whole file through if a stream of this encoding would take it, by its header; what follows is not read.
+
+    Where the package that a stream's reader needs is not installed, nothing is checked.
+
+    Raises:
+        InvalidRequestError: a stream would not take it.
+    """
+    reader = READERS[encoding]
+    if not reader.is_there:
+        return
+    file: FileStream = getattr(importlib.import_module(reader.module), reader.name)()
+    try:
+        for start in range(0, len(content), _HEADER_STEP_BYTES):
+            for _ in file.receive(content[start : start + _HEADER_STEP_BYTES]):
+                if file.form is not None:
+                    return
+            if file.form is not None:
+                return
+    except ClipOnlyError:
+        return
+    except UnreadableAudioError as error:
+        raise InvalidRequestError(FIELD, str(error)) from error
+    raise incomplete_header(encoding)
+
+
+def incomplete_header(encoding: FileEncoding) -> InvalidRequestError:
+    """What a file that ends too early is refused with."""
+    return InvalidRequestError(FIELD, f"is not {READERS[encoding].kind}, or ends before its header is complete")
+
+
+def another_form(encoding: FileEncoding, head: bytes) -> InvalidRequestError:
+    """What a file is refused with that begins with `head`, `NUM_HEAD_BYTES` bytes, and is not of this encoding."""
+    container = container_kind(head)
+    hint = (
+        f" but {container}; convert it: {conversion('FILE.m4a')}" if container else "; set audio.encoding to what it is"
+    )
+    return InvalidRequestError(FIELD, f"is not {READERS[encoding].kind}{hint}")
 
 
 def check_form(kind: str, rate_hz: int, channels: int) -> None:

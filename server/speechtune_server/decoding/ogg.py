@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from speechtune.errors import InvalidRequestError, UnreadableAudioError
-from speechtune_server.decoding.forms import FIELD
+from speechtune_server.decoding.forms import FIELD, NUM_HEAD_BYTES, FileEncoding, another_form
 
 _MARK = b"OggS"
 _HEADER = struct.Struct("<4sBBqIIIB")
@@ -66,7 +66,9 @@ class OggPages:
         head = self._waiting[:4]
         if not _MARK.startswith(head):
             if self._number is None:
-                raise InvalidRequestError(FIELD, "is not an Ogg file; set audio.encoding to what it is")
+                if len(self._waiting) < NUM_HEAD_BYTES:
+                    return None
+                raise another_form(FileEncoding.OGG_OPUS, bytes(self._waiting[:NUM_HEAD_BYTES]))
             raise self._damaged("a page is due there")
         if len(self._waiting) < _HEADER.size:
             return None

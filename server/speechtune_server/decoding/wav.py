@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from speechtune.audio.containers import container_kind, conversion
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
-from speechtune.audio.wav_header import NUM_BYTES_THAT_TELL, WavHeader, WavHeaderReader, ends_samples
+from speechtune.audio.wav_header import NUM_BYTES_THAT_TELL, WavHeader, WavHeaderReader, ends_samples, is_wav
 from speechtune.errors import InvalidRequestError, UnreadableAudioError
-from speechtune_server.decoding.forms import FIELD, check_form
+from speechtune_server.decoding.forms import (
+    FIELD,
+    NUM_HEAD_BYTES,
+    ClipOnlyError,
+    FileEncoding,
+    another_form,
+    check_form,
+)
 
 _PIECE_BYTES = 64 * 1024
 _ENCODINGS = {
@@ -20,6 +26,8 @@ _ENCODINGS = {
     (7, 8): PcmEncoding.MULAW,
 }
 """Handed on as they come, by format tag and bits; of a file in the other byte order once they are turned round."""
+_CODED = frozenset({0x02, 0x11, 0x31, 0x38, 0x40})
+"""ADPCM of several kinds and GSM 06.10, which come in blocks."""
 _WIDTHS = {(1, 8): 1, (1, 24): 3, (1, 32): 4, (3, 64): 8}
 """Turned into FLOAT32: bytes of a value."""
 
@@ -37,7 +45,7 @@ class WavStream:
     def __init__(self) -> None:
         self.form: PcmFormat | None = None
         self.notes: tuple[str, ...] = ()
-        self._is_new = True
+        self._head = b""
         self._reader = WavHeaderReader()
         self._header: WavHeader | None = None
         self._width = 0
@@ -69,11 +77,12 @@ class WavStream:
 
     def _read_header(self, content: bytes) -> bytes:
         """Look for the samples; gives those that came already."""
+        self._head += content[: NUM_HEAD_BYTES - len(self._head)]
+        if not is_wav(self._head):
+            if len(self._head) < NUM_HEAD_BYTES:
+                return b""
+            raise another_form(FileEncoding.WAV, self._head)
         try:
-            kind = container_kind(content) if self._is_new else None
-            self._is_new = self._is_new and not content
-            if kind is not None:
-                raise UnreadableAudioError(f"is not a WAV file but {kind}, to be converted: {conversion('FILE.m4a')}")
             content = self._reader.receive(content)
         except UnreadableAudioError as error:
             raise InvalidRequestError(FIELD, f"{error}; set audio.encoding to what it is, or convert it") from error
@@ -85,6 +94,11 @@ class WavStream:
     def _form_of(self, header: WavHeader) -> PcmFormat:
         kind = header.tag, header.bits
         encoding = PcmEncoding.FLOAT32 if kind in _WIDTHS else _ENCODINGS.get(kind)
+        if header.tag in _CODED:
+            raise ClipOnlyError(
+                FIELD,
+                f"a WAV file of format {header.tag} is not taken in a stream; send it whole, or convert it to PCM",
+            )
         if encoding is None:
             taken = "PCM of 8, 16, 24 or 32 bits, float of 32 or 64, A-law and µ-law"
             raise InvalidRequestError(

@@ -36,7 +36,7 @@ class Dispatch:
     """Answers the requests of every stream.
 
     Args:
-        listening: the thread that runs the voice activity model, so that it waits for no recogniser.
+        activity_runner: the thread that runs the voice activity model, so that it waits for no recogniser.
         scoring: the threads that run the recognisers.
         activity: the voice activity model.
         max_batch: windows scored at once.
@@ -49,7 +49,7 @@ class Dispatch:
 
     def __init__(
         self,
-        listening: Runner,
+        activity_runner: Runner,
         scoring: Runner,
         activity: ActivityModel,
         max_batch: int,
@@ -59,7 +59,7 @@ class Dispatch:
         metrics: Metrics | None = None,
         tracing: NoTracing | None = None,
     ) -> None:
-        self._listening = listening
+        self._activity_runner = activity_runner
         self._runner = scoring
         self._activity = activity
         self._max_batch = max_batch
@@ -68,15 +68,15 @@ class Dispatch:
         self._max_seconds = max_seconds
         self._metrics = metrics or NoMetrics()
         self._tracing = tracing or NoTracing()
-        self._judging: MicroBatcher[ActivityRequest, ActivityAnswer] = MicroBatcher(
-            self._judge_batch, lambda request: len(request.frames), _MAX_FRAMES, max_wait_seconds, clock
+        self._activity_batches: MicroBatcher[ActivityRequest, ActivityAnswer] = MicroBatcher(
+            self._activity_of_batch, lambda request: len(request.frames), _MAX_FRAMES, max_wait_seconds, clock
         )
         # A model that is unloaded goes once its last stream has ended.
         self._scoring: WeakKeyDictionary[ServedModel, MicroBatcher[Windows, Posteriors]] = WeakKeyDictionary()
 
-    async def judge(self, request: ActivityRequest) -> ActivityAnswer:
+    async def voice_activity(self, request: ActivityRequest) -> ActivityAnswer:
         """Voice activity of one stream's frames."""
-        return await self._judging.submit(request)
+        return await self._activity_batches.submit(request)
 
     async def score(self, model: ServedModel, windows: Windows) -> Posteriors:
         """Posteriors float32[B, K] of one stream's windows float32[B, N].
@@ -99,7 +99,7 @@ class Dispatch:
 
     async def close(self) -> None:
         """Stop; requests that wait are cancelled."""
-        await asyncio.gather(self._judging.close(), *(batcher.close() for batcher in self._scoring.values()))
+        await asyncio.gather(self._activity_batches.close(), *(batcher.close() for batcher in self._scoring.values()))
 
     @property
     def num_waiting_scores(self) -> int:
@@ -107,9 +107,9 @@ class Dispatch:
         return self._runner.num_waiting + sum(batcher.num_waiting for batcher in self._scoring.values())
 
     @property
-    def num_waiting_judgements(self) -> int:
+    def num_waiting_activity(self) -> int:
         """Requests that wait for the voice activity model."""
-        return self._listening.num_waiting + self._judging.num_waiting
+        return self._activity_runner.num_waiting + self._activity_batches.num_waiting
 
     async def _score_alone(self, scorer: Scorer, windows: Windows) -> Posteriors:
         return (await self._run(self._runner, lambda: score_together(scorer, [windows]), "scoring", len(windows)))[0]
@@ -131,9 +131,9 @@ class Dispatch:
 
         return MicroBatcher(run, len, self._max_batch, self._max_wait_seconds, self._clock)
 
-    async def _judge_batch(self, batch: list[ActivityRequest]) -> list[ActivityAnswer]:
+    async def _activity_of_batch(self, batch: list[ActivityRequest]) -> list[ActivityAnswer]:
         size = sum(len(request.frames) for request in batch)
-        return await self._run(self._listening, lambda: self._activity.judge_together(batch), "activity", size)
+        return await self._run(self._activity_runner, lambda: self._activity.judge_together(batch), "activity", size)
 
     async def _run(self, runner: Runner, work: Callable[[], Answer], kind: str, size: int) -> Answer:
         """Have a runner do `work`.

@@ -95,18 +95,18 @@ def exported_scorer(
     """
     digest = read_summary(folder).digest
     path = cache / f"{digest}-{precision}.onnx"
-    found = _usable(path, digest, precision, num_threads)
-    if found is not None:
-        return found
+    scorer = _usable(path, digest, precision, num_threads)
+    if scorer is not None:
+        return scorer
     with _alone(path):
-        found = _usable(path, digest, precision, num_threads)  # another server may have made it meanwhile
-        if found is None:
+        scorer = _usable(path, digest, precision, num_threads)  # another server may have made it meanwhile
+        if scorer is None:
             for leftover in remove_leftovers_of(path):
                 _log.warning("%s: removed, an export that was killed had left it there", leftover)
             _log.info("exporting %s to %s", folder, path)
             export(folder, path, precision)
-            found = OnnxScorer(path, num_threads)
-    return found
+            scorer = OnnxScorer(path, num_threads)
+    return scorer
 
 
 def _usable(path: Path, digest: str, precision: Precision, num_threads: int) -> OnnxScorer | None:

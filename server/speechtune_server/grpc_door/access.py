@@ -89,8 +89,8 @@ class Access:
             if scope is Scope.ADMIN and not self._open_admin:
                 raise NotPermittedError("administration is closed; the server's settings must open it or name keys")
             return None
-        given = _BEARER.fullmatch(authorization)
-        name, secret = (given["name"], given["secret"]) if given else ("", "")
+        bearer = _BEARER.fullmatch(authorization)
+        name, secret = (bearer["name"], bearer["secret"]) if bearer else ("", "")
         key = self._keys.get(name, _NOBODY)
         # Compared in any case, so that the time tells nothing of which names there are.
         matches = hmac.compare_digest(hash_of(key.salt, secret), key.sha256)

@@ -53,7 +53,7 @@ def _times(der: bytes) -> tuple[float, float]:
 
 def _parts(content: bytes) -> list[tuple[int, bytes]]:
     """The elements that follow one another in DER: tag and content of each."""
-    found, place = [], 0
+    parts, place = [], 0
     while place < len(content):
         if place + 2 > len(content):
             raise ValueError("a certificate is cut off")
@@ -63,9 +63,9 @@ def _parts(content: bytes) -> list[tuple[int, bytes]]:
             length, place = int.from_bytes(content[place : place + num_bytes], "big"), place + num_bytes
         if place + length > len(content):
             raise ValueError("a certificate is cut off")
-        found.append((tag, content[place : place + length]))
+        parts.append((tag, content[place : place + length]))
         place += length
-    return found
+    return parts
 
 
 def _time(tag: int, content: bytes) -> float:

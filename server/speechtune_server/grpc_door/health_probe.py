@@ -63,11 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", help="name that the certificate must be for, where it is not the address's host")
     parser.add_argument("--service", default="", help="full name of a service; otherwise the whole server")
     parser.add_argument("--timeout", type=float, default=2.0, help="seconds to wait")
-    given = parser.parse_args(argv)
-    address, authorities, own = given.address, given.authorities, None
+    arguments = parser.parse_args(argv)
+    address, authorities, own = arguments.address, arguments.authorities, None
     try:
-        if given.config is not None:
-            config = load_server_config(given.config, {})
+        if arguments.config is not None:
+            config = load_server_config(arguments.config, {})
             host, port = host_and_port(config.address)
             host = _EVERYWHERE.get(host, host)
             address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    status = probe(address, content, own, given.name, given.service, given.timeout)
+    status = probe(address, content, own, arguments.name, arguments.service, arguments.timeout)
     print(status)
     return 0 if status == "SERVING" else 1
 

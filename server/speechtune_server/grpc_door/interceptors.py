@@ -153,9 +153,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
     def _ended(self, method: str, status: str, began: float, reason: str = "", message: str = "") -> None:
         self._metrics.call_ended(method, status, reason)
         self._tracing.status(status)
-        said = {"method": method, "status": status, "seconds": round(time.monotonic() - began, 4)}
+        fields = {"method": method, "status": status, "seconds": round(time.monotonic() - began, 4)}
         name = method.rpartition("/")[2]
-        _log.info("%s ended with %s%s", name, status, f": {message}" if message else "", extra=said)
+        _log.info("%s ended with %s%s", name, status, f": {message}" if message else "", extra=fields)
 
 
 def _forget_frames(error: BaseException | None) -> None:

@@ -12,13 +12,13 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.streaming.config import EffectiveRule
 from speechtune.streaming.events import Detection, Interim, Rejected, Score, SpeechEnded, SpeechStarted
 from speechtune.streaming.microphone import Microphone, MicrophoneState
-from speechtune.streaming.session import Session
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.engine.model_store import ModelStore, ServedModel
 from speechtune_server.grpc_door.resuming import NS_PER_SAMPLE
-from speechtune_server.grpc_door.wire import FILE_ENCODINGS, RAW_ENCODINGS, StreamRequest, audio_spec, stream_encodings
+from speechtune_server.grpc_door.wire import FILE_ENCODINGS, RAW_ENCODINGS, audio_spec, stream_encodings
+from speechtune_server.live.clip import ClipResult
 from speechtune_server.live.inbox import EndReason
-from speechtune_server.live.outgoing import Heartbeat, Outgoing, StreamEnded
+from speechtune_server.live.messages import ConversationRequest, Heartbeat, Outgoing, Started, StreamEnded
 from speechtune_server.process.config import ServerConfig
 
 _NS_PER_SECOND = 1_000_000_000
@@ -54,68 +54,69 @@ class Replies:
     """Writes the responses of one stream.
 
     Attributes:
-        request: what the stream asked for: decides offsets, session id and which events are wanted.
+        begun: what the stream asked for, and the settings in force.
     """
 
-    request: StreamRequest
+    begun: Started
 
-    def started(self, session: Session, config: ServerConfig) -> pb.StreamingRecognizeResponse:
-        """The first response: the settings in force."""
-        settings, model = self.request.session, self.request.model
+    def started(self, config: ServerConfig) -> pb.StreamingRecognizeResponse:
+        """The first response: the settings in force, and the server's limits."""
+        settings, model, wanted = self.begun.settings, self._request.model, self._request.wanted
         selection = pb.EventSelection(
-            interims=self.request.interims,
-            rejections=self.request.rejections,
-            speech_activity=self.request.speech_activity,
-            listening_states=self.request.sends_states,
+            interims=wanted.interims,
+            rejections=wanted.rejections,
+            speech_activity=wanted.speech_activity,
+            listening_states=wanted.listening_states,
         )
-        if self.request.heartbeat_samples is not None:
-            selection.heartbeat_interval_ms = self.request.heartbeat_samples * 1000 // SAMPLE_RATE_HZ
+        if wanted.heartbeat_samples is not None:
+            selection.heartbeat_interval_ms = wanted.heartbeat_samples * 1000 // SAMPLE_RATE_HZ
         started = pb.Started(
             audio=audio_spec(settings.audio),
             model_sample_rate_hertz=SAMPLE_RATE_HZ,
             model=model.name,
             model_digest=model.digest,
-            commands=_rules(session.rules.values()),
+            commands=_rules(self.begun.rules),
             detector=pb.DetectorSettings(**settings.detector.model_dump(exclude_none=True)),
             endpointing=pb.Endpointing(**settings.endpointing.model_dump(exclude_none=True)),
             events=selection,
-            resume_offset=duration(self.request.resume_ns),
+            resume_offset=self._offset(0),
             window=duration(model.scorer.window_samples * NS_PER_SAMPLE),
             limits=limits(config, config.in_flight_seconds(settings.audio)),
         )
         return pb.StreamingRecognizeResponse(
-            started=started, audio_processed=duration(self.request.resume_ns), session_id=self.request.session_id
+            started=started, audio_processed=self._offset(0), session_id=self._request.session_id
         )
 
-    def event(self, outgoing: Outgoing) -> pb.StreamingRecognizeResponse | None:
-        """The response for an event, or None when the client did not ask for its kind."""
+    def event(self, outgoing: Outgoing) -> pb.StreamingRecognizeResponse:
+        """The response for an event."""
         response = pb.StreamingRecognizeResponse(
-            audio_processed=self._offset(outgoing.samples_processed), session_id=self.request.session_id
+            audio_processed=self._offset(outgoing.samples_processed), session_id=self._request.session_id
         )
         if outgoing.latency_seconds is not None:
             response.processing_latency.CopyFrom(duration_of_seconds(outgoing.latency_seconds))
         event = outgoing.event
         if isinstance(event, Detection):
-            response.detection.CopyFrom(detection(event, self.request.model.digest, self.request.resume_ns))
+            response.detection.CopyFrom(detection(event, self._request.model.digest, self._request.origin_ns))
         elif isinstance(event, Rejected):
             response.rejected.CopyFrom(self._rejected(event))
-            return response if self.request.rejections else None
         elif isinstance(event, Interim):
             response.interim.CopyFrom(
                 pb.Interim(end_offset=self._offset(event.end_sample), scores=_scores(event.scores))
             )
-            return response if self.request.interims else None
         elif isinstance(event, SpeechStarted | SpeechEnded):
             response.activity.CopyFrom(self._activity(event))
-            return response if self.request.speech_activity else None
         elif isinstance(event, Heartbeat):
             response.heartbeat.CopyFrom(_heartbeat(event))
-            if self.request.sends_states and event.state is not None:
-                response.heartbeat.listening_state = event.state.to_bytes(NS_PER_SAMPLE, self.request.resume_ns)
+            if self._request.wanted.listening_states and event.state is not None:
+                response.heartbeat.listening_state = event.state.to_bytes(NS_PER_SAMPLE, self._request.origin_ns)
                 response.heartbeat.listening_state_offset.CopyFrom(self._offset(event.state.sample))
         else:
             response.ended.CopyFrom(self._ended(event, outgoing.samples_processed))
         return response
+
+    @property
+    def _request(self) -> ConversationRequest:
+        return self.begun.request
 
     def _rejected(self, event: Rejected) -> pb.Rejected:
         return pb.Rejected(
@@ -125,7 +126,7 @@ class Replies:
             start_offset=self._offset(event.start_sample),
             end_offset=self._offset(event.end_sample),
             decision_offset=self._offset(event.decision_sample),
-            model_digest=self.request.model.digest,
+            model_digest=self._request.model.digest,
         )
 
     def _activity(self, event: SpeechStarted | SpeechEnded) -> pb.SpeechActivity:
@@ -153,7 +154,7 @@ class Replies:
         )
 
     def _offset(self, sample: int) -> Duration:
-        return offset(sample, self.request.resume_ns)
+        return offset(sample, self._request.origin_ns)
 
 
 def offset(sample: int, origin_ns: int) -> Duration:
@@ -174,6 +175,16 @@ def detection(event: Detection, model_digest: str, origin_ns: int = 0) -> pb.Det
         decision_offset=offset(event.decision_sample, origin_ns),
         alternatives=_scores(event.alternatives),
         model_digest=model_digest,
+    )
+
+
+def recognition(result: ClipResult, model: ServedModel) -> pb.RecognizeResponse:
+    """What `model` found in a clip."""
+    return pb.RecognizeResponse(
+        detections=[detection(event, model.digest) for event in result.detections],
+        scores=clip_scores(model.scorer.labels.labels, result.posteriors.tolist()),
+        model_digest=model.digest,
+        notes=result.notes,
     )
 
 

@@ -7,7 +7,6 @@ field paths start at the request's root.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -18,14 +17,22 @@ from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmEnco
 from speechtune.audio.timebase import SAMPLES_PER_MS
 from speechtune.errors import InvalidRequestError, SpeechTuneError
 from speechtune.names import composed
-from speechtune.recipe import EndpointingSettings
-from speechtune.streaming.config import CommandRule, SessionConfig
-from speechtune.streaming.listening_state import ListeningState
+from speechtune.streaming.config import CommandRule
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.decoding.forms import FileEncoding, stream_file_encodings
 from speechtune_server.engine.model_store import ServedModel
 from speechtune_server.grpc_door import resuming
-from speechtune_server.live.orders import Flush, Order, Reset, UpdateCommands
+from speechtune_server.live.clip import ClipRequest
+from speechtune_server.live.messages import (
+    ConversationRequest,
+    FileForm,
+    FindModel,
+    Flush,
+    Order,
+    Reset,
+    UpdateCommands,
+    WantedEvents,
+)
 
 RAW_ENCODINGS = {
     pb.LINEAR16: PcmEncoding.LINEAR16,
@@ -47,30 +54,8 @@ def stream_encodings() -> tuple[pb.AudioEncoding, ...]:
     return tuple(code for code, encoding in FILE_ENCODINGS.items() if encoding in taken)
 
 
-@dataclass(frozen=True)
-class StreamRequest:
-    """What a `StreamingConfig` asks for, checked.
-
-    Attributes:
-        session: the session's settings, with the model's recipe where the client set nothing.
-        resume_ns: added to every offset.
-        heartbeat_samples: None: no heartbeats.
-    """
-
-    model: ServedModel
-    session: SessionConfig
-    session_id: str
-    resume_ns: int
-    interims: bool
-    rejections: bool
-    speech_activity: bool
-    heartbeat_samples: int | None
-    state: ListeningState | None = None
-    sends_states: bool = False
-
-
-def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seconds: float) -> StreamRequest:
-    """Check a stream's configuration; its endpointing may hold `max_held_seconds` of audio.
+def conversation_request(config: pb.StreamingConfig, model: ServedModel) -> ConversationRequest:
+    """What a stream's configuration asks of `model`.
 
     Raises:
         InvalidRequestError: it cannot be done as asked.
@@ -78,47 +63,71 @@ def stream_request(config: pb.StreamingConfig, model: ServedModel, max_held_seco
     if not config.HasField("audio"):
         raise InvalidRequestError("config.audio", "not set; say the encoding and the sample rate")
     events = config.events
-    session = SessionConfig(
-        audio=pcm_format(config.audio, "config.audio"),
+    return ConversationRequest(
+        model=model,
+        audio=audio_form(config.audio, "config.audio", stream_encodings()),
         commands=command_rules(config.commands, model, "config.commands"),
         detector=_settings(config.detector, model.detector, "config.detector"),
-        endpointing=_endpointing(config.endpointing, model.endpointing, max_held_seconds),
-        interims=events.interims,
-    )
-    return StreamRequest(
-        model=model,
-        session=session,
-        session_id=resuming.session_id(config.session_id),
-        resume_ns=resuming.resume_ns(config),
-        interims=events.interims,
-        rejections=events.rejections,
-        speech_activity=events.speech_activity,
-        heartbeat_samples=_heartbeat_samples(events),
+        endpointing=_settings(config.endpointing, model.endpointing, "config.endpointing"),
+        wanted=WantedEvents(
+            interims=events.interims,
+            rejections=events.rejections,
+            speech_activity=events.speech_activity,
+            heartbeat_samples=_heartbeat_samples(events),
+            listening_states=events.listening_states,
+        ),
+        session_id=config.session_id,
+        origin_ns=resuming.resume_ns(config),
         state=resuming.resume_state(config),
-        sends_states=events.listening_states,
     )
 
 
-def audio_spec(form: PcmFormat, channel: int | None = None) -> pb.AudioSpec:
-    """The form of raw audio as a client would have given it, who listens to `channel`; None: to that of the form."""
+def clip_request(request: pb.RecognizeRequest, find_model: FindModel) -> ClipRequest:
+    """What is asked of a clip.
+
+    Raises:
+        InvalidRequestError: it cannot be done as asked.
+        ModelUnavailableError: there is no such model.
+    """
+    refuse_unknown_fields(request, "")
+    model = find_model(request.model)
+    commands = command_rules(request.commands, model, "commands")
+    if not request.HasField("audio"):
+        raise InvalidRequestError("audio", "not set; say the encoding, and for raw audio the sample rate")
+    audio = audio_form(request.audio, "audio", FILE_ENCODINGS)
+    return ClipRequest(model, audio, request.content, commands)
+
+
+def audio_form(audio: pb.AudioSpec, where: str, files: Collection[pb.AudioEncoding]) -> PcmFormat | FileForm:
+    """The form of raw audio, or of a file that carries its own rate and channels, one of the encodings `files`.
+
+    Raises:
+        InvalidRequestError: an encoding, a rate or channels that are not taken, or a rate or channels beside a file.
+    """
+    if audio.encoding in RAW_ENCODINGS:
+        return pcm_format(audio, where)
+    check_file(audio, where, files)
+    return FileForm(FILE_ENCODINGS[audio.encoding], audio.channel or None)
+
+
+def audio_spec(form: PcmFormat) -> pb.AudioSpec:
+    """The form of raw audio as a client would have given it."""
     code = next(code for code, encoding in RAW_ENCODINGS.items() if encoding is form.encoding)
     return pb.AudioSpec(
         encoding=code,
         sample_rate_hertz=form.rate_hz,
         channels=form.channels,
-        channel=(form.channel or 0) if channel is None else channel,
+        channel=form.channel or 0,
     )
 
 
 def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
-    """Form of raw audio.
+    """The form of raw audio, whose encoding is one of `RAW_ENCODINGS`.
 
     Raises:
-        InvalidRequestError: not a raw encoding, or a rate or number of channels we do not take.
+        InvalidRequestError: a rate, a number of channels or a channel that is not taken.
     """
-    encoding = RAW_ENCODINGS.get(audio.encoding)
-    if encoding is None:
-        raise _not_taken(audio, where, stream_encodings())
+    encoding = RAW_ENCODINGS[audio.encoding]
     if not MIN_RATE_HZ <= audio.sample_rate_hertz <= MAX_RATE_HZ:
         raise InvalidRequestError(
             f"{where}.sample_rate_hertz",
@@ -132,18 +141,6 @@ def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
             f"{where}.channel", f"{audio.channel} is not there; 1 to {channels} are, 0: their mean"
         )
     return PcmFormat(encoding, audio.sample_rate_hertz, channels, audio.channel or None)
-
-
-def is_file(audio: pb.AudioSpec, where: str) -> bool:
-    """Whether a clip is a file that carries its own rate; else it is raw.
-
-    Raises:
-        InvalidRequestError: an encoding we do not take, or a rate or channels beside a file.
-    """
-    if audio.encoding in RAW_ENCODINGS:
-        return False
-    check_file(audio, where, FILE_ENCODINGS)
-    return True
 
 
 def check_file(audio: pb.AudioSpec, where: str, taken: Collection[pb.AudioEncoding]) -> None:
@@ -226,32 +223,13 @@ def refuse_unknown_fields(message: Message, where: str) -> None:
 
 def _settings(message: Message, defaults: Settings, where: str) -> Settings:
     """The model's settings with what the client set put in their place."""
-    given = {descriptor.name: value for descriptor, value in message.ListFields()}
+    changes = {descriptor.name: value for descriptor, value in message.ListFields()}
     try:
-        return type(defaults).model_validate({**defaults.model_dump(), **given})
+        return type(defaults).model_validate({**defaults.model_dump(), **changes})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join([where, *(str(part) for part in first["loc"])])
         raise InvalidRequestError(name, f"{first['msg']} (got {first['input']!r})") from error
-
-
-def _endpointing(
-    message: pb.Endpointing, defaults: EndpointingSettings, max_held_seconds: float
-) -> EndpointingSettings:
-    settings = _settings(message, defaults, "config.endpointing")
-    held_seconds = _held_seconds(settings)
-    # What the model's own recipe wants is the operator's wish.
-    if held_seconds > max(max_held_seconds, _held_seconds(defaults)):
-        raise InvalidRequestError(
-            "config.endpointing",
-            f"preroll_ms, min_speech_ms and hangover_ms add up to {held_seconds:g} s; "
-            f"{max_held_seconds:g} s are the limit of this server",
-        )
-    return settings
-
-
-def _held_seconds(settings: EndpointingSettings) -> float:
-    return (settings.preroll_ms + settings.min_speech_ms + settings.hangover_ms) / 1000.0
 
 
 def _heartbeat_samples(events: pb.EventSelection) -> int | None:

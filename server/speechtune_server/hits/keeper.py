@@ -24,8 +24,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.pcm import PcmDecoder, PcmFormat
-from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.errors import ConfigError
 from speechtune.labels import LabelSet
@@ -108,13 +106,13 @@ class HitKeeper:
             raise ConfigError(
                 f"keep_hits {folder}: cannot be used ({error.strerror or error}); name another folder"
             ) from error
-        self._num_bytes = sum(one.num_bytes for one in self._stored)
+        self._num_bytes = sum(hit.num_bytes for hit in self._stored)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="speechtune-hits")
         self._last = self._thread.submit(self._guarded, self._prune)
 
-    def recorder(self, audio: PcmFormat, labels: LabelSet, origin: Origin) -> HitRecorder:
+    def recorder(self, labels: LabelSet, origin: Origin) -> HitRecorder:
         """What listens in on one stream."""
-        return HitRecorder(self, audio, labels, origin)
+        return HitRecorder(self, labels, origin)
 
     def keep(self, hit: Hit, samples: NDArray[np.float32]) -> None:
         """Write it some time, or drop it; returns at once."""
@@ -158,9 +156,9 @@ class HitKeeper:
 
     def _count_again(self) -> None:
         """Leave out what was reviewed meanwhile: it takes no room any more, and nothing need go in its place."""
-        there = set(stored_ids(self._folder))
-        self._stored = deque(one for one in self._stored if one.id in there)
-        self._num_bytes = sum(one.num_bytes for one in self._stored)
+        ids = set(stored_ids(self._folder))
+        self._stored = deque(hit for hit in self._stored if hit.id in ids)
+        self._num_bytes = sum(hit.num_bytes for hit in self._stored)
 
     def _found(self, hit_id: str) -> _Stored:
         """A hit of an earlier run: only its id says how old it is."""
@@ -174,24 +172,30 @@ class HitKeeper:
 class HitRecorder:
     """Holds the last seconds of one stream, and keeps what lies around a hit."""
 
-    def __init__(self, keeper: HitKeeper, audio: PcmFormat, labels: LabelSet, origin: Origin) -> None:
+    def __init__(self, keeper: HitKeeper, labels: LabelSet, origin: Origin) -> None:
         self._keeper = keeper
         self._keywords = frozenset(labels.keywords)
         self._origin = origin
-        self._decoder = PcmDecoder(audio)
-        self._resampler = StreamResampler(audio.rate_hz)
         self._buffer = SampleBuffer()
 
-    def hear(self, content: bytes) -> None:
-        """The stream's audio, which its session has taken."""
-        self._buffer.append(self._resampler.process(self._decoder.decode(content)))
+    def hear(self, start_sample: int, samples: NDArray[np.float32]) -> None:
+        """Take the stream's audio as its session does: float32[N] at 16 kHz, and where in the stream it begins.
+
+        After a flush or a reset that place may differ by a sample from where the audio before it ended.
+        """
+        missing = start_sample - self._buffer.end
+        if missing > 0:
+            self._buffer.append(np.zeros(missing, dtype=np.float32))
+        self._buffer.append(samples[max(-missing, 0) :])
         self._buffer.forget_before(self._buffer.end - _HELD)
 
     def note(self, event: object) -> None:
         """Keep the audio of a detection, or of a rejection whose best label was a keyword."""
         if isinstance(event, Detection):
-            others = tuple(HitScore(label=one.label, confidence=one.confidence) for one in event.alternatives)
-            self._keep(event, "detection", others)
+            alternatives = tuple(
+                HitScore(label=score.label, confidence=score.confidence) for score in event.alternatives
+            )
+            self._keep(event, "detection", alternatives)
         elif isinstance(event, Rejected) and event.label in self._keywords:
             self._keep(event, "near miss", ())
 

@@ -1,6 +1,6 @@
 """A stream from its samples to its events.
 
-Owns: streams, their inbox and orders, clips.
-Does not own: the wire.
-Imports: `process`, `engine`, `decoding`.
+Owns: conversations, which every door holds; streams, their inbox and messages; clips.
+Does not own: the wire, of whatever door.
+Imports: `hits`, `engine`, `decoding`, `process`.
 """

@@ -1,16 +1,15 @@
-"""One whole clip, by the same session and the same driver as a live stream: unary = streaming."""
+"""One whole clip, by the same session and in the same steps as a live stream: what one finds, the other finds."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.containers import container_kind, conversion
 from speechtune.audio.files import Sound, decode_sound
 from speechtune.audio.opening import opened_sound
 from speechtune.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, PcmDecoder, PcmFormat
@@ -20,17 +19,32 @@ from speechtune.errors import AudioError, InvalidRequestError, SessionTooLongErr
 from speechtune.streaming.clip_scores import clip_posteriors
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Step
-from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of
+from speechtune.streaming.driver import SAMPLES_FORMAT
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
+from speechtune_server.decoding.forms import FileEncoding, check_clip
 from speechtune_server.decoding.ogg import num_first_pages
 from speechtune_server.engine.model_store import ServedModel
-from speechtune_server.live.outgoing import Outgoing
-from speechtune_server.live.stream import Models, RecognitionStream, StreamLimits
-from speechtune_server.process.clock import Clock
+from speechtune_server.live.messages import FileForm
+from speechtune_server.live.service import Service
+from speechtune_server.live.stream import STEP_SECONDS, Models
 
-_CHUNK_BYTES = 64 * 1024
-_SLACK_SECONDS = 1.0
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """What is asked of a clip.
+
+    Attributes:
+        model: finds the keywords.
+        audio: the form of `content`.
+        content: raw audio, or a whole file.
+        commands: the keywords to report; where there are none, all are reported.
+    """
+
+    model: ServedModel
+    audio: PcmFormat | FileForm
+    content: bytes
+    commands: tuple[CommandRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,13 +52,14 @@ class Clip:
     """A clip, checked and decoded.
 
     Attributes:
-        content: bytes for the session, in the form `audio`.
+        audio: the form of `content`.
+        content: what the session takes: raw bytes as they came, or the samples of a file.
         samples: float32[N] at 16 kHz, N ≥ 1.
         notes: what of it is not as its form or its header says, one sentence each.
     """
 
     audio: PcmFormat
-    content: bytes
+    content: bytes | NDArray[np.float32]
     samples: NDArray[np.float32]
     notes: tuple[str, ...] = ()
 
@@ -80,7 +95,7 @@ async def decode_raw_clip(content: bytes, audio: PcmFormat, max_seconds: float) 
         raise InvalidRequestError("content", str(error)) from error
 
 
-async def decode_file_clip(content: bytes, form: str, max_seconds: float, channel: int | None = None) -> Clip:
+async def decode_file_clip(content: bytes, form: FileEncoding, max_seconds: float, channel: int | None = None) -> Clip:
     """Check and decode a file of the named form; `channel` as for `decode_sound`.
 
     Raises:
@@ -89,41 +104,56 @@ async def decode_file_clip(content: bytes, form: str, max_seconds: float, channe
     """
     # Even to look at what lies in it takes long where somebody meant it to.
     sound = await asyncio.to_thread(_sound_of_file, content, form, max_seconds, channel)
-    return Clip(SAMPLES_FORMAT, b"".join(chunks_of(sound.samples)), sound.samples, sound.notes)
+    return Clip(SAMPLES_FORMAT, sound.samples, sound.samples, sound.notes)
 
 
-async def recognize_clip(
-    clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models, clock: Clock
-) -> ClipResult:
-    """Find the commands in a clip and score it as a whole."""
+async def recognize_clip(service: Service, request: ClipRequest) -> ClipResult:
+    """Find the commands in a clip, which has its place already, and score it as a whole.
+
+    Raises:
+        InvalidRequestError: it is empty, damaged or not of the form that was given.
+        SessionTooLongError: it is longer or larger than the server takes.
+        ServiceNotReadyError: the models are being loaded, or take too long.
+        RuntimeError: a model failed.
+    """
+    limits, content = service.config, request.content
+    if len(content) > limits.max_content_bytes:
+        raise SessionTooLongError(f"the clip has {len(content)} bytes, {limits.max_content_bytes} are the limit")
+    if isinstance(request.audio, FileForm):
+        form = request.audio
+        clip = await decode_file_clip(content, form.encoding, limits.max_clip_seconds, form.channel)
+    else:
+        clip = await decode_raw_clip(content, request.audio, limits.max_clip_seconds)
+    result = await _recognized(clip, request.model, request.commands, service.loaded.models_of(request.model))
+    for detection in result.detections:
+        service.metrics.event_sent(request.model.name, detection, None)
+    return result
+
+
+async def _recognized(clip: Clip, model: ServedModel, commands: tuple[CommandRule, ...], models: Models) -> ClipResult:
     config = SessionConfig(clip.audio, commands, model.detector, model.endpointing)
     scorer = model.scorer
-    detections: list[Detection] = []
     journal: list[Step] = []
-
-    async def keep(outgoing: Outgoing) -> None:
-        if isinstance(outgoing.event, Detection):
-            detections.append(outgoing.event)
-
-    seconds = len(clip.content) / (clip.audio.rate_hz * clip.audio.bytes_per_frame)
-    stream = RecognitionStream(
-        session=Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal),
-        audio=clip.audio,
-        models=models,
-        send=keep,
-        limits=StreamLimits(max_in_flight_seconds=seconds + _SLACK_SECONDS),
-        clock=clock,
-    )
-    await stream.run(_chunks(clip.content))
+    session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=journal)
+    for chunk in _chunks(clip):
+        session.receive(chunk)
+        await models.answer_all(session)
+    session.end()
+    await models.answer_all(session)
+    detections = [event for event in session.take_events() if isinstance(event, Detection)]
     window = place_by_energy(clip.samples, scorer.window_samples)
     whole = (await models.score(window[None]))[0]
     posteriors = clip_posteriors(whole, detections, journal, scorer.labels)
-    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *stream.statistics.notes))))
+    return ClipResult(tuple(detections), posteriors, tuple(dict.fromkeys((*clip.notes, *session.notes))))
 
 
-async def _chunks(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _CHUNK_BYTES):
-        yield content[start : start + _CHUNK_BYTES]
+def _chunks(clip: Clip) -> Iterator[bytes | NDArray[np.float32]]:
+    """The clip in the steps that a stream is listened to in."""
+    step = int(STEP_SECONDS * clip.audio.rate_hz) * (
+        clip.audio.bytes_per_frame if isinstance(clip.content, bytes) else 1
+    )
+    for start in range(0, len(clip.content), step):
+        yield clip.content[start : start + step]
 
 
 def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
@@ -138,27 +168,18 @@ def _clip_of(content: bytes, audio: PcmFormat) -> Clip:
     return Clip(audio, content, samples, decoder.notes)
 
 
-def _sound_of_file(content: bytes, form: str, max_seconds: float, channel: int | None) -> Sound:
-    if not _is_form(content, form):
-        article = "an" if form.startswith("O") else "a"
-        kind = container_kind(content)
-        what = f" but {kind}; convert it: {conversion('FILE.m4a')}" if kind else "; set audio.encoding to what it is"
-        raise InvalidRequestError("content", f"is not {article} {form} file{what}")
+def _sound_of_file(content: bytes, form: FileEncoding, max_seconds: float, channel: int | None) -> Sound:
+    try:
+        check_clip(form, content)
+    except InvalidRequestError as error:
+        raise InvalidRequestError("content", error.reason) from error
     _check_declared(content, max_seconds)
-    if form == "OGG_OPUS" and num_first_pages(content) > 1:
+    if form is FileEncoding.OGG_OPUS and num_first_pages(content) > 1:
         raise InvalidRequestError("content", "the Ogg file holds more than one stream; send one in a call")
     try:
         return decode_sound(content, "content", max_seconds, channel)
     except AudioError as error:
-        raise InvalidRequestError("content", str(error)) from error
-
-
-def _is_form(content: bytes, form: str) -> bool:
-    if form == "WAV":
-        return content[:4] in (b"RIFF", b"RIFX", b"RF64") and content[8:12] == b"WAVE"
-    if form == "OGG_OPUS":
-        return content[:4] == b"OggS" and b"OpusHead" in content[:64]
-    return content[:4] == b"fLaC"
+        raise InvalidRequestError("content", str(error).removeprefix("content: ")) from error
 
 
 def _check_declared(content: bytes, max_seconds: float) -> None:

@@ -23,11 +23,10 @@ from speechtune.streaming.events import Detection, Event, Interim, Rejected, Spe
 from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.session import Request, ScoreRequest, Session
 from speechtune_server.live.inbox import EndReason, Inbox
-from speechtune_server.live.orders import Flush, Order, Reset
-from speechtune_server.live.outgoing import Heartbeat, Outgoing, Statistics, StreamEnded
+from speechtune_server.live.messages import Flush, Heartbeat, Order, Outgoing, Reset, Statistics, StreamEnded
 from speechtune_server.process.clock import Clock
 
-_STEP_SECONDS = 0.5
+STEP_SECONDS = 0.5
 """Audio given to the session at once: enough to be efficient, little enough that events do not wait for it."""
 _END_NOTICE_SECONDS = 5.0
 """How long before a configured longest length the client is warned."""
@@ -53,10 +52,10 @@ class Models:
 
     def __init__(
         self,
-        judge: Callable[[ActivityRequest], Awaitable[ActivityAnswer]],
+        voice_activity: Callable[[ActivityRequest], Awaitable[ActivityAnswer]],
         score: Callable[[NDArray[np.float32]], Awaitable[NDArray[np.float32]]],
     ) -> None:
-        self._judge = judge
+        self._voice_activity = voice_activity
         self.score = score
 
     async def answer(self, request: Request) -> ActivityAnswer | NDArray[np.float32]:
@@ -68,12 +67,21 @@ class Models:
         """
         try:
             if isinstance(request, ActivityRequest):
-                return await self._judge(request)
+                return await self._voice_activity(request)
             return await self.score(request.windows)
         except ServiceNotReadyError:
             raise
         except SpeechTuneError as error:
             raise RuntimeError(f"a model failed: {error}") from error
+
+    async def answer_all(self, session: Session) -> None:
+        """Answer what the session asks until it asks for nothing; its events wait to be taken.
+
+        Raises:
+            ServiceNotReadyError, RuntimeError: as for `answer`.
+        """
+        while (request := session.next_request()) is not None:
+            session.resolve(request, await self.answer(request))
 
 
 Send: TypeAlias = Callable[[Outgoing], Awaitable[None]]
@@ -90,7 +98,6 @@ class RecognitionStream:
         send: takes every event, in order; is awaited before the next.
         limits: what the stream may do.
         clock: tells the time.
-        listen_in: is told the audio that the session has taken; None: nobody.
     """
 
     session: Session
@@ -99,7 +106,6 @@ class RecognitionStream:
     send: Send
     limits: StreamLimits
     clock: Clock
-    listen_in: Callable[[bytes], None] | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
     def __post_init__(self) -> None:
@@ -164,8 +170,6 @@ class RecognitionStream:
             if content:
                 self._num_taken += len(content)
                 self.session.receive(content)
-                if self.listen_in is not None:
-                    self.listen_in(content)
                 await self._advance()
                 self._watch_length()
             while (order := self._inbox.take_order()) is not None:
@@ -245,7 +249,7 @@ class RecognitionStream:
 
     def _room(self) -> int:
         """How many bytes may be taken now: a step, and nothing beyond the longest length."""
-        step = self._whole_frames(_STEP_SECONDS)
+        step = self._whole_frames(STEP_SECONDS)
         if self.limits.max_seconds is None:
             return step
         return min(step, self._whole_frames(self.limits.max_seconds) - self._num_taken)

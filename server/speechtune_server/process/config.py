@@ -53,25 +53,27 @@ class ServerConfig(BaseModel):
     models: Annotated[dict[str, Path], Field(min_length=1)]
     """Name to checkpoint folder."""
     default_model: str = ""
-    """Name that an empty model name stands for; "": the first of `models`."""
+    """Name that an empty model name stands for. Defaults to the first of `models`."""
     backend: Backend = Backend.AUTO
     """What runs the models."""
     export_folder: Path | None = None
-    """Where checkpoints exported to ONNX are kept; none: `speechtune/onnx` in the user's cache."""
+    """Where checkpoints exported to ONNX are kept. Defaults to `speechtune/onnx` in the user's cache."""
     num_threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Cores that one window may use; streams gain more from windows side by side."""
     num_workers: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Windows scored side by side where the backend can; none: one per core."""
+    """Windows scored side by side where the backend can. Defaults to one per core."""
     address: str = DEFAULT_ADDRESS
     """HOST:PORT; port 0 takes a free one, which is logged."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Streams open at once; one more is refused."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Streams of one key, or without keys of one IP address; none: three quarters of `max_streams`, or all of four."""
+    """Streams of one key, or without keys of one IP address. Defaults to three quarters of `max_streams`, or all of
+    four."""
     max_clips: Annotated[int, Field(ge=1, le=10_000)] = 16
     """Recognize calls at once whose clip is here; one more is refused. As many clips more may be on their way."""
     max_clips_per_client: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Of them those of one key, or without keys of one IP address; none: three quarters, or all of four."""
+    """Recognize calls at once of one key, or without keys of one IP address. Defaults to three quarters of `max_clips`,
+    or all of four."""
     max_body_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
     """A unary request that has not come after so long is refused; where places are short, one that has not begun to
     come gives its own to another much earlier."""
@@ -93,11 +95,12 @@ class ServerConfig(BaseModel):
     """A stream's `preroll_ms`, `min_speech_ms` and `hangover_ms` together: audio that is held although it is processed.
     More is refused, unless the model's own recipe has it."""
     max_stream_seconds: Annotated[float, Field(ge=1.0)] | None = None
-    """Longest stream; none: they may last for ever."""
+    """Longest stream. Defaults to no limit."""
     max_idle_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] | None = None
-    """A stream that sends nothing for so long is ended; none: never."""
+    """A stream that sends nothing for so long is ended. Defaults to no limit."""
     max_connection_age_seconds: Annotated[float, Field(ge=1.0, le=31_536_000.0)] | None = None
-    """A connection takes no new calls after so long, so that clients spread anew; streams on it go on. None: never."""
+    """A connection takes no new calls after so long, so that clients spread anew; streams on it go on. Defaults
+    to no limit."""
     drain_notice_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 1.0
     """How long running streams still take audio after they were warned that the server stops."""
     drain_deadline_seconds: Annotated[float, Field(ge=0.0, le=3_600.0)] = 10.0
@@ -106,29 +109,30 @@ class ServerConfig(BaseModel):
     """Keepalive pings of clients may come this often; devices behind a router need them well under its idle time."""
 
     model_folder: Path | None = None
-    """Folder that ModelAdmin may load models from; none: it may load nothing."""
+    """Folder that ModelAdmin may load models from. Defaults to none: it may load nothing."""
     max_load_seconds: Annotated[float, Field(ge=0.1, le=86_400.0)] = 600.0
     """A model that LoadModel or a reload asks for and that is not there after so long is given up."""
     open_admin: bool = False
     """Without keys: whether everybody who reaches the server may use ModelAdmin."""
     keys: Path | None = None
-    """TOML file with the API keys; none: no keys are asked for."""
+    """TOML file with the API keys. Defaults to none: no keys are asked for."""
     certificate: Path | None = None
-    """PEM file with the server's certificate chain; none: no TLS."""
+    """PEM file with the server's certificate chain. Defaults to none: no TLS."""
     private_key: Path | None = None
-    """PEM file with its private key."""
+    """PEM file with the private key of the certificate."""
     client_authorities: Path | None = None
-    """PEM file with the authorities of clients' certificates; given, every client must show one."""
+    """PEM file with the authorities of clients' certificates. Where it is set, every client must show one."""
     allow_plaintext: bool = False
     """Whether to listen without TLS beyond this machine: anybody on the way could listen in."""
     metrics_address: str | None = None
-    """HOST:PORT where Prometheus finds metrics, over plain HTTP; none: nowhere."""
+    """HOST:PORT where Prometheus finds metrics, over plain HTTP. Defaults to none: nothing is counted."""
     keep_hits: Path | None = None
-    """Folder for the audio of detections and near misses, for `speechtune review`; none: no audio is ever kept."""
+    """Folder for the audio of detections and near misses, for `speechtune review`. Defaults to none: no audio is
+    ever kept."""
     keep_hits_max_bytes: Annotated[int, Field(ge=1_024)] = 1 << 30
-    """What they may take; the oldest go first."""
+    """What the kept audio may take. The oldest goes first."""
     keep_hits_max_days: Annotated[float, Field(gt=0.0, le=3_650.0)] = 30.0
-    """How long they are kept."""
+    """How long the audio is kept."""
     log_format: LogFormat = LogFormat.TEXT
     """text for a person, json (one object a line) for a machine; on stderr."""
     log_level: LogLevel = LogLevel.INFO
@@ -218,7 +222,7 @@ def server_config(**settings: Any) -> ServerConfig:
 
 
 def load_server_config(path: Path | None, overrides: Mapping[str, Any]) -> ServerConfig:
-    """Read the settings from a TOML file (none: the defaults); `overrides` go before what stands there.
+    """Read the settings from a TOML file (None: the defaults); `overrides` go before what stands there.
 
     Paths in the file count from the file's folder.
 

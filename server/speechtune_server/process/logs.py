@@ -40,7 +40,7 @@ def configure_logs(form: LogFormat, level: LogLevel, out: TextIO | None = None) 
     handler.setFormatter(JsonLines() if form is LogFormat.JSON else TextLines())
     handler.addFilter(_with_call)
     root = logging.getLogger()
-    root.handlers = [*(one for one in root.handlers if not getattr(one, "is_speechtune", False)), handler]
+    root.handlers = [*(other for other in root.handlers if not getattr(other, "is_speechtune", False)), handler]
     handler.is_speechtune = True  # type: ignore[attr-defined]  # so that a second call replaces the first
     for name in _OURS:
         logging.getLogger(name).setLevel(level.name)

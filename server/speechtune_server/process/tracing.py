@@ -97,14 +97,14 @@ def _processor() -> Any:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     name = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
-    found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
-    if not found:
+    exporters = list(entry_points(group="opentelemetry_traces_exporter", name=name))
+    if not exporters:
         raise ConfigError(
             f"trace: the exporter {name!r} is not installed; install it, or name another in OTEL_TRACES_EXPORTER"
         )
-    return BatchSpanProcessor(found[0].load()())
+    return BatchSpanProcessor(exporters[0].load()())
 
 
-def tracing_for(wanted: bool) -> NoTracing:
+def tracing_for(is_on: bool) -> NoTracing:
     """What traces for a server with this setting."""
-    return Tracing() if wanted else NoTracing()
+    return Tracing() if is_on else NoTracing()

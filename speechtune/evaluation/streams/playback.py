@@ -260,7 +260,7 @@ class _Ear:
             if block is None:
                 session.end()
             else:
-                session.receive(block.astype("<f4", copy=False).tobytes())
+                session.receive(block)
         return request
 
     def answer(self, request: Request, answer: ActivityAnswer | NDArray[np.float32]) -> None:
