@@ -3,6 +3,11 @@
 The steps, each a package and a command: choose an encoder (`models`), prepare clips (`data`, `record`), fine-tune
 (`training`), evaluate (`evaluation`); `streaming` is the live recogniser that the evaluator and the server share.
 Importing this package imports nothing heavy; torch comes with `models`, `training` and what needs them.
+
+Imports: `accelerate`, `av`, `datasets`, `espeakng_loader`, `filelock`, `grpc`, `huggingface_hub`, `jinja2`, `librosa`,
+`numpy`, `onnx`, `onnxruntime`, `optuna`, `peft`, `psutil`, `pydantic`, `pyroomacoustics`, `rich`, `safetensors`,
+`scipy`, `sounddevice`, `soundfile`, `soxr`, `tokenizers`, `tomli_w`, `torch`, `torchaudio`, `transformers`, `typer`,
+`speechtune_client`, `speechtune_server`.
 """
 
 import os

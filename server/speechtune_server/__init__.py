@@ -2,6 +2,6 @@
 
 Owns: the listening socket, admission, batching across streams, what goes over the wire and with which status.
 Does not own: what is detected (`speechtune.streaming`), the models (`speechtune.models`), the contract (`proto/`).
-Imports: grpc.aio, pydantic, `speechtune`, `speechtune_client.v1` (generated). torch only in `runner` and `model_store`,
-our generated code only in `wire`, `replies`, `recognition` and `app`.
+Imports: `av`, `google`, `grpc`, `grpc_health`, `grpc_reflection`, `numpy`, `opentelemetry`, `prometheus_client`,
+`pydantic`, `torch`, `speechtune`, `speechtune_client`.
 """

@@ -1,7 +1,12 @@
 """The command line: one verb per stage, one file per verb.
 
 Owns: options, progress bars, tables, exit codes. Does not own: any work; every verb calls one function of the library.
-Imports: typer and rich at start; torch, grpc and the rest inside the verb that needs them, so that `--help` is quick.
+Imports: `grpc`, `numpy`, `psutil`, `pydantic`, `rich`, `sounddevice`, `torch`, `typer`, `speechtune`,
+`speechtune.audio`, `speechtune.data`, `speechtune.evaluation`, `speechtune.models`, `speechtune.record`,
+`speechtune.remote`, `speechtune.streaming`, `speechtune.training`, `speechtune_client`, `speechtune_server`.
+
+At start only typer and rich are imported; torch, grpc and the rest inside the verb that needs them, so that `--help` is
+quick.
 """
 
 from __future__ import annotations

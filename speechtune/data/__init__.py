@@ -4,7 +4,9 @@ Owns: clips and their labels, speakers and sessions, folder-per-label sets, mani
 negatives, long speech cut into words, k-shot draws, splits, locks and leaks, inspection and its page, repair,
 augmentation, channels and rooms, synthesised speech and near misses, folders that grow, exchange with `datasets`.
 Does not own: samples as such (`speechtune.audio`), models, training, live audio.
-Imports: numpy, pydantic; librosa, datasets, jinja2 and pyroomacoustics where they are used;
-`speechtune.audio`, `speechtune.labels`, `speechtune.errors`. Never `speechtune.streaming` or `speechtune.record`;
-torch only where `augment` resamples through torchaudio.
+Imports: `datasets`, `espeakng_loader`, `jinja2`, `librosa`, `numpy`, `pydantic`, `pyroomacoustics`, `soundfile`,
+`soxr`, `torch`, `torchaudio`, `speechtune`, `speechtune.audio`.
+
+Heavy libraries are imported where they are used; torch only where `augment` resamples through torchaudio. Never
+`speechtune.streaming` or `speechtune.record`.
 """

@@ -2,6 +2,7 @@
 
 Owns: what is to be said and how often, the loop of announcing, hearing, judging and keeping a take, its verdict.
 Does not own: microphones, consoles, files, models: they are seams (`ports`), filled by the command line or by a test.
-Imports: numpy, `speechtune.audio`, `speechtune.labels`, `speechtune.errors`. Never `speechtune.data` or
-`speechtune.streaming`.
+Imports: `numpy`, `speechtune`, `speechtune.audio`.
+
+Never `speechtune.data` or `speechtune.streaming`.
 """

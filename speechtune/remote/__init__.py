@@ -2,5 +2,6 @@
 
 Owns: calls of a server, the load generator.
 Does not own: the server.
-Imports: grpc, `speechtune_client`, `speechtune.evaluation`.
+Imports: `grpc`, `numpy`, `pydantic`, `typer`, `speechtune`, `speechtune.audio`, `speechtune.data`,
+`speechtune.evaluation`, `speechtune.models`, `speechtune.streaming`, `speechtune_client`.
 """

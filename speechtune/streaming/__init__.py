@@ -2,5 +2,5 @@
 
 Owns: voice activity, endpointing, windows, smoothing, thresholds, refractory time, the grammar of one stream.
 Does not own: where bytes come from, what runs the models, how events are written on a wire.
-Imports: numpy, onnxruntime (for the voice activity model), `speechtune` audio, labels, recipe and errors.
+Imports: `numpy`, `onnx`, `onnxruntime`, `speechtune`, `speechtune.audio`.
 """

@@ -2,5 +2,5 @@
 
 Owns: WAV, FLAC, Ogg Opus.
 Does not own: requests.
-Imports: `speechtune.audio`.
+Imports: `av`, `numpy`, `speechtune`.
 """

@@ -2,5 +2,5 @@
 
 Owns: model store and library, backends, exports, batches, the runner.
 Does not own: streams.
-Imports: `process`, `speechtune.models`.
+Imports: `numpy`, `torch`, `speechtune`, `speechtune_server.process`.
 """

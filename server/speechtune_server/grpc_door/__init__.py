@@ -2,5 +2,6 @@
 
 Owns: services, interceptors, parsing, replies, status, access, TLS, health.
 Does not own: what is detected.
-Imports: grpc, generated code, and every room below.
+Imports: `google`, `grpc`, `grpc_health`, `pydantic`, `speechtune`, `speechtune_client`, `speechtune_server.decoding`,
+`speechtune_server.engine`, `speechtune_server.live`, `speechtune_server.process`.
 """

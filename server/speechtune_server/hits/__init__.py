@@ -2,5 +2,5 @@
 
 Owns: which stretches are kept, and their files.
 Does not own: streams.
-Imports: `speechtune.audio`.
+Imports: `numpy`, `pydantic`, `speechtune`.
 """

@@ -2,5 +2,6 @@
 
 Owns: conversations, which every door holds; streams, their inbox and messages; clips.
 Does not own: the wire, of whatever door.
-Imports: `hits`, `engine`, `decoding`, `process`.
+Imports: `numpy`, `speechtune`, `speechtune_server.decoding`, `speechtune_server.engine`, `speechtune_server.hits`,
+`speechtune_server.process`.
 """

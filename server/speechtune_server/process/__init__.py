@@ -2,5 +2,5 @@
 
 Owns: settings, clock, logs, metrics, traces, admission.
 Does not own: protocols, models.
-Imports: pydantic, `speechtune`.
+Imports: `opentelemetry`, `prometheus_client`, `pydantic`, `speechtune`.
 """

@@ -2,5 +2,6 @@
 
 Owns: microphone, the recording dialogue, the review dialogue, progress.
 Does not own: verbs.
-Imports: rich, sounddevice.
+Imports: `numpy`, `rich`, `sounddevice`, `speechtune`, `speechtune.audio`, `speechtune.data`, `speechtune.record`,
+`speechtune.streaming`, `speechtune.training`, `speechtune_server`.
 """

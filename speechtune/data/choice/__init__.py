@@ -2,5 +2,5 @@
 
 Owns: selection of keywords and negatives, k-shot draws, splits, folds.
 Does not own: reading.
-Imports: `data.sets`.
+Imports: `numpy`, `speechtune`, `speechtune.data.sets`.
 """

@@ -2,5 +2,6 @@
 
 Owns: damage, copies, leaks, doubted labels, the page, repair.
 Does not own: reading.
-Imports: librosa, jinja2, `data.sets`.
+Imports: `jinja2`, `librosa`, `numpy`, `pydantic`, `soundfile`, `speechtune`, `speechtune.audio`,
+`speechtune.data.sets`.
 """

@@ -2,5 +2,5 @@
 
 Owns: folders, manifests, speakers, locks, long recordings cut into words, folders that grow, exchange with `datasets`.
 Does not own: which clips are used.
-Imports: numpy, pydantic, datasets, `speechtune.audio`.
+Imports: `datasets`, `numpy`, `pydantic`, `speechtune`, `speechtune.audio`.
 """

@@ -2,5 +2,5 @@
 
 Owns: synthesised voices, near misses, synthetic sets.
 Does not own: training with them.
-Imports: `data.sets`.
+Imports: `espeakng_loader`, `numpy`, `speechtune`, `speechtune.audio`, `speechtune.data.sets`.
 """

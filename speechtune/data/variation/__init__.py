@@ -2,5 +2,5 @@
 
 Owns: augmentation, channels, rooms, running speech, background speech.
 Does not own: which clips are varied.
-Imports: torchaudio, pyroomacoustics, `speechtune.audio`.
+Imports: `numpy`, `pyroomacoustics`, `soundfile`, `soxr`, `torch`, `torchaudio`, `speechtune`, `speechtune.audio`.
 """

@@ -2,5 +2,5 @@
 
 Owns: predictions and `predictions.jsonl`.
 Does not own: figures made of them.
-Imports: numpy, pydantic, `speechtune.labels`, and below.
+Imports: `numpy`, `pydantic`, `speechtune`.
 """

@@ -2,5 +2,5 @@
 
 Owns: resampling of speakers, exact and Poisson intervals.
 Does not own: the figures.
-Imports: numpy, SciPy, `evaluation.figures`, `evaluation.answers`.
+Imports: `numpy`, `scipy`, `speechtune.evaluation.answers`, `speechtune.evaluation.figures`.
 """

@@ -2,5 +2,6 @@
 
 Owns: scoring, metrics of clips, headlines, conditions, slices, paired comparison.
 Does not own: streams, pages.
-Imports: `evaluation.certainty`, `evaluation.figures`, `evaluation.answers`, `speechtune.streaming`.
+Imports: `numpy`, `pydantic`, `speechtune`, `speechtune.audio`, `speechtune.data`, `speechtune.evaluation.answers`,
+`speechtune.evaluation.certainty`, `speechtune.evaluation.figures`, `speechtune.streaming`.
 """

@@ -2,5 +2,5 @@
 
 Owns: confusion, detection at a false-acceptance rate, calibration, open set, thresholds from clips.
 Does not own: intervals, streams.
-Imports: numpy, `evaluation.answers`.
+Imports: `numpy`, `pydantic`, `speechtune`, `speechtune.evaluation.answers`.
 """

@@ -2,5 +2,7 @@
 
 Owns: the text report, `report.html`, the folder of mined stretches.
 Does not own: any figure.
-Imports: rich, `evaluation.clips`, `evaluation.streams`, and below.
+Imports: `numpy`, `pydantic`, `rich`, `speechtune`, `speechtune.audio`, `speechtune.data`, `speechtune.evaluation`,
+`speechtune.evaluation.answers`, `speechtune.evaluation.clips`, `speechtune.evaluation.figures`,
+`speechtune.evaluation.streams`.
 """

@@ -3,5 +3,7 @@
 Owns: recordings and their label tracks, playback through the session, matching, metrics, thresholds,
 mining.
 Does not own: clips, pages.
-Imports: `evaluation.certainty`, `evaluation.figures`, `evaluation.answers`, `speechtune.streaming`, `speechtune.data`.
+Imports: `numpy`, `pydantic`, `soundfile`, `speechtune`, `speechtune.audio`, `speechtune.data`,
+`speechtune.evaluation.answers`, `speechtune.evaluation.certainty`, `speechtune.evaluation.figures`,
+`speechtune.streaming`.
 """

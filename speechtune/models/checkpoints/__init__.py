@@ -2,5 +2,6 @@
 
 Owns: reading, writing, replacing, the model card.
 Does not own: training.
-Imports: `models.classifier`, `models.encoders`, `models.scorers`.
+Imports: `huggingface_hub`, `pydantic`, `safetensors`, `torch`, `speechtune`, `speechtune.audio`,
+`speechtune.models.classifier`, `speechtune.models.encoders`, `speechtune.models.scorers`, `speechtune.streaming`.
 """

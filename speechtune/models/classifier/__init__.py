@@ -2,5 +2,5 @@
 
 Owns: pooling, head, classifier.
 Does not own: files.
-Imports: torch, `models.encoders`.
+Imports: `torch`, `speechtune`, `speechtune.models.encoders`.
 """

@@ -2,5 +2,6 @@
 
 Owns: families, packaged weights, the hub, features, Whisper, wav2vec2, what their vocabularies know.
 Does not own: heads.
-Imports: torch, transformers, `speechtune.recipe`.
+Imports: `huggingface_hub`, `numpy`, `pydantic`, `safetensors`, `tokenizers`, `torch`, `torchaudio`, `transformers`,
+`speechtune`, `speechtune.audio`.
 """

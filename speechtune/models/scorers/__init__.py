@@ -2,5 +2,6 @@
 
 Owns: scoring by torch and by ONNX Runtime, the second look.
 Does not own: sessions.
-Imports: torch, onnxruntime, `models.classifier`.
+Imports: `numpy`, `onnxruntime`, `pydantic`, `torch`, `speechtune`, `speechtune.audio`, `speechtune.models`,
+`speechtune.models.classifier`, `speechtune.models.encoders`, `speechtune.streaming`.
 """

@@ -2,5 +2,6 @@
 
 Owns: fitting, cross-fitting, the prior of words, talk heard by held-out heads, thresholds, the choice of negatives.
 Does not own: the encoder.
-Imports: `training.material`, `speechtune.evaluation`.
+Imports: `numpy`, `pydantic`, `torch`, `speechtune`, `speechtune.audio`, `speechtune.data`, `speechtune.evaluation`,
+`speechtune.models`, `speechtune.streaming`, `speechtune.training`, `speechtune.training.material`.
 """

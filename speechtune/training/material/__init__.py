@@ -2,5 +2,6 @@
 
 Owns: reading and checking, windows and their variation, added windows, the cache of embeddings.
 Does not own: heads.
-Imports: torch, `speechtune.data`, `speechtune.models`.
+Imports: `numpy`, `pydantic`, `torch`, `speechtune`, `speechtune.audio`, `speechtune.data`, `speechtune.models`,
+`speechtune.training`.
 """

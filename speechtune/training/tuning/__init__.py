@@ -2,5 +2,7 @@
 
 Owns: methods, batches, steps, early stopping, resumption.
 Does not own: heads.
-Imports: torch, accelerate, `training.material`, `training.head`.
+Imports: `accelerate`, `numpy`, `peft`, `torch`, `speechtune`, `speechtune.audio`, `speechtune.data`,
+`speechtune.evaluation`, `speechtune.models`, `speechtune.training`, `speechtune.training.head`,
+`speechtune.training.material`.
 """
