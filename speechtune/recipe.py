@@ -27,10 +27,10 @@ class EncoderSettings(_Section):
     name: str = "whisper-tiny.en"
     """A short name, a local folder, or a Hugging Face id."""
     layers: tuple[int, ...] | None = None
-    """Which layers' frames are pooled, counted from 1; -1 is the last one, after the final norm. None: the middle one,
-    which still hears sounds, and the last one, which hears words."""
+    """Which layers' frames are pooled, counted from 1; -1 is the last one, after the final norm. Defaults to the middle
+    one, which still hears sounds, and the last one, which hears words."""
     decoder: bool | None = None
-    """Also ask Whisper's decoder what it is about to say first; none: where there is one."""
+    """Whether Whisper's decoder is asked too, what it is about to say first. Defaults to asking where there is one."""
     num_segments: Annotated[int, Field(ge=1, le=16)] = 3
     """Mean frames of this many equal parts of the window, which keep the order of the sounds (1: the mean alone)."""
 
@@ -39,7 +39,7 @@ class ClipSettings(_Section):
     """How a recording becomes the fixed window that the encoder sees."""
 
     window_ms: Annotated[int, Field(ge=200, le=10_000)] | None = None
-    """Length of the window; none: chosen from the data, at least 1,000 ms."""
+    """Length of the window. Defaults to one that suits the data, of at least 1,000 ms."""
     second_look: bool = True
     """Score a window that leaves doubt twice more, its audio moved a little either way, and average the answers."""
 
@@ -166,8 +166,8 @@ class TuneSettings(_Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the matrix products; `auto` takes bfloat16 where the machine has instructions for it."""
     hold_out: Annotated[float, Field(ge=0.0, le=0.5)] | None = None
-    """Share of the speakers and of the negative words that only judge when to stop; none: a fifth where there are 500
-    keyword clips, else nobody, because every clip is needed to learn from."""
+    """Share of the speakers and of the negative words that only judge when to stop. Defaults to a fifth where there are
+    500 keyword clips, and to nobody where there are fewer, because every clip is needed to learn from."""
     judge_every: Annotated[int, Field(ge=1, le=100_000)] = 50
     """Steps between two judgements."""
     patience: Annotated[int, Field(ge=1, le=1_000)] = 5
@@ -200,9 +200,10 @@ class EndpointingSettings(_Section):
     offset_probability: Probability = 0.35
     """Voice activity below this counts towards the end of speech."""
     burst_db: Annotated[float, Field(ge=0.0, le=200.0)] = 10.0
-    """Sound that rises so far above its background counts as voice too,"""
+    """Sound that rises so far above its background counts as voice too, unless `burst_probability` forbids it."""
     burst_probability: Probability = 0.02
-    """unless the voice activity lies below this; 1 leaves the level out of account."""
+    """Sound counts as voice by its level only where the voice activity is at least this. 1 leaves the level out of
+    account."""
     min_speech_ms: Milliseconds = 96
     """Shorter bursts are not speech."""
     hangover_ms: Milliseconds = 160
@@ -226,7 +227,7 @@ class DetectorSettings(_Section):
     refractory_ms: Milliseconds = 500
     """A keyword is not reported again within this time; other keywords are."""
     threshold: Probability | None = None
-    """One threshold for all keywords in place of the calibrated ones."""
+    """One threshold for all keywords. Defaults to the calibrated threshold of each."""
 
 
 @dataclass(frozen=True)

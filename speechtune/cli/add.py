@@ -19,7 +19,7 @@ from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe, parse_recipe
 
 OutOption = Annotated[
-    Path | None, typer.Option(metavar="CKPT", help="Folder to write to; otherwise the checkpoint is replaced.")
+    Path | None, typer.Option(metavar="CKPT", help="Folder to write to. Defaults to replacing the checkpoint.")
 ]
 
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def add(
     checkpoint: CheckpointArgument,
     data: DataArgument,
-    keywords: Annotated[str, typer.Option(metavar="A,B", help="Words to add.")],
+    keywords: Annotated[str, typer.Option(metavar="A,B", help="Words to add, with commas between.")],
     old: Annotated[
         list[Path] | None, typer.Option(metavar="DATA", help="Clips of the old words, if DATA does not hold them.")
     ] = None,
@@ -42,7 +42,7 @@ def add(
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
     recipe: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings as TOML; otherwise the checkpoint's own.")
+        Path | None, typer.Option(metavar="FILE", help="Settings as TOML. Defaults to the checkpoint's own.")
     ] = None,
     method: Annotated[str, typer.Option(help="head, lora, top, full or auto.")] = "head",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -80,7 +80,7 @@ def add(
 
 def remove(
     checkpoint: CheckpointArgument,
-    keywords: Annotated[str, typer.Option(metavar="A,B", help="Words to drop.")],
+    keywords: Annotated[str, typer.Option(metavar="A,B", help="Words to drop, with commas between.")],
     out: OutOption = None,
 ) -> None:
     """Drop keywords: they are rejected from now on, like any other word; the rest answers as before."""

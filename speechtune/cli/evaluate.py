@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(metavar="[CKPT]", help="Checkpoint or exported .onnx file; may be left out with --address."),
+        typer.Argument(
+            metavar="[CKPT]", help="Folder of a checkpoint, or an exported .onnx file; may be left out with --address."
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Argument(metavar="[DATA]", help="Test clips: folder per label, or a manifest.")
@@ -55,13 +57,19 @@ def evaluate(
         ),
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks, where they lie elsewhere.")
+        Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks. Defaults to those beside the recordings.")
     ] = None,
     conditions: Annotated[
-        bool, typer.Option("--conditions", help="Score some clips again in noise, rooms, other speeds and levels.")
+        bool,
+        typer.Option(
+            "--conditions", help="Score a part of the clips again in noise, in rooms, and at other speeds and levels."
+        ),
     ] = False,
     noise: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Background recordings for --conditions; otherwise synthetic.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of background recordings for --conditions. Defaults to synthetic noise."
+        ),
     ] = None,
     train: Annotated[
         Path | None, typer.Option(metavar="DATA", help="The training clips, to look for leaks into the test.")
@@ -71,9 +79,14 @@ def evaluate(
     backend: BackendOption = None,
     address: Annotated[
         str | None,
-        typer.Option(metavar="HOST:PORT", help="Ask a running server; CKPT then tells which words it was shown."),
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Ask a running server. CKPT then tells which words the model was shown as negatives.",
+        ),
     ] = None,
-    model: Annotated[str, typer.Option(help="With --address: name of the model; otherwise the default.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Name of the server's model, with --address. Defaults to the server's default.")
+    ] = "",
     authorities: AuthoritiesOption = None,
     certificate: CertificateOption = None,
     private_key: PrivateKeyOption = None,

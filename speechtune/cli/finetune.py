@@ -26,10 +26,14 @@ def finetune(
     out: Annotated[Path, typer.Option(metavar="CKPT", help="Folder to write the checkpoint to.")],
     encoder: Annotated[str | None, typer.Option(help="Short name, local folder, or Hugging Face id.")] = None,
     keywords: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Words to recognise; other folders become negatives.")
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Words to recognise, with commas between; clips of other words become negatives.",
+        ),
     ] = None,
-    shots: Annotated[int | None, typer.Option(help="Clips of each keyword to draw; otherwise all.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Decides every draw.")] = None,
+    shots: Annotated[int | None, typer.Option(help="How many clips of each keyword to draw. Defaults to all.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random draw.")] = None,
     negatives: NegativesOption = None,
     room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,

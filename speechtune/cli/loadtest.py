@@ -43,8 +43,8 @@ def loadtest(
     chunk_ms: Annotated[
         int, typer.Option(min=10, max=1_000, help="Length of the audio in one message, in milliseconds.")
     ] = 100,
-    model: Annotated[str, typer.Option(help="Name of the model; otherwise the server's default.")] = "",
-    interims: Annotated[bool, typer.Option("--interims", help="Ask for interims too.")] = False,
+    model: Annotated[str, typer.Option(help="Name of the model. Defaults to the server's default.")] = "",
+    interims: Annotated[bool, typer.Option("--interims", help="Ask for scores while speech goes on, too.")] = False,
     address: AddressOption = DEFAULT_ADDRESS,
     seed: Annotated[int, typer.Option(min=0, help="Number that the mixing of speech and noise begins from.")] = 0,
 ) -> None:

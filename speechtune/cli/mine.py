@@ -41,7 +41,9 @@ def mine(
     out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for clips, manifest and page.")],
     margin: Annotated[
         float,
-        typer.Option(metavar="LOGITS", help="How far below its threshold still counts as nearly; 0: only what fired."),
+        typer.Option(
+            metavar="LOGITS", help="How far below its threshold a keyword still nearly fires; 0 keeps only what fired."
+        ),
     ] = DEFAULT_MARGIN,
     most: Annotated[int, typer.Option(min=1, help="Keep at most so many clips, the strongest.")] = DEFAULT_MOST,
     backend: BackendOption = None,

@@ -31,12 +31,17 @@ RoomOption = Annotated[
 ]
 SpeakerPatternOption = Annotated[
     str | None,
-    typer.Option(metavar="REGEX", help="Finds the speaker in file names, by its group `speaker` or its first one."),
+    typer.Option(
+        metavar="REGEX",
+        help="Regular expression that finds the speaker in file names, by its group `speaker` or its first group.",
+    ),
 ]
 ChannelOption = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Take this channel, counted from 1; else the mean, or the loudest where they cancel."
+        min=1,
+        metavar="N",
+        help="Take this channel, counted from 1. Defaults to the mean, or to the loudest where the channels cancel.",
     ),
 ]
 SyntheticOption = Annotated[

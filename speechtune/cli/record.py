@@ -37,9 +37,11 @@ def record(
     unknown: Annotated[int, typer.Option(help="Other words to say, for _unknown_.")] = 0,
     background: Annotated[int, typer.Option(help="Recordings of 10 s in which nobody speaks.")] = 0,
     speaker: Annotated[str | None, typer.Option(help="Who speaks; one name is one person.")] = None,
-    device: Annotated[str | None, typer.Option(help="Number or part of the name of the microphone.")] = None,
-    room: Annotated[str | None, typer.Option(help="Where; goes into the manifest.")] = None,
-    session: Annotated[str | None, typer.Option(help="Name of this recording session; otherwise the time.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Number or part of the name of the microphone. Defaults to the system's.")
+    ] = None,
+    room: Annotated[str | None, typer.Option(help="Room of the recording, for the manifest.")] = None,
+    session: Annotated[str | None, typer.Option(help="Name of this recording session. Defaults to the time.")] = None,
     from_files: Annotated[
         list[Path] | None,
         typer.Option(metavar="FILE|DIR", help="Audio files in place of the microphone, one per take and in order."),

@@ -24,7 +24,7 @@ def review(
     out: Annotated[
         Path | None, typer.Option(metavar="DATA", help="Data folder to add clips to; it keeps a manifest.")
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Only these: detection, or 'near miss'.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Review only hits of this kind: detection, or 'near miss'.")] = None,
     mute: Annotated[bool, typer.Option("--mute", help="Play nothing; show where each file is.")] = False,
     from_answers: Annotated[
         Path | None,

@@ -30,12 +30,17 @@ def search(
     out: Annotated[Path, typer.Option(metavar="FILE", help="Recipe to write; finetune takes it with --recipe.")],
     trials: Annotated[int, typer.Option(help="How many more settings to try.")] = 30,
     study: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The study's journal, to go on with; otherwise beside --out.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Journal of the study, to go on with it. Defaults to a file beside --out."),
     ] = None,
     keywords: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Words to recognise; other folders become negatives.")
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Words to recognise, with commas between; clips of other words become negatives.",
+        ),
     ] = None,
-    shots: Annotated[int | None, typer.Option(help="Clips of each keyword to draw; otherwise all.")] = None,
+    shots: Annotated[int | None, typer.Option(help="How many clips of each keyword to draw. Defaults to all.")] = None,
     negatives: NegativesOption = None,
     room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,

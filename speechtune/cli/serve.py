@@ -19,7 +19,9 @@ def serve(
     checkpoint: Annotated[
         Path | None, typer.Argument(metavar="[CKPT]", help="Folder of a checkpoint, or an exported .onnx file.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML; options go before it.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings as TOML; an option counts more than the setting.")
+    ] = None,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address to listen on.")] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch, torch-bf16, onnx or onnx-int8.")] = None,
     keep_hits: Annotated[

@@ -20,7 +20,10 @@ def register(app: typer.Typer) -> None:
 def serve_key(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whom the key is for: letters, digits, - and _.")],
     scope: Annotated[list[str] | None, typer.Option(help="recognise (the default) or admin; may be repeated.")] = None,
-    rate: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Calls a minute; none: no limit.")] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="How many calls a minute the key allows. Defaults to no limit."),
+    ] = None,
 ) -> None:
     """Make an API key: the table for the server's file of keys on stdout, the secret for the client on stderr."""
     from speechtune_server.grpc_door.access import Scope, new_key

@@ -25,7 +25,7 @@ def split(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The manifest to write, .jsonl or .csv.")],
     valid: Annotated[float, typer.Option(help="Share of the speakers for validation.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the speakers for the test.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Decides who goes where.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw of speakers.")] = 0,
     lock: Annotated[
         bool,
         typer.Option(

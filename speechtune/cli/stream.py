@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def stream(
     source: Annotated[str, typer.Argument(metavar="FILE|mic", help="An audio file, or `mic` for the microphone.")],
     address: AddressOption = DEFAULT_ADDRESS,
-    model: Annotated[str, typer.Option(help="Name of the model; otherwise the server's default.")] = "",
+    model: Annotated[str, typer.Option(help="Name of the model. Defaults to the server's default.")] = "",
     realtime: Annotated[bool, typer.Option("--realtime", help="Send a file at the pace it would be spoken.")] = False,
     encoding: Annotated[
         str,

@@ -21,9 +21,13 @@ def synthesize(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to make.")],
     takes: Annotated[int, typer.Option(min=1, help="Clips of each word.")] = 20,
     near_misses: Annotated[
-        int, typer.Option(min=0, help="Texts that are almost each word, for _unknown_; each in a quarter of the takes.")
+        int,
+        typer.Option(
+            min=0,
+            help="How many texts that are almost each word to say, for _unknown_; each in a quarter of the takes.",
+        ),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Decides voices, pace, pitch, level and noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw of voices, pace, pitch, level and noise.")] = 0,
 ) -> None:
     """Synthesise words in many voices; the manifest marks them as synthetic, so that they never judge a model."""
     from speechtune.data.synthesis.near_misses import near_misses as find_near_misses

@@ -28,12 +28,15 @@ def threshold(
         Path, typer.Argument(metavar="STREAM", help="Long recordings, with label tracks (.txt) where keywords occur.")
     ],
     *,
-    fa_per_hour: Annotated[float, typer.Option(metavar="RATE", help="False accepts an hour of other sound.")] = 0.5,
+    fa_per_hour: Annotated[
+        float, typer.Option(metavar="RATE", help="False accepts to allow in an hour of sound without commands.")
+    ] = 0.5,
     truth: Annotated[
-        Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks, where they lie elsewhere.")
+        Path | None, typer.Option(metavar="FILE|DIR", help="The label tracks. Defaults to those beside the recordings.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="CKPT2", help="New checkpoint; otherwise the thresholds are only shown.")
+        Path | None,
+        typer.Option(metavar="CKPT2", help="New checkpoint to write. Defaults to showing the thresholds only."),
     ] = None,
 ) -> None:
     """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint.

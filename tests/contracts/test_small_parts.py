@@ -72,7 +72,14 @@ def test_importing_the_library_and_its_help_costs_neither_torch_nor_grpc() -> No
     run_python(program)
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if ">>> " in path.read_text()], ids=name_of)
+WITH_EXAMPLES = [
+    path
+    for path in (*SOURCES, *sorted((REPOSITORY / "data_scripts").rglob("*.py")))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
 def test_examples_in_docstrings_are_true(path: Path) -> None:
     relative = path.relative_to(REPOSITORY).with_suffix("")
     parts = [part for part in relative.parts if part not in ("server", "proto", "__init__")]
