@@ -75,7 +75,7 @@ def test_importing_the_library_and_its_help_costs_neither_torch_nor_grpc() -> No
 WITH_EXAMPLES = [
     path
     for path in (*SOURCES, *sorted((REPOSITORY / "data_scripts").rglob("*.py")))
-    if ">>> " in path.read_text(encoding="utf-8")
+    if re.search(r"^\s*>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)
 ]
 
 
