@@ -119,6 +119,30 @@ def test_long_negatives_are_heard_a_word_at_a_time(data: Path, tmp_path: Path, e
     assert result.checkpoint.classifier.window_samples == 16_000
 
 
+def test_a_recording_of_the_room_teaches_judges_and_is_background_noise(
+    data: Path, tmp_path: Path, encoder: str
+) -> None:
+    rng = np.random.default_rng(5)
+    pause = (0.001 * rng.standard_normal(24_000)).astype(np.float32)
+    parts = [part for seed in range(40, 70) for part in (word_like(seed, 14_000), pause)]
+    room = write_audio(tmp_path / "room.wav", np.concatenate(parts))
+    result = run(data, tmp_path / "model", encoder, room=(room,))
+    assert result.num_clips["_unknown_"] >= 25
+    assert result.checkpoint.training["num_noise_recordings"] == 1
+    assert "minutes of recorded speech heard" in result.summary
+
+
+def test_only_so_many_negatives_are_learnt_from_and_it_is_said(data: Path, tmp_path: Path, encoder: str) -> None:
+    settings = recipe(encoder, head={**SMALL_HEAD, "most_negatives": 10})
+    result = finetune(TrainingData(data, ("yes", "no")), tmp_path / "model", settings)
+    words = [result.num_clips.get(word, 0) for word in ("cat", "dog", "bird", "tree", "house")]
+    assert sum(words) == 10
+    assert min(words) >= 1
+    assert result.checkpoint.training["num_negatives_left_out"] == 5
+    assert any(note.startswith("10 of 15 negative clips are learnt from") for note in result.notes)
+    assert "times an hour" in result.summary
+
+
 def test_a_locked_test_clip_is_not_trained_on(data: Path, tmp_path: Path, encoder: str) -> None:
     locked = load_clips(data).clips[0]
     lock_clips([locked])

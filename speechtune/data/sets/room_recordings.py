@@ -33,11 +33,11 @@ def load_room(path: Path) -> ClipSet:
     return ClipSet(path, (Clip(path=path, label=UNKNOWN),), (), ())
 
 
-def sound_between(room: Path, pieces: Sequence[Clip]) -> NDArray[np.float32] | None:
+def sound_between(room: ClipSet, pieces: Sequence[Clip]) -> NDArray[np.float32] | None:
     """What lies between the pieces of speech of a room's recordings, float32[2 s to 60 s] at 16 kHz; None: too little.
 
     Args:
-        room: a recording or a folder, as given to `load_room`.
+        room: of `load_room`.
         pieces: of its speech, among others; see `cut_long_clips`.
 
     Raises:
@@ -45,7 +45,7 @@ def sound_between(room: Path, pieces: Sequence[Clip]) -> NDArray[np.float32] | N
     """
     sounds: list[NDArray[np.float32]] = []
     total = 0
-    for path in dict.fromkeys(clip.path for clip in load_room(room).clips):
+    for path in dict.fromkeys(clip.path for clip in room.clips):
         end, length = 0, count_samples(path)
         stretches = sorted(piece.stretch for piece in pieces if piece.path == path)
         for start, after in (*((first, last or length) for first, last in stretches), (length, length)):

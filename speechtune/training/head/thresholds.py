@@ -106,15 +106,13 @@ def choose_by_talk(
     progress("hear talk", 0, 1)
     classifier.to(device)
     try:
-        # Strung together words are the worst case; running speech that was recorded is what will be heard.
-        kinds = ((False, 1.0), (True, EXCESS_OF_HELD_OUT_WORDS))
-        heard = [
-            talk
-            for are_words, excess in kinds
-            if held_out.talk
-            and (clips := _talk_of_folds(held_out, read, are_words=are_words))
-            and (talk := hear_talk(classifier, held_out.heads, clips, recipe, excess)) is not None
-        ]
+        heard = []
+        # Recorded running speech is what will be heard; words strung together are the worst case.
+        for are_words, excess in ((False, 1.0), (True, EXCESS_OF_HELD_OUT_WORDS)):
+            clips = _talk_of_folds(held_out, read, are_words=are_words)
+            talk = hear_talk(classifier, held_out.heads, clips, recipe, excess)
+            if talk is not None:
+                heard.append(talk)
     finally:
         classifier.to("cpu")
     progress("hear talk", 1, 1)
@@ -134,7 +132,7 @@ def _talk_of_folds(held_out: OutOfFold, read: ReadClips, *, are_words: bool) -> 
     wanted = {label for label, folds in folds_of.items() if (label != UNKNOWN or len(folds) == 1) == are_words}
     talk = [
         [read.samples[index] for index in fold if read.clips[index].label in wanted and (fair is None or index in fair)]
-        for fold in held_out.talk
+        for fold in held_out.talk or ((),) * len(held_out.heads)
     ]
     spare = [(clip.label, samples) for clip, samples in read.spare if clip.label in wanted]
     for number, (label, samples) in enumerate(spare):

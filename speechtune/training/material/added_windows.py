@@ -1,7 +1,8 @@
 """Training windows that nobody recorded as a clip: running speech, background speech, and parts of the commands.
 
-They teach `_unknown_`, and judge nothing. What one of them is made of lies in one fold of cross-fitting, so that a word
-or a voice that is held out lies in none that is learnt.
+They teach `_unknown_`, and judge nothing. The words or voices that one of them is made of lie in one fold of
+cross-fitting, so that one that is held out lies in none that is learnt. Only a part that is joined to another command's
+part may hold something of a clip that is held out: as other speech, which makes the held-out answers worse, not better.
 
 A recogniser that has met nothing but whole commands takes whatever lies between them for one: with six phrases of ten
 clips it fired 124 to 373 times an hour on ordinary sentences. Tried on three phrases over 1.7 hours of talk: background

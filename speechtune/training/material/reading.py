@@ -100,7 +100,8 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
             names folder, file and line.
     """
     clip_set = _load_all(data)
-    negatives = _load_negatives(data)
+    rooms = tuple(load_room(path) for path in data.room)
+    negatives = _joined([*(load_negatives(path) for path in data.negatives), *rooms])
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
     labels = with_added_classes(labels, recipe)
     given = [clip for clip in (*clip_set.clips, *(negatives.clips if negatives else ())) if clip.may_train]
@@ -116,16 +117,16 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
     samples = ClipAudio(clips, progress)
     samples.check.refuse(labels.keywords, data.clips)
     hashes = content_hashes(whole)
+    sounds = (sound_between(room, clips) for room in rooms)
+    recordings = [*(read_audio(path, MAX_CLIP_SECONDS) for path in noise), *(one for one in sounds if one is not None)]
     facts: dict[str, JsonValue] = {
         # As `inspect` and `evaluate` see the same clips: whole, under the labels that the data gives them.
         "data_fingerprint": combined_fingerprint(hashes, [given_as[clip] for clip in whole]),
         "num_clips": dict(count_labels(clips)),
         "num_speakers": len(speakers_of(clips)) or None,
         "num_synthetic_clips": sum(clip.synthetic for clip in clips),
-        "num_noise_recordings": len(noise),
+        "num_noise_recordings": len(recordings),
     }
-    recordings = [read_audio(path, MAX_CLIP_SECONDS) for path in noise]
-    recordings += [sound for path in data.room if (sound := sound_between(path, clips)) is not None]
     identity = _identity(labels, whole, hashes, recordings)
     return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes + samples.check.notes(), identity)
 
@@ -161,8 +162,7 @@ def _load_all(data: TrainingData) -> ClipSet:
     )
 
 
-def _load_negatives(data: TrainingData) -> ClipSet | None:
-    sets = [*(load_negatives(path) for path in data.negatives), *(load_room(path) for path in data.room)]
+def _joined(sets: Sequence[ClipSet]) -> ClipSet | None:
     if not sets:
         return None
     named = Path(", ".join(str(one.root) for one in sets))
