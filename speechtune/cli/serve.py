@@ -30,6 +30,7 @@ def serve(
     log_format: Annotated[str | None, typer.Option(help="text, or json: one object a line.")] = None,
 ) -> None:
     """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
+    from speechtune.models.opened import is_exported
     from speechtune_server.app import run
     from speechtune_server.process.config import load_server_config
     from speechtune_server.process.logs import LogFormat
@@ -37,7 +38,7 @@ def serve(
     given: dict[str, Any] = {"address": address, "backend": backend, "keep_hits": keep_hits, "log_format": log_format}
     if checkpoint is not None:
         resolved = checkpoint.resolve()
-        given["models"] = {resolved.stem if resolved.suffix == ".onnx" else resolved.name: checkpoint}
+        given["models"] = {resolved.stem if is_exported(resolved) else resolved.name: checkpoint}
     elif config is None:
         raise ConfigError("serve: nothing to serve; give a checkpoint, or --config FILE with a table [models]")
     settings = load_server_config(config, {key: value for key, value in given.items() if value is not None})

@@ -105,7 +105,7 @@ def open_model(
             raise ConfigError(
                 f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it was exported"
             )
-        return _exported(path, OnnxScorer(path, num_threads, cores))
+        return exported_model(path, OnnxScorer(path, num_threads, cores))
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path)
@@ -153,7 +153,8 @@ def _scorer(checkpoint: Checkpoint, backend: Backend, num_threads: int, num_core
     return with_second_look(scorer, report.description.second_look)
 
 
-def _exported(path: Path, scorer: OnnxScorer) -> OpenModel:
+def exported_model(path: Path, scorer: OnnxScorer) -> OpenModel:
+    """The model of an exported file that is loaded already; it looks again where it is in doubt, if it was made to."""
     description: OnnxDescription = scorer.description
     return OpenModel(
         name=path.name,

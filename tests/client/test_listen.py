@@ -31,6 +31,7 @@ from speechtune_client import (
 from speechtune_client.errors import UnavailableError
 from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
+from tests.support.breaking import BreakingClient
 from tests.support.serving import COMMANDS_CONTENT, asynchronous, running_server, server_in_thread, until
 from tests.support.speech import REPOSITORY
 from tests.support.streaming import linear16, quiet, tone
@@ -40,25 +41,6 @@ LONG = COMMANDS_CONTENT * 6
 LABELS = ["low", "high"] * 6
 
 
-class Flaky:
-    """A client whose connections break after so many events each; then they hold."""
-
-    def __init__(self, client, breaks):
-        self._client = client
-        self._breaks = iter(breaks)
-        self.num_connections = 0
-
-    def stream(self, chunks, **stream_settings):
-        self.num_connections += 1
-        num_events = next(self._breaks, None)
-        events = self._client.stream(chunks, **stream_settings)
-        for number, event in enumerate(events):
-            if number == num_events:
-                events.close()
-                raise UnavailableError("UNAVAILABLE", "it broke")
-            yield event
-
-
 @pytest.fixture(scope="module")
 def client():
     with server_in_thread(max_in_flight_seconds=2.0) as server, CommandClient(server.address) as client:
@@ -66,7 +48,7 @@ def client():
 
 
 def heard(client, chunks, breaks=(), replay=None, **stream_settings):
-    flaky = Flaky(client, breaks)
+    flaky = BreakingClient(client, breaks)
     events = listen(flaky, chunks, replay or Replay(stream_settings), None, live=False, sleep=lambda seconds: None)
     return list(events), flaky
 
@@ -130,7 +112,7 @@ def test_what_was_said_beyond_the_window_is_lost_and_said_to_be(client):
     """A microphone goes on while nobody listens; the window is four seconds."""
     gone = []
 
-    class Away(Flaky):
+    class Away(BreakingClient):
         def stream(self, chunks, **stream_settings):
             if self.num_connections == 1:
                 while not gone:
@@ -165,10 +147,10 @@ def test_a_server_that_stays_away_is_given_up_when_told_so():
 
 
 def test_a_server_that_comes_late_still_starts_the_stream(client):
-    class Absent(Flaky):
+    class Absent(BreakingClient):
         def stream(self, chunks, **stream_settings):
             if self.num_connections < 2:
-                self.num_connections += 1
+                self.offsets.append(None)
                 raise UnavailableError("UNAVAILABLE", "nobody there")
             yield from super().stream(chunks, **stream_settings)
 

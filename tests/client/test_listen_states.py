@@ -12,35 +12,18 @@ import soxr
 
 from speechtune.streaming.activity import SileroActivity
 from speechtune_client import CommandClient, Detection, Ended, Rejected, Resumed, SpeechActivity
-from speechtune_client.errors import InvalidRequestError, UnavailableError
+from speechtune_client.errors import InvalidRequestError
 from speechtune_client.events import as_json
 from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
 from speechtune_client.settings import DetectorSettings, Flush, Reset, UpdateCommands
+from tests.support.breaking import BreakingClient
 from tests.support.serving import server_in_thread
 from tests.support.streaming import linear16, talk
 
 SETTINGS = {"detector": DetectorSettings(threshold=0.0), "rejections": True, "speech_activity": True}
 CONTENT = linear16(talk(40))
 CHUNKS = [CONTENT[start : start + 6_400] for start in range(0, len(CONTENT), 6_400)]
-
-
-class Breaking:
-    """A client whose connections break after so many events each; then they hold."""
-
-    def __init__(self, client, breaks):
-        self._client, self._breaks = client, iter(breaks)
-        self.offsets = []
-
-    def stream(self, chunks, **settings):
-        self.offsets.append(settings["resume_offset"])
-        num_events = next(self._breaks, None)
-        events = self._client.stream(chunks, **settings)
-        for number, event in enumerate(events):
-            if number == num_events:
-                events.close()
-                raise UnavailableError("UNAVAILABLE", "it broke")
-            yield event
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +36,7 @@ def client():
 
 
 def heard(client, chunks, breaks=(), seconds=30.0, **settings):
-    flaky = Breaking(client, breaks)
+    flaky = BreakingClient(client, breaks)
     replay = Replay(SETTINGS | settings, seconds)
     events = list(listen(flaky, chunks, replay, None, live=False, sleep=lambda _: None))
     assert isinstance(events[-1], Ended)
@@ -94,7 +77,7 @@ def test_ids_and_offsets_after_breaks_are_to_the_sample_those_of_an_unbroken_str
 def test_the_state_is_used_from_the_second_connection_on(client):
     settings = []
 
-    class Watching(Breaking):
+    class Watching(BreakingClient):
         def stream(self, chunks, **given):
             settings.append(given)
             return super().stream(chunks, **given)

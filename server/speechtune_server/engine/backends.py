@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from speechtune.models.opened import exported_model, is_exported
 from speechtune.models.scorers.onnx_scorer import OnnxScorer
-from speechtune.models.scorers.second_look import with_second_look
 from speechtune_server.engine.export_cache import Precision, default_cache, exported_scorer
 from speechtune_server.engine.model_store import LoadModel, ServedModel, load_served_model, proven
 from speechtune_server.process.config import Backend
@@ -29,12 +29,13 @@ def loader_for(backend: Backend, export_folder: Path | None, num_threads: int) -
     chosen = _chosen(backend)
 
     def load(name: str, place: Path) -> ServedModel:
-        if place.suffix == ".onnx":
-            return _served(name, OnnxScorer(place, num_threads))
+        if is_exported(place):
+            return _served(name, place, OnnxScorer(place, num_threads))
         if chosen in (Backend.TORCH, Backend.TORCH_BF16):
             return load_served_model(name, place, num_threads, "bf16" if chosen is Backend.TORCH_BF16 else "fp32")
         precision: Precision = "int8" if chosen is Backend.ONNX_INT8 else "fp32"
-        return _served(name, exported_scorer(place, precision, export_folder or default_cache(), num_threads))
+        scorer = exported_scorer(place, precision, export_folder or default_cache(), num_threads)
+        return _served(name, place, scorer)
 
     return load
 
@@ -45,11 +46,11 @@ def _chosen(backend: Backend, has_gpu: Callable[[], bool] = _CUDA_DRIVER.exists)
     return Backend.TORCH if has_gpu() else Backend.ONNX
 
 
-def _served(name: str, scorer: OnnxScorer) -> ServedModel:
-    said = scorer.description
-    looking = with_second_look(scorer, said.second_look)
+def _served(name: str, place: Path, scorer: OnnxScorer) -> ServedModel:
+    model, precision = exported_model(place, scorer), scorer.description.precision
+    settings = model.settings
     return proven(
         ServedModel(
-            name, said.checkpoint_digest, looking, said.detector, said.endpointing, said.precision, is_parallel=True
+            name, model.digest, model.scorer, settings.detector, settings.endpointing, precision, is_parallel=True
         )
     )

@@ -18,6 +18,7 @@ from speechtune.errors import (
     ServiceNotReadyError,
     SpeechTuneError,
 )
+from speechtune.models.opened import is_exported
 from speechtune.names import composed
 from speechtune_server.engine.model_store import LoadModel, ModelStore, ServedModel
 from speechtune_server.engine.runner import Runner
@@ -75,7 +76,7 @@ class ModelLibrary:
             ServiceNotReadyError: it took too long.
         """
         place = self._inside(folder)
-        name = name or place.stem if place.suffix == ".onnx" else name or place.name
+        name = name or place.stem if is_exported(place) else name or place.name
         if not is_model_name(name := composed(name)):
             raise InvalidRequestError("name", f"{name!r}: {MODEL_NAME_RULE}")
         async with self._changing:

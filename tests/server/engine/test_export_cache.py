@@ -46,6 +46,14 @@ def test_an_export_is_made_once_and_then_found(checkpoint, tmp_path):
     assert scorer.description.checkpoint_digest == checkpoint[1]
 
 
+def test_an_exported_file_is_served_as_it_is_whatever_the_case_of_its_name(checkpoint, tmp_path):
+    place = tmp_path / "HOME.ONNX"
+    shutil.copy(checkpoint[0].parent / "export.onnx", place)
+    served = loader_for(Backend.ONNX_INT8, tmp_path / "cache", 1)("home", place)
+    assert (served.digest, served.precision, served.is_parallel) == (checkpoint[1], "fp32", True)
+    assert not (tmp_path / "cache").exists()
+
+
 def damaged(path, source):
     path.write_bytes(source.read_bytes()[:-1000])
 
