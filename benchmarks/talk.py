@@ -51,8 +51,8 @@ MIXES = ("pauses", "noise", "running", "halves", "talk", "varied")
 _SEED = 5
 _NUM_PLANTED, _NUM_TAUGHT = 40, 10
 _NOISE_SNR_DB = 10.0
-_SPEEDS = (0.85, 0.92, 1.08, 1.18)
-_VARIED_SNR_DB = (10.0, 0.0)
+_SPEEDS = (0.8, 0.85, 0.92, 0.96, 1.04, 1.08, 1.18, 1.25)
+_VARIED_SNR_DB = (20.0, 10.0, 5.0, 0.0)
 _HALF_PAUSE = samples_from_ms(750)
 
 _Samples = NDArray[np.float32]
@@ -123,9 +123,12 @@ def _write_hours(data: Path, out: Path) -> None:
         speech = _strung(sentences, 30 + number, (100, 500))
         under = np.resize(noise, len(speech)) * _rms(speech) / _rms(noise) * 10.0 ** (-snr_db / 20.0)
         _write(out, "varied", f"noise_{snr_db:g}", 0.5 * (speech + under), ())
-    _write(out, "varied", "room", reverberate(_strung(sentences, 40, (100, 500)), draw_room(0)), ())
-    voices = [_strung(sentences, 50 + number, (100, 500)) for number in range(3)]
-    _write(out, "varied", "three_at_once", np.sum([0.5 * voice[: len(voices[0]) // 2] for voice in voices], axis=0), ())
+    for number in range(3):
+        room = reverberate(_strung(sentences, 40 + number, (100, 500)), draw_room(number))
+        _write(out, "varied", f"room_{number}", room, ())
+        voices = [_strung(sentences, 50 + 3 * number + voice, (100, 500)) for voice in range(3)]
+        together = np.sum([0.5 * voice[: len(voices[0]) // 2] for voice in voices], axis=0)
+        _write(out, "varied", f"three_at_once_{number}", together, ())
 
 
 def _rms(samples: _Samples) -> float:
