@@ -45,7 +45,7 @@ from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe
 from speechtune.streaming.config import Scorer
 from speechtune.training.finetune import TrainingData, finetune
-from speechtune.training.material.reading import read_training_data
+from speechtune.training.material.training_set import read_training_set
 from speechtune.training.material.windows import features_of
 from speechtune.training.stages import silent
 from speechtune.training.tuning.batches import TuningBatches
@@ -117,7 +117,7 @@ def _random_weights(data: TrainingData, shots: int, passes: int, test: Sequence[
     started = _now()
     recipe = load_recipe(None, [f"tune.augment.copies={passes}"])
     torch.manual_seed(recipe.seed)
-    read = read_training_data(data, recipe, silent)
+    read = read_training_set(data, recipe, silent)
     encoder = build_encoder(load_encoder(recipe.encoder.name).config_dict())
     classifier = KeywordClassifier(encoder, read.labels, 16_000, num_segments=3)
     targets = [read.labels.classes.index(clip.label) for clip in read.clips]

@@ -37,7 +37,7 @@ from speechtune.recipe import Recipe
 from speechtune.training.head.fitting import Prior, train_head
 from speechtune.training.head.word_prior import word_prior
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.material.reading import TrainingData, read_training_data
+from speechtune.training.material.training_set import TrainingData, read_training_set
 from speechtune.training.stages import silent
 
 _WINDOW = 16_000
@@ -201,7 +201,7 @@ def main(argv: Sequence[str]) -> int:
     rows: dict[str, list[list[float]]] = {}
     for seed in range(options.seeds):
         recipe = Recipe(seed=seed)
-        read = read_training_data(
+        read = read_training_set(
             TrainingData(DATA / "speech_commands_fewshot", KEYWORDS, options.shots, noise=DATA / "noise"),
             recipe,
             silent,

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 from speechtune.audio.timebase import seconds_from_samples
-from speechtune.data.inspection.examination import Listener
 from speechtune.data.inspection.inspect import inspect_clips
+from speechtune.data.inspection.inspected_clip import Embedder
 from speechtune.data.sets.loading import load_clips
+from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
 from speechtune.models.encoders.loading import load_encoder
-from speechtune.models.likeness import EncoderListener, LikenessEncoder
 
 
 def main() -> int:
@@ -25,12 +25,12 @@ def main() -> int:
     parser.add_argument("--speaker-pattern")
     options = parser.parse_args()
     clip_set = load_clips(options.data, options.speaker_pattern)
-    encoder = EncoderListener(LikenessEncoder(load_encoder("whisper-tiny.en")))
-    inspect_clips(clip_set.with_clips(clip_set.clips[:64]), listener=encoder)
-    listeners: dict[str, Listener | None] = {"without encoder": None, "with tiny.en": encoder}
-    for name, listener in listeners.items():
+    encoder = ClipEmbedder(ClipEncoder(load_encoder("whisper-tiny.en")))
+    inspect_clips(clip_set.with_clips(clip_set.clips[:64]), embedder=encoder)
+    embedders: dict[str, Embedder | None] = {"without encoder": None, "with tiny.en": encoder}
+    for name, embedder in embedders.items():
         wall, cpu = time.perf_counter(), time.process_time()
-        report = inspect_clips(clip_set, listener=listener)
+        report = inspect_clips(clip_set, embedder=embedder)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         audio = seconds_from_samples(report.num_samples)
         print(

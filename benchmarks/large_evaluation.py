@@ -26,7 +26,7 @@ from rich.table import Table
 
 from speechtune.data.sets.clips import Clip
 from speechtune.data.sets.loading import load_clips
-from speechtune.evaluation.clips.measurement import measure
+from speechtune.evaluation.clips.compute import compute_metrics
 from speechtune.evaluation.clips.scoring import evaluate_clips
 from speechtune.models.checkpoints.checkpoint import load_checkpoint
 from speechtune.whole_files import write_whole
@@ -64,7 +64,7 @@ def measured(checkpoint: Path, data: Path, count: int) -> dict[str, float]:
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     most = max(most, process.memory_info().rss)
     start = time.perf_counter()
-    measure(report.predictions)
+    compute_metrics(report.predictions)
     measuring = time.perf_counter() - start
     scoring = report.metrics.scoring_seconds or 0.0
     return {

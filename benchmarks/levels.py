@@ -34,11 +34,11 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.data.sets.loading import load_clips, load_noise
 from speechtune.errors import SpeechTuneError
 from speechtune.models.opened import OpenModel, open_model
-from speechtune.streaming.activity import ActivityModel, SileroActivity
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
 from speechtune.streaming.events import Detection, Event, SpeechStarted
 from speechtune.streaming.session import Session
+from speechtune.streaming.voice.activity import ActivityModel, SileroActivity
 
 PEAKS_DBFS: tuple[float | None, ...] = (None, -30.0, -40.0, -45.0, -50.0, -55.0)
 """Levels of a clip's peak; None: as it is."""

@@ -28,8 +28,8 @@ from speechtune.data.inspection.report import InspectionReport
 from speechtune.data.sets.clips import Clip, ClipSet, Split, read_clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.errors import AudioError
+from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
 from speechtune.models.encoders.loading import load_encoder
-from speechtune.models.likeness import EncoderListener, LikenessEncoder
 
 KINDS = {
     "clipped": {"clipped"},
@@ -145,13 +145,13 @@ class Outcome(NamedTuple):
     num_clean: int
 
 
-def outcome(clip_set: ClipSet, num_of_each: int, seed: int, listener: EncoderListener) -> Outcome:
+def outcome(clip_set: ClipSet, num_of_each: int, seed: int, embedder: ClipEmbedder) -> Outcome:
     """Plant by the seed, inspect, compare."""
     clips = [clip for clip in clip_set.clips if _is_readable(clip)]
     with tempfile.TemporaryDirectory() as folder:
         planted = plant(clips, Path(folder), num_of_each, seed)
         split, leaking = split_with_a_leak(planted.clips)
-        report = inspect_clips(clip_set.with_clips(split), listener=listener)
+        report = inspect_clips(clip_set.with_clips(split), embedder=embedder)
         missing = missed(report, planted)
         found = {fault: num_of_each - len(missing.get(fault, [])) for fault in KINDS}
         leaks = {leak.leak.what for leak in report.leaks if leak.leak.kind == "speaker"}
@@ -174,10 +174,10 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
     clip_set = load_clips(options.data, options.speaker_pattern)
-    listener = EncoderListener(LikenessEncoder(load_encoder("whisper-tiny.en")))
+    embedder = ClipEmbedder(ClipEncoder(load_encoder("whisper-tiny.en")))
     found = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
-        found.append(outcome(clip_set, options.of_each, seed, listener))
+        found.append(outcome(clip_set, options.of_each, seed, embedder))
         print(_told(f"seed {seed}", found[-1:], options.of_each), flush=True)
     print(_told(f"all {len(found)}", found, options.of_each))
     shares = [one.num_accused / one.num_clean for one in found]

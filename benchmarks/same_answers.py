@@ -28,11 +28,11 @@ from speechtune.audio.files import read_audio
 from speechtune.audio.levels import active_range
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
 from speechtune.streaming.events import Detection as LocalDetection
 from speechtune.streaming.session import Session
+from speechtune.streaming.voice.activity import SileroActivity
 from speechtune_client import CommandClient, Detection
 
 _CHUNK_MS = 40

@@ -23,21 +23,21 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.evaluation.streams.playback import Listening, listen
+from speechtune.evaluation.streams.playback import Playback, play
 from speechtune.evaluation.streams.recordings import find_recordings
 from speechtune.models.backends import Backend
 from speechtune.models.opened import open_model
 from speechtune.models.scorers.second_look import DOUBT
-from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import Scorer
 from speechtune.streaming.decision import WindowScored
+from speechtune.streaming.voice.activity import SileroActivity
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One backend: the listening, its time by the clock and of the processor, in seconds, and how often it looked."""
+    """One backend: the playback, its time by the clock and of the processor, in seconds, and how often it looked."""
 
-    listening: Listening
+    playback: Playback
     seconds: float
     processor_seconds: float
     num_looks: int
@@ -70,26 +70,26 @@ def heard(checkpoint: Path, source: Path, backend: Backend) -> Heard:
     scorer.score(np.zeros((1, scorer.window_samples), dtype=np.float32))  # the first call prepares the model
     counting.num_windows = 0
     start, processor = time.perf_counter(), time.process_time()
-    listening = listen(scorer, activity, recordings, system.settings)
-    return Heard(listening, time.perf_counter() - start, time.process_time() - processor, counting.num_windows)
+    playback = play(scorer, activity, recordings, system.settings)
+    return Heard(playback, time.perf_counter() - start, time.process_time() - processor, counting.num_windows)
 
 
-def events_of(listening: Listening) -> Counter[tuple[str, str, int, int]]:
+def events_of(playback: Playback) -> Counter[tuple[str, str, int, int]]:
     """What was reported, and where; confidences differ in their last digits whatever one does."""
     return Counter(
         (one.recording.name, event.label, event.start_sample, event.end_sample)
-        for one in listening.heard
+        for one in playback.heard
         for event in one.detections
     )
 
 
-def share_in_doubt(listening: Listening) -> float:
+def share_in_doubt(playback: Playback) -> float:
     """Share of the windows whose final answer is in doubt: about those that are looked at three times."""
-    num_keywords = len(listening.labels.keywords)
+    num_keywords = len(playback.labels.keywords)
     best = np.array(
         [
             step.posteriors[:num_keywords].max()
-            for one in listening.heard
+            for one in playback.heard
             for step in one.steps or ()
             if isinstance(step, WindowScored)
         ]
@@ -118,13 +118,13 @@ def main(argv: Sequence[str]) -> int:
     first: Counter[tuple[str, str, int, int]] | None = None
     for name in given.backends.split(","):
         one = heard(given.checkpoint, given.recordings, Backend(name))
-        audio, events = one.listening.audio_seconds, events_of(one.listening)
+        audio, events = one.playback.audio_seconds, events_of(one.playback)
         first = events if first is None else first
         table.add_row(
             name,
             f"{audio / one.seconds:.1f}",
             f"{3600 * one.processor_seconds / audio:.0f}",
-            f"{1000 * one.seconds / max(one.listening.num_windows, 1):.1f}",
+            f"{1000 * one.seconds / max(one.playback.num_windows, 1):.1f}",
             f"{one.num_looks / audio:.2f}",
             str(events.total()),
             str(((events - first) + (first - events)).total()),
@@ -132,7 +132,7 @@ def main(argv: Sequence[str]) -> int:
     console = Console(width=100)
     console.print(table)
     console.print(
-        f"{audio / 60:.1f} minutes, {one.listening.num_windows} windows, {share_in_doubt(one.listening):.0%} in doubt",
+        f"{audio / 60:.1f} minutes, {one.playback.num_windows} windows, {share_in_doubt(one.playback):.0%} in doubt",
         highlight=False,
     )
     return 0

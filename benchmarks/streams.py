@@ -36,13 +36,13 @@ from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.errors import SpeechTuneError
 from speechtune.evaluation.certainty.intervals import poisson_interval
 from speechtune.evaluation.streams.operating_point import choose_stream_thresholds
-from speechtune.evaluation.streams.playback import Listening, listen
+from speechtune.evaluation.streams.playback import Playback, play
 from speechtune.evaluation.streams.recordings import Recording, find_recordings
 from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import RESERVED
 from speechtune.models.opened import open_model
-from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import Scorer
+from speechtune.streaming.voice.activity import SileroActivity
 
 LEVELS_DB = (20.0, 10.0, 5.0, 0.0)
 SEED = 7
@@ -88,7 +88,7 @@ def measure(checkpoint: Path, mixes: Path, false_accepts_per_hour: float) -> Tab
     """Listen to both halves; a table of each at both sets of thresholds."""
     system = open_model(checkpoint)
     heard = {
-        name: listen(system.scorer, SileroActivity(), find_recordings(mixes / name), system.settings) for name in "ab"
+        name: play(system.scorer, SileroActivity(), find_recordings(mixes / name), system.settings) for name in "ab"
     }
     hours = sum(one.audio_seconds for one in heard.values()) / 3600
     title = f"{system.name}: {hours:.2f} h"
@@ -121,7 +121,7 @@ def _wrong_by_hand(scorer: Scorer, recording: Recording) -> NDArray[np.bool_]:
 
 
 def _add_rows(
-    table: Table, heard: Listening, wrong: dict[str, NDArray[np.bool_]], name: str, thresholds: dict[str, float]
+    table: Table, heard: Playback, wrong: dict[str, NDArray[np.bool_]], name: str, thresholds: dict[str, float]
 ) -> None:
     streams = heard.streams_at(thresholds)
     for title, prefixes in _GROUPS:

@@ -40,12 +40,12 @@ from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.data.variation.rooms import draw_room, reverberate
 from speechtune.data.variation.running_speech import faded, spoken_part
 from speechtune.errors import SpeechTuneError
-from speechtune.evaluation.streams.playback import listen
+from speechtune.evaluation.streams.playback import play
 from speechtune.evaluation.streams.recordings import find_recordings
 from speechtune.evaluation.streams.scoring import score_streams
 from speechtune.labels import SILENCE
 from speechtune.models.opened import open_model
-from speechtune.streaming.activity import SileroActivity
+from speechtune.streaming.voice.activity import SileroActivity
 
 MIXES = ("pauses", "noise", "running", "halves", "talk", "varied")
 _SEED = 5
@@ -166,7 +166,7 @@ def measure(checkpoints: Sequence[Path], mixes: Path) -> Table:
     for checkpoint in checkpoints:
         system = open_model(checkpoint)
         for mix in (mix for mix in MIXES if (mixes / mix).is_dir()):
-            heard = listen(system.scorer, SileroActivity(), find_recordings(mixes / mix), system.settings)
+            heard = play(system.scorer, SileroActivity(), find_recordings(mixes / mix), system.settings)
             scores = score_streams(heard.streams, heard.labels.keywords)
             total, rate = scores.total, scores.total.alone_interval
             table.add_row(

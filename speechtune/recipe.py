@@ -169,9 +169,9 @@ class TuneSettings(_Section):
     """Share of the speakers and of the negative words that only judge when to stop. Defaults to a fifth where there are
     500 keyword clips, and to nobody where there are fewer, because every clip is needed to learn from."""
     judge_every: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """Steps between two judgements."""
+    """Steps between two validations."""
     patience: Annotated[int, Field(ge=1, le=1_000)] = 5
-    """Judgements without a better one after which training stops; the best weights are kept."""
+    """Validations without a better one after which training stops; the best weights are kept."""
     save_every: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Steps between two saved states, from which the same command goes on if it was killed."""
     tracker: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"

@@ -17,7 +17,7 @@ import grpc.aio
 from grpc_reflection.v1alpha import reflection
 
 from speechtune.errors import ConfigError
-from speechtune.streaming.activity import ActivityModel, SileroActivity
+from speechtune.streaming.voice.activity import ActivityModel, SileroActivity
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc

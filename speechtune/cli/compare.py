@@ -56,7 +56,7 @@ def compare(
 
 
 def _tested(data: Path, speaker_pattern: str | None, synthetic: bool, console: Console) -> ClipSet:
-    from speechtune.data.choice.judges import clips_to_test_on
+    from speechtune.data.choice.eligibility import clips_to_test_on
     from speechtune.data.sets.loading import load_clips
 
     clip_set = load_clips(data, speaker_pattern)

@@ -100,7 +100,7 @@ def evaluate(
 
     from speechtune.cli.terminal.progress import StageBars
     from speechtune.evaluation.evaluate import TestClips, TestRecordings
-    from speechtune.evaluation.evaluate import evaluate as judge
+    from speechtune.evaluation.evaluate import evaluate as evaluate_system
     from speechtune.evaluation.reports.folder import render_part, write_evaluation
     from speechtune.evaluation.reports.page import REPORT_NAME
 
@@ -121,7 +121,7 @@ def evaluate(
             bars.close()
             console.print(render_part(part))
 
-        evaluation = judge(system, clips, recordings, progress=bars, measured=show)
+        evaluation = evaluate_system(system, clips, recordings, progress=bars, measured=show)
     earlier = write_evaluation(evaluation, out)
     console.print(f"figures {out}, report {out / REPORT_NAME}", highlight=False, markup=False, soft_wrap=True)
     if earlier:

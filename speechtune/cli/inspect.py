@@ -17,7 +17,7 @@ from speechtune.errors import ConfigError, EncoderUnavailableError
 from speechtune.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from speechtune.data.inspection.examination import Listener
+    from speechtune.data.inspection.inspected_clip import Embedder
     from speechtune.data.inspection.report import InspectionReport
 
 _MAX_ROWS = 40
@@ -53,7 +53,7 @@ def inspect(
     if fix and out is not None and (out / "fixed").exists():
         raise ConfigError(f"--fix: {out / 'fixed'} exists; repaired clips go to a new folder, name another --out")
     clip_set = load_clips(data, speaker_pattern)
-    listener = _listener(encoder)
+    embedder = _embedder(encoder)
     with progress_bars() as progress:
         done = 0
 
@@ -62,7 +62,7 @@ def inspect(
             done += 1
             progress("inspect", done, len(clip_set.clips))
 
-        report = inspect_clips(clip_set, progress=advance, listener=listener)
+        report = inspect_clips(clip_set, progress=advance, embedder=embedder)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -76,14 +76,14 @@ def inspect(
         _tell(f"{len(repaired.clip_set.clips)} clips repaired in {out / 'fixed'}, {repaired.num_left_out} left out")
 
 
-def _listener(encoder: str) -> Listener | None:
+def _embedder(encoder: str) -> Embedder | None:
     if encoder == _NO_ENCODER:
         return None
+    from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
     from speechtune.models.encoders.loading import load_encoder
-    from speechtune.models.likeness import EncoderListener, LikenessEncoder
 
     try:
-        return EncoderListener(LikenessEncoder(load_encoder(encoder)))
+        return ClipEmbedder(ClipEncoder(load_encoder(encoder)))
     except EncoderUnavailableError as error:
         _tell(f"note: labels are not doubted ({error})")
         return None

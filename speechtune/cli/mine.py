@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from speechtune.evaluation.reports.mined_folder import Also, Miner
     from speechtune.evaluation.streams.mining import HardStretch, Mining
-    from speechtune.evaluation.streams.playback import Listening
+    from speechtune.evaluation.streams.playback import Playback
     from speechtune.evaluation.streams.recordings import Recording
 
 
@@ -59,10 +59,10 @@ def mine(
     from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, check_new_folder, write_mined
     from speechtune.evaluation.streams.mining import check_margin
     from speechtune.evaluation.streams.mining import mine as find
-    from speechtune.evaluation.streams.playback import listen
+    from speechtune.evaluation.streams.playback import play
     from speechtune.evaluation.streams.recordings import check_readable, check_words
     from speechtune.models.opened import open_model
-    from speechtune.streaming.activity import SileroActivity
+    from speechtune.streaming.voice.activity import SileroActivity
 
     check_margin(margin)
     check_new_folder(out)
@@ -71,10 +71,10 @@ def mine(
     model = open_model(checkpoint, backend)
     check_words(found, model.labels.keywords)
     with progress_bars() as progress:
-        listening = listen(model.scorer, SileroActivity(), found, model.settings, progress)
-    mining = find(listening, margin, most)
+        playback = play(model.scorer, SileroActivity(), found, model.settings, progress)
+    mining = find(playback, margin, most)
     console = Console()
-    _tell(console, listening, mining)
+    _tell(console, playback, mining)
     if not mining.stretches:
         console.print(f"nothing to learn from: {out} is not made", highlight=False, markup=False, soft_wrap=True)
         return
@@ -103,24 +103,24 @@ def _recordings(sources: Sequence[Path]) -> list[Recording]:
     return list(found.values())
 
 
-def _tell(console: Console, listening: Listening, mining: Mining) -> None:
-    num_truth = sum(one.recording.has_truth for one in listening.heard)
+def _tell(console: Console, playback: Playback, mining: Mining) -> None:
+    num_truth = sum(one.recording.has_truth for one in playback.heard)
     num_near = len(mining.stretches) - mining.num_fired
     console.print(
-        f"{listening.audio_seconds / 60.0:.1f} minutes in {len(listening.heard)} recordings, {num_truth} of them with "
+        f"{playback.audio_seconds / 60.0:.1f} minutes in {len(playback.heard)} recordings, {num_truth} of them with "
         f"a label track: {mining.num_fired} stretches fired, {num_near} came within {mining.margin:g} logits of a "
         "threshold",
         highlight=False,
     )
     if mining.stretches:
-        console.print(_table(listening, mining))
+        console.print(_table(playback, mining))
     if mining.num_on_words:
         console.print(f"left out: {mining.num_on_words} stretches where a command is said", highlight=False)
     if mining.num_weaker:
         console.print(f"left out: {mining.num_weaker} weaker stretches (--most takes more)", highlight=False)
 
 
-def _table(listening: Listening, mining: Mining) -> Table:
+def _table(playback: Playback, mining: Mining) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -128,7 +128,7 @@ def _table(listening: Listening, mining: Mining) -> Table:
     table = Table("keyword", box=None, pad_edge=False)
     for heading in ("threshold", "fired", "nearly"):
         table.add_column(heading, justify="right")
-    for label, level in listening.session_thresholds.items():
+    for label, level in playback.session_thresholds.items():
         table.add_row(Text(label), f"{level:.3f}", str(fired.get(label, 0)), str(near.get(label, 0)))
     return table
 

@@ -14,7 +14,7 @@ from speechtune.names import readable
 
 if TYPE_CHECKING:
     from speechtune.models.opened import OpenModel
-    from speechtune.streaming.activity import ActivityModel
+    from speechtune.streaming.voice.activity import ActivityModel
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ def recognize(
 ) -> None:
     """Recognise files, one JSON line each; a file that cannot be read gets a line with `error` and exit code 2."""
     from speechtune.models.opened import open_model
-    from speechtune.streaming.activity import SileroActivity
+    from speechtune.streaming.voice.activity import SileroActivity
 
     model = open_model(checkpoint)
     activity = SileroActivity()

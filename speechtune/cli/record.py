@@ -60,7 +60,7 @@ def record(
     from speechtune.record.driver import run_recording
     from speechtune.record.prompts import RecordingPlan, missing_prompts
     from speechtune.record.session import RecordingSession
-    from speechtune.streaming.activity import SileroActivity
+    from speechtune.streaming.voice.activity import SileroActivity
 
     console = Console()
     plan = RecordingPlan(keywords_from(commands, "--commands") or (), takes, unknown, background)
@@ -112,12 +112,12 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     import torch
 
     from speechtune.data.sets.clips import read_clip
+    from speechtune.models.clip_embeddings import ClipEncoder, TakeComparer
     from speechtune.models.encoders.loading import load_encoder
-    from speechtune.models.likeness import EncoderEar, LikenessEncoder
 
     torch.set_num_threads(1)  # a take is too little work to share out
     try:
-        ear = EncoderEar(LikenessEncoder(load_encoder(encoder)))
+        ear = TakeComparer(ClipEncoder(load_encoder(encoder)))
     except EncoderUnavailableError as error:
         console.print(f"note: takes are not compared with each other ({error})", style="yellow", markup=False)
         return None

@@ -57,7 +57,7 @@ def search(
     chosen = keywords_from(keywords)
 
     from speechtune.cli.terminal.progress import progress_bars
-    from speechtune.training.material.reading import TrainingData
+    from speechtune.training.material.training_set import TrainingData
     from speechtune.training.search import search as run
     from speechtune.training.tuning.acceleration import parse_device
 

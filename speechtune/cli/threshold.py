@@ -47,10 +47,10 @@ def threshold(
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.evaluation.streams.operating_point import check_rate, choose_stream_thresholds
-    from speechtune.evaluation.streams.playback import listen
+    from speechtune.evaluation.streams.playback import play
     from speechtune.evaluation.streams.recordings import check_words, find_recordings
     from speechtune.models.opened import open_model
-    from speechtune.streaming.activity import SileroActivity
+    from speechtune.streaming.voice.activity import SileroActivity
 
     if out is not None:
         _check_destination(checkpoint, out)
@@ -59,8 +59,8 @@ def threshold(
     recordings = find_recordings(stream, truth)
     check_words(recordings, model.labels.keywords)
     with progress_bars() as progress:
-        listening = listen(model.scorer, SileroActivity(), recordings, model.settings, progress)
-    point = choose_stream_thresholds(listening, fa_per_hour)
+        playback = play(model.scorer, SileroActivity(), recordings, model.settings, progress)
+    point = choose_stream_thresholds(playback, fa_per_hour)
     console = Console()
     console.print(_table(model.thresholds, point))
     for note in point.notes:

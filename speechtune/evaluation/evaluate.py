@@ -171,7 +171,7 @@ def _judged_by_clips(
     system: System, asked: TestClips, has_recordings: bool, facts: dict[str, JsonValue], progress: Progress
 ) -> ClipPart:
     from speechtune.audio.files import read_audio
-    from speechtune.data.choice.judges import clips_to_test_on
+    from speechtune.data.choice.eligibility import clips_to_test_on
     from speechtune.data.sets.clips import fingerprint, read_clip
     from speechtune.data.sets.loading import load_clips, load_noise
     from speechtune.evaluation.clips.conditions import score_conditions

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speechtune.data.sets.clips import Clip
     from speechtune.evaluation.clips.scoring import ClipReport, Progress
     from speechtune.evaluation.streams.metrics import StreamMetrics
-    from speechtune.evaluation.streams.playback import Listening
+    from speechtune.evaluation.streams.playback import Playback
     from speechtune.evaluation.streams.recordings import Recording
     from speechtune.models.backends import Backend
     from speechtune.streaming.config import Scorer
@@ -41,8 +41,8 @@ class System(Protocol):
     def answer_clips(self, clips: Sequence[Clip], root: Path, progress: Progress) -> ClipReport:
         """Answer and measure; errors as for `evaluate_clips`."""
 
-    def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Listening, StreamMetrics]:
-        """Listen and measure; errors as for `listen` and `measure_streams`."""
+    def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Playback, StreamMetrics]:
+        """Listen and measure; errors as for `play` and `compute_stream_metrics`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,21 +79,21 @@ class LocalSystem:
             progress=progress,
         )
 
-    def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Listening, StreamMetrics]:
+    def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Playback, StreamMetrics]:
         """As for `System`."""
-        from speechtune.evaluation.streams.measurement import measure_streams
-        from speechtune.evaluation.streams.playback import decision_compute_ms, listen
-        from speechtune.streaming.activity import SileroActivity
+        from speechtune.evaluation.streams.compute import compute_stream_metrics
+        from speechtune.evaluation.streams.playback import decision_compute_ms, play
+        from speechtune.streaming.voice.activity import SileroActivity
 
         activity = SileroActivity()
-        listening = listen(self.scorer, activity, recordings, self.model.settings, progress)
-        metrics = measure_streams(
-            listening,
+        playback = play(self.scorer, activity, recordings, self.model.settings, progress)
+        metrics = compute_stream_metrics(
+            playback,
             compute_ms=decision_compute_ms(self.scorer, activity),
             encoder=self.model.encoder,
             checkpoint_digest=self.model.digest,
         )
-        return listening, metrics
+        return playback, metrics
 
 
 def open_system(path: Path, backend: Backend | None = None) -> LocalSystem:

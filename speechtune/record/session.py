@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.judgement import SoundLimits
+from speechtune.audio.sound_faults import SoundLimits
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.errors import SessionGrammarError
 from speechtune.record.ports import Choice, Ear, SpeechFinder

@@ -8,7 +8,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.judgement import SoundFault, SoundLimits, SoundMeasures, judge, measure, sound_notes
+from speechtune.audio.sound_faults import (
+    SoundFault,
+    SoundLimits,
+    SoundProperties,
+    find_sound_faults,
+    sound_notes,
+    sound_properties,
+)
 from speechtune.audio.timebase import ms_from_samples, seconds_from_samples
 from speechtune.record.prompts import Prompt
 
@@ -46,7 +53,7 @@ class Take:
 
     prompt: Prompt
     samples: NDArray[np.float32]
-    measures: SoundMeasures
+    measures: SoundProperties
     faults: tuple[TakeFault, ...]
     notes: tuple[str, ...] = ()
 
@@ -89,22 +96,22 @@ def _judge_speech(
     prompt: Prompt, heard: NDArray[np.float32], stretch: Stretch | None, margin_samples: int, limits: SoundLimits
 ) -> Take:
     if stretch is None:
-        measures = measure(heard)
+        measures = sound_properties(heard)
         silent = measures.peak_dbfs < limits.silent_peak_dbfs
         detail = f"{seconds_from_samples(len(heard)):.1f} s without speech"
         kind: TakeFaultKind = "silent" if silent else "no_speech"
         return Take(prompt, heard, measures, (TakeFault(kind, detail),))
     first, last = max(stretch.start_sample - margin_samples, 0), min(stretch.end_sample + margin_samples, len(heard))
     samples = heard[first:last].copy()
-    measures = measure(samples)
+    measures = sound_properties(samples)
     # The margins do not count against a long command.
     max_ms = limits.max_ms + round(2 * ms_from_samples(margin_samples))
-    faults = tuple(TakeFault(fault.kind, fault.detail) for fault in judge(measures, limits, max_ms))
+    faults = tuple(TakeFault(fault.kind, fault.detail) for fault in find_sound_faults(measures, limits, max_ms))
     return Take(prompt, samples, measures, faults, sound_notes(measures, limits))
 
 
 def _judge_background(prompt: Prompt, heard: NDArray[np.float32], stretch: Stretch | None, limits: SoundLimits) -> Take:
-    measures = measure(heard)
+    measures = sound_properties(heard)
     faults = []
     if measures.peak_dbfs <= _MUTED_DBFS:
         faults.append(TakeFault("silent", "nothing at all is heard; is the microphone muted?"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from speechtune.data.sets.clips import Clip
     from speechtune.evaluation.clips.scoring import ClipReport, Progress
     from speechtune.evaluation.streams.metrics import StreamMetrics
-    from speechtune.evaluation.streams.playback import HeardRecording, Listening
+    from speechtune.evaluation.streams.playback import Playback, PlayedRecording
     from speechtune.evaluation.streams.recordings import Recording
     from speechtune.streaming.events import Detection
     from speechtune_client import CommandClient
@@ -67,7 +67,7 @@ class ServerSystem:
     def answer_clips(self, clips: Sequence[Clip], root: Path, progress: Progress) -> ClipReport:
         """As for `System`: every clip by one call of Recognize."""
         from speechtune.data.sets.clips import read_clip
-        from speechtune.evaluation.clips.measurement import Provenance, measure
+        from speechtune.evaluation.clips.compute import Provenance, compute_metrics
         from speechtune.evaluation.clips.scoring import ClipReport, labelled_predictions
 
         start = time.perf_counter()
@@ -76,7 +76,7 @@ class ServerSystem:
             self.labels, np.stack(rows), clips, root=root, negatives_known=self.negatives_known
         )
         seconds = time.perf_counter() - start
-        return ClipReport(predictions, measure(predictions, Provenance(None, self.digest, seconds, None)))
+        return ClipReport(predictions, compute_metrics(predictions, Provenance(None, self.digest, seconds, None)))
 
     @property
     def scorer(self) -> ServerSystem:
@@ -95,15 +95,15 @@ class ServerSystem:
         score = {one.label: one.confidence for one in answer.scores}
         return np.array([score[label] for label in self.labels.labels], dtype=np.float32)
 
-    def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Listening, StreamMetrics]:
+    def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Playback, StreamMetrics]:
         """As for `System`: every recording as one stream, as fast as the server listens."""
-        from speechtune.evaluation.streams.measurement import measure_streams
-        from speechtune.evaluation.streams.playback import Listening
+        from speechtune.evaluation.streams.compute import compute_stream_metrics
+        from speechtune.evaluation.streams.playback import Playback
         from speechtune.recipe import SessionSettings
 
         start = time.perf_counter()
         heard = _side_by_side(self._listen, recordings, progress, "listen")
-        listening = Listening(
+        playback = Playback(
             heard=tuple(one for one, _ in heard),
             labels=self.labels,
             thresholds=self.thresholds,
@@ -112,10 +112,10 @@ class ServerSystem:
             seconds=time.perf_counter() - start,
             scoring_seconds=None,
         )
-        return listening, measure_streams(listening, checkpoint_digest=self.digest)
+        return playback, compute_stream_metrics(playback, checkpoint_digest=self.digest)
 
-    def _listen(self, recording: Recording) -> tuple[HeardRecording, int]:
-        from speechtune.evaluation.streams.playback import HeardRecording
+    def _listen(self, recording: Recording) -> tuple[PlayedRecording, int]:
+        from speechtune.evaluation.streams.playback import PlayedRecording
         from speechtune.evaluation.streams.recordings import audio_blocks
         from speechtune_client import Detection, Ended
 
@@ -131,7 +131,7 @@ class ServerSystem:
             )
         detections = tuple(_domain(event) for event in events if isinstance(event, Detection))
         num_samples = round(ended.statistics.audio_processed * SAMPLE_RATE_HZ)
-        return HeardRecording(recording, num_samples, None, detections), ended.statistics.num_windows_scored
+        return PlayedRecording(recording, num_samples, None, detections), ended.statistics.num_windows_scored
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.recipe import EndpointingSettings
-from speechtune.streaming.activity import FRAME_SAMPLES
+from speechtune.streaming.voice.activity import FRAME_SAMPLES
 
 _RISE_DB_PER_FRAME = 3.0 * FRAME_SAMPLES / SAMPLE_RATE_HZ
 """The background follows a level that stays up by 3 dB a second, and one that falls at once."""

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.streaming.activity import ActivityModel, ActivityRequest
 from speechtune.streaming.config import Scorer
 from speechtune.streaming.events import Event
 from speechtune.streaming.session import Session
+from speechtune.streaming.voice.activity import ActivityModel, ActivityRequest
 
 SAMPLES_FORMAT = PcmFormat(PcmEncoding.FLOAT32, SAMPLE_RATE_HZ)
 """The stream format of a session that is given samples, float32 at 16 kHz."""
@@ -30,7 +30,7 @@ def advance(session: Session, scorer: Scorer, activity: ActivityModel) -> list[E
     """Do all the work that waits in `session` and take its events."""
     while (request := session.next_request()) is not None:
         if isinstance(request, ActivityRequest):
-            session.resolve(request, activity.judge(request))
+            session.resolve(request, activity.probabilities(request))
         else:
             session.resolve(request, scorer.score(request.windows))
     return session.take_events()

@@ -7,7 +7,7 @@ from enum import Enum
 
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.recipe import EndpointingSettings
-from speechtune.streaming.activity import FRAME_SAMPLES
+from speechtune.streaming.voice.activity import FRAME_SAMPLES
 
 
 class SpeechState(Enum):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from speechtune.errors import ConfigError
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityState
-from speechtune.streaming.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE
+from speechtune.streaming.voice.activity import FRAME_SAMPLES, ActivityState
+from speechtune.streaming.voice.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE
 
 _VERSION = 1
 _NUMBERS = struct.Struct("<BqqBdddd?")

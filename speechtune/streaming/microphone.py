@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.streaming.activity import FRAME_SAMPLES
-from speechtune.streaming.quiet_gate import QUIET_PEAK
+from speechtune.streaming.voice.activity import FRAME_SAMPLES
+from speechtune.streaming.voice.quiet_gate import QUIET_PEAK
 
 QUIET_SPEECH_DBFS = -35.0
 """Speech whose peaks lie below this comes from a microphone that is turned down or far away: it is usually 20 dB up."""

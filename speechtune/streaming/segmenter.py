@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest
 from speechtune.streaming.bursts import BurstGate
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.decision import LongUtteranceEnded
@@ -19,8 +18,9 @@ from speechtune.streaming.endpointer import Ended, Endpointer, SpeechState, Star
 from speechtune.streaming.events import Event, SpeechEnded, SpeechStarted
 from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.microphone import MicrophoneMeter
-from speechtune.streaming.quiet_gate import QuietGate
-from speechtune.streaming.speech_gain import SpeechGain, amplified
+from speechtune.streaming.voice.activity import FRAME_SAMPLES, ActivityAnswer, ActivityRequest
+from speechtune.streaming.voice.quiet_gate import QuietGate
+from speechtune.streaming.voice.speech_gain import SpeechGain, amplified
 from speechtune.streaming.windows import SampleBuffer, Span, Window, passing_window, utterance_window
 
 Planned: TypeAlias = Event | Window | LongUtteranceEnded

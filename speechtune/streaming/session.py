@@ -25,14 +25,14 @@ from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.audio.true_rate import PaceWatch
 from speechtune.errors import SessionGrammarError, UnreadableAudioError
 from speechtune.labels import LabelSet
-from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
 from speechtune.streaming.events import Event, Interim, SpeechStarted
 from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.microphone import Microphone, MicrophoneMeter
 from speechtune.streaming.segmenter import Planned, Segmenter
-from speechtune.streaming.speech_gain import brought_up
+from speechtune.streaming.voice.activity import ActivityAnswer, ActivityRequest
+from speechtune.streaming.voice.speech_gain import brought_up
 from speechtune.streaming.windows import Window
 
 

@@ -22,7 +22,7 @@ from speechtune.training.head.fitting import LighterClasses, Prior, train_head
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.head.word_prior import word_prior
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.material.reading import MIN_KEYWORD_CLIPS, ReadClips, TrainingData, read_training_data
+from speechtune.training.material.training_set import MIN_KEYWORD_CLIPS, TrainingData, TrainingSet, read_training_set
 from speechtune.training.parent import with_parents_settings
 from speechtune.training.stages import Progress, StageClock, silent
 from speechtune.training.tuning.acceleration import Device, check_tuning, is_main_process, torch_device
@@ -96,7 +96,7 @@ def finetune(
             started = load_checkpoint(start)
             recipe = with_parents_settings(recipe, started)
     with clock.stage("read clips"):
-        read = read_training_data(data, recipe, progress)
+        read = read_training_set(data, recipe, progress)
         method = choose_method(recipe.tune, read.clips, read.labels)
         if method.tuning is not None:
             check_tuning(recipe.tune, where)
@@ -140,14 +140,14 @@ def finetune(
 
 
 def embed_training_data(
-    read: ReadClips, recipe: Recipe, device: torch.device, progress: Progress = silent
+    read: TrainingSet, recipe: Recipe, device: torch.device, progress: Progress = silent
 ) -> tuple[KeywordClassifier, EmbeddedClips]:
     """The classifier of `recipe` with an untrained head, and what it would be trained on."""
     classifier = _build(recipe, read, None)
     return classifier, _embed(classifier, read, recipe, device, progress)
 
 
-def _build(recipe: Recipe, read: ReadClips, started: Checkpoint | None) -> KeywordClassifier:
+def _build(recipe: Recipe, read: TrainingSet, started: Checkpoint | None) -> KeywordClassifier:
     torch.manual_seed(recipe.seed)
     if started is not None:
         parent = started.classifier
@@ -173,7 +173,7 @@ def _build(recipe: Recipe, read: ReadClips, started: Checkpoint | None) -> Keywo
     )
 
 
-def _window_samples(recipe: Recipe, read: ReadClips) -> int:
+def _window_samples(recipe: Recipe, read: TrainingSet) -> int:
     if recipe.clip.window_ms is not None:
         return samples_from_ms(recipe.clip.window_ms)
     from speechtune.training.material.window_length import choose_window_samples
@@ -189,7 +189,7 @@ def _default_layers(num_layers: int) -> tuple[int, ...]:
 
 def _embed(
     classifier: KeywordClassifier,
-    read: ReadClips,
+    read: TrainingSet,
     recipe: Recipe,
     device: torch.device,
     progress: Progress,
@@ -205,7 +205,7 @@ def _embed(
 def _tune(
     classifier: KeywordClassifier,
     tuning: Tuning,
-    read: ReadClips,
+    read: TrainingSet,
     embedded: EmbeddedClips,
     recipe: Recipe,
     prior: Prior | None,

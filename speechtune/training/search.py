@@ -22,7 +22,7 @@ from speechtune.recipe import Recipe
 from speechtune.training.finetune import embed_training_data
 from speechtune.training.head.cross_fitting import cross_fit
 from speechtune.training.head.word_prior import word_prior
-from speechtune.training.material.reading import ReadClips, TrainingData, read_training_data
+from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
 from speechtune.training.stages import Progress, silent
 from speechtune.training.tuning.acceleration import Device, torch_device
 
@@ -87,7 +87,7 @@ def search(
         raise ConfigError("search needs optuna: pip install 'speechtune[search]'") from error
     _check_start(recipe)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    read = read_training_data(data, recipe, progress)
+    read = read_training_set(data, recipe, progress)
     classifier, embedded = embed_training_data(read, recipe, torch_device(device), progress)
     prior = word_prior(classifier, read.clips, recipe.head, may_fetch=True)
     study = _study(study_file, _study_name(read, recipe), recipe)
@@ -129,7 +129,7 @@ def _check_start(recipe: Recipe) -> None:
             raise ConfigError(f"head.{key}={value:g}: {low:g} to {high:g} is searched; start within it")
 
 
-def _study_name(read: ReadClips, recipe: Recipe) -> str:
+def _study_name(read: TrainingSet, recipe: Recipe) -> str:
     fixed = recipe.model_dump(mode="json")
     for key in _RANGES:
         del fixed["head"][key]

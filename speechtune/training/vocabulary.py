@@ -15,7 +15,7 @@ from speechtune.models.checkpoints.files import read_summary
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import FinetuneResult, finetune
-from speechtune.training.material.reading import TrainingData
+from speechtune.training.material.training_set import TrainingData
 from speechtune.training.stages import Progress, silent
 from speechtune.training.tuning.acceleration import Device
 

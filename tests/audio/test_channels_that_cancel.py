@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechtune.audio.files import read_sound
-from speechtune.audio.judgement import measure
 from speechtune.audio.pcm import PcmDecoder, PcmEncoding, PcmFormat
+from speechtune.audio.sound_faults import sound_properties
 from speechtune.audio.stretches import read_stretch
 from speechtune.data.inspection.inspect import inspect_clips
 from speechtune.data.sets.clips import Clip, ClipSet, content_hashes, read_clip
@@ -87,7 +87,7 @@ def test_inspect_hears_the_voice_and_names_the_cause(tmp_path):
     path = write_audio(tmp_path / "yes" / "a.wav", ANTIPHASE)
     report = inspect_clips(ClipSet(tmp_path, (Clip(path, "yes"),))).clips[0]
     assert [finding.kind for finding in report.findings] == ["not_as_it_says"]
-    assert report.measures.peak_dbfs == pytest.approx(measure(WORD).peak_dbfs, abs=0.1)
+    assert report.measures.peak_dbfs == pytest.approx(sound_properties(WORD).peak_dbfs, abs=0.1)
 
 
 def test_a_manifest_says_which_channel_each_clip_is(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from speechtune.audio.clicks import end_of_pop, find_clicks, late_start
-from speechtune.audio.judgement import SoundLimits, judge, measure
 from speechtune.audio.placement import energy_centre, place_by_energy
+from speechtune.audio.sound_faults import SoundLimits, find_sound_faults, sound_properties
 from tests.support.clips import word_like
 
 WORD = word_like(4, 16_000)
@@ -21,11 +21,11 @@ def bluetooth(pop=0.6, pop_samples=1, word=WORD[5_000:]):
 
 
 def kinds(samples):
-    return [fault.kind for fault in judge(measure(samples), SoundLimits())]
+    return [fault.kind for fault in find_sound_faults(sound_properties(samples), SoundLimits())]
 
 
 def test_a_late_start_is_named_and_its_pop_is_not_called_a_click():
-    faults = judge(measure(bluetooth()), SoundLimits())
+    faults = find_sound_faults(sound_properties(bluetooth()), SoundLimits())
     assert [fault.kind for fault in faults if fault.kind in ("late_start", "clicks")] == ["late_start"]
     assert "0.60 s of exact zeros, then sound at once" in next(f.detail for f in faults if f.kind == "late_start")
 
@@ -65,14 +65,22 @@ def test_a_click_is_named_with_its_place(place):
     clicked = WORD.copy()
     clicked[place] += 0.6
     assert abs(find_clicks(clicked) - place).max() <= 1
-    (fault,) = [fault for fault in judge(measure(clicked), SoundLimits()) if fault.kind == "clicks"]
+    (fault,) = [
+        fault for fault in find_sound_faults(sound_properties(clicked), SoundLimits()) if fault.kind == "clicks"
+    ]
     assert fault.detail == f"a click at {place / 16_000:.2f} s"
     clicked[[500, 15_500]] += 0.6
-    assert "3 clicks, the first at 0.03 s" in [fault.detail for fault in judge(measure(clicked), SoundLimits())]
+    assert "3 clicks, the first at 0.03 s" in [
+        fault.detail for fault in find_sound_faults(sound_properties(clicked), SoundLimits())
+    ]
 
 
 @pytest.mark.parametrize("offset", [0.3, -0.3])
 def test_an_offset_of_a_third_is_named_in_figures(offset):
-    (fault,) = [fault for fault in judge(measure(WORD + np.float32(offset)), SoundLimits()) if fault.kind == "offset"]
+    (fault,) = [
+        fault
+        for fault in find_sound_faults(sound_properties(WORD + np.float32(offset)), SoundLimits())
+        if fault.kind == "offset"
+    ]
     assert f"{offset:+.2f}" in fault.detail
     assert "offset" not in kinds(WORD + np.float32(0.02))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soxr
 
-from speechtune.streaming.activity import SileroActivity
+from speechtune.streaming.voice.activity import SileroActivity
 from speechtune_client import CommandClient, Detection, Ended, Rejected, Resumed, SpeechActivity
 from speechtune_client.errors import InvalidRequestError
 from speechtune_client.events import as_json

@@ -55,7 +55,7 @@ def test_the_runtime_of_the_models_reports_to_nobody(tmp_path: Path) -> None:
     import os
     for name in ("ORT_DISABLE_TELEMETRY", "CI"):
         os.environ.pop(name, None)
-    from speechtune.streaming.activity import SileroActivity
+    from speechtune.streaming.voice.activity import SileroActivity
     SileroActivity()
     """
     run_python(program, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))

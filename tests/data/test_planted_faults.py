@@ -9,8 +9,8 @@ from benchmarks.planted_faults import KINDS, clean_accused, missed, plant
 from speechtune.data.inspection.inspect import inspect_clips
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips
+from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
 from speechtune.models.encoders.loading import load_encoder
-from speechtune.models.likeness import EncoderListener, LikenessEncoder
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 pytestmark = needs_speech
@@ -24,8 +24,8 @@ def inspected(tmp_path_factory):
     data = load_clips(SPEECH_FOLDER / "speech_commands_fewshot")
     clips = [clip for clip in data.clips if clip.label in WORDS]
     planted = plant(clips, tmp_path_factory.mktemp("faults"), NUM_OF_EACH)
-    listener = EncoderListener(LikenessEncoder(load_encoder("whisper-tiny.en")))
-    return inspect_clips(data.with_clips(planted.clips), listener=listener), planted
+    embedder = ClipEmbedder(ClipEncoder(load_encoder("whisper-tiny.en")))
+    return inspect_clips(data.with_clips(planted.clips), embedder=embedder), planted
 
 
 def test_every_planted_fault_is_found(inspected):

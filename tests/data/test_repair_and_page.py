@@ -93,7 +93,7 @@ class OneOfThemSaysNo:
 def test_the_most_doubted_labels_come_first_and_the_page_shows_those_that_accuse_nobody_too(tmp_path):
     folder = make_folder(tmp_path, {"maybe": 6, "no": 6, "yes": 6})
     write_audio(folder / "no" / "3.wav", np.clip(6 * word_like(9, 8_000), -1, 1))
-    report = inspect_clips(load_folder(folder), listener=OneOfThemSaysNo(6))
+    report = inspect_clips(load_folder(folder), embedder=OneOfThemSaysNo(6))
     doubted = report.most_doubted(10)
     assert [(found.clip.label, found.clip.path.stem, found.doubt.label) for found in doubted] == [
         ("yes", "5", "no"),

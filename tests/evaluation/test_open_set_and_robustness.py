@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speechtune.evaluation.answers.files import load_predictions, save_predictions
-from speechtune.evaluation.clips.measurement import measure
+from speechtune.evaluation.clips.compute import compute_metrics
 from speechtune.evaluation.clips.robustness import slices
 from speechtune.evaluation.figures.detection import unseen_negatives
 from speechtune.evaluation.figures.open_set import taken_words
@@ -62,7 +62,7 @@ def test_no_word_is_called_new_where_the_systems_negatives_are_not_known(tmp_pat
     assert not read.take([0, 1]).negatives_known
     assert unseen_negatives(known).any()
     assert not unseen_negatives(read).any()
-    metrics = measure(read, num_resamples=20)
+    metrics = compute_metrics(read, num_resamples=20)
     assert set(metrics.detection_rate_at_far_unseen.values()) == {None}
     assert "is not known" in metrics.not_measured["detection_rate_at_far_unseen@0.05"]
     assert metrics.open_set is not None

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from data_scripts import generate_schemas
-from speechtune.evaluation.clips.measurement import Provenance, measure
+from speechtune.evaluation.clips.compute import Provenance, compute_metrics
 from speechtune.evaluation.clips.metrics import write_metrics
-from speechtune.evaluation.streams.measurement import measure_streams
+from speechtune.evaluation.streams.compute import compute_stream_metrics
 from speechtune.evaluation.streams.metrics import write_stream_metrics
-from speechtune.evaluation.streams.playback import listen
+from speechtune.evaluation.streams.playback import play
 from speechtune.evaluation.streams.recordings import find_recordings
 from speechtune.evaluation.streams.truth import SpokenWord, write_truth
 from tests.support.answers import LABELS, predictions_of, simulate, sure
@@ -59,7 +59,9 @@ def test_metrics_of_clips_keep_to_their_schema(num_speakers, tmp_path):
     predictions = predictions_of([sure(LABELS, "yes")] * 2, ["yes", "no"])
     if num_speakers:
         predictions = simulate(np.random.default_rng(0), num_speakers)
-    found = check(write_metrics(measure(predictions, Provenance("tiny", "c0", 2.0, 1.5), 50), tmp_path), "metrics")
+    found = check(
+        write_metrics(compute_metrics(predictions, Provenance("tiny", "c0", 2.0, 1.5), 50), tmp_path), "metrics"
+    )
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(found | {"accuracy": 1.5}, schema_of("metrics"))
     with pytest.raises(jsonschema.ValidationError):
@@ -71,8 +73,8 @@ def test_metrics_of_streams_keep_to_their_schema(has_words, tmp_path):
     write_audio(tmp_path / "a.wav", np.concatenate([quiet(9_000), tone(250, 6_000), quiet(9_000), tone(1000, 6_000)]))
     words = [SpokenWord("low", 9_000, 15_000), SpokenWord("low", 18_000, 19_000)]
     write_truth(tmp_path / "a.txt", words if has_words else [])
-    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path))
-    metrics = measure_streams(listening, compute_ms=[1.0, 2.0] if has_words else ())
+    playback = play(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path))
+    metrics = compute_stream_metrics(playback, compute_ms=[1.0, 2.0] if has_words else ())
     found = check(write_stream_metrics(metrics, tmp_path), "stream_metrics")
     assert (found["latency"] is None) == (not has_words)
     with pytest.raises(jsonschema.ValidationError):

@@ -157,9 +157,9 @@ async def test_a_generic_client_learns_the_contract_by_reflection_and_makes_a_ca
 
 
 class _SlowActivity(LoudnessActivity):
-    def judge_together(self, requests):
+    def probabilities_together(self, requests):
         time.sleep(0.3)
-        return super().judge_together(requests)
+        return super().probabilities_together(requests)
 
 
 @asynchronous

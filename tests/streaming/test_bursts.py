@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechtune.recipe import EndpointingSettings
-from speechtune.streaming.activity import ActivityAnswer, ActivityRequest, ActivityState
 from speechtune.streaming.bursts import BurstGate
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.decision import stricter
 from speechtune.streaming.events import Detection, Rejected, SpeechStarted
+from speechtune.streaming.voice.activity import ActivityAnswer, ActivityRequest, ActivityState
 from tests.support.streaming import FRAME, LINEAR16, PitchScorer, events_of, linear16, quiet, tone
 
 SETTINGS = EndpointingSettings()
@@ -28,12 +28,12 @@ class UnsureActivity:
 
     probability: float = 0.1
 
-    def judge(self, request: ActivityRequest) -> ActivityAnswer:
+    def probabilities(self, request: ActivityRequest) -> ActivityAnswer:
         nothing = ActivityState(np.zeros((2, 128), np.float32), np.zeros(64, np.float32))
         return ActivityAnswer(np.full(len(request.frames), self.probability, np.float32), nothing)
 
-    def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
-        return [self.judge(request) for request in requests]
+    def probabilities_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+        return [self.probabilities(request) for request in requests]
 
 
 def frames_at(*levels_db):

@@ -46,7 +46,7 @@ def test_ordinary_clips_and_clips_without_a_word_are_scored_as_a_whole():
 
 
 def test_a_pop_is_no_word():
-    from speechtune.streaming.activity import SileroActivity
+    from speechtune.streaming.voice.activity import SileroActivity
 
     pop = np.concatenate([quiet(9_600), np.array([0.9, -0.7, 0.4], np.float32), quiet(12_000)])
     scorer = PitchScorer()

@@ -9,12 +9,12 @@ import pytest
 
 from speechtune.errors import ConfigError, SessionGrammarError
 from speechtune.recipe import DetectorSettings
-from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.driver import advance
 from speechtune.streaming.events import Detection
 from speechtune.streaming.listening_state import ListeningState, state_from_bytes
 from speechtune.streaming.session import Session
+from speechtune.streaming.voice.activity import SileroActivity
 from tests.support.streaming import LINEAR16, PitchScorer, linear16, talk
 
 NS = 62_500
@@ -106,7 +106,7 @@ def test_an_order_before_the_place_of_the_state_is_refused(content, activity):
 
 
 def state():
-    from speechtune.streaming.activity import ActivityState
+    from speechtune.streaming.voice.activity import ActivityState
 
     memory = ActivityState(np.ones((2, 128), np.float32), np.ones(64, np.float32))
     return ListeningState(16_000, 15_000, memory, 3, -40.0, (0.1, 0.2), -55.0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speechtune.streaming.driver import advance
 from speechtune.streaming.microphone import DEAD_SECONDS, MicrophoneMeter, MicrophoneState
-from speechtune.streaming.quiet_gate import QUIET_PEAK
+from speechtune.streaming.voice.quiet_gate import QUIET_PEAK
 from tests.support.streaming import FRAME, LoudnessActivity, PitchScorer, cut, linear16, open_session, quiet, tone
 
 DEAD_FRAMES = int(DEAD_SECONDS * 16_000 / FRAME) + 1

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.errors import ConfigError, SessionGrammarError, UnknownLabelError, UnreadableAudioError
 from speechtune.recipe import DetectorSettings, EndpointingSettings
-from speechtune.streaming.activity import ActivityRequest
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.driver import advance
 from speechtune.streaming.events import Detection, Interim, Rejected, SpeechEnded, SpeechStarted
 from speechtune.streaming.session import ScoreRequest, Session
+from speechtune.streaming.voice.activity import ActivityRequest
 from tests.support.streaming import (
     FRAME,
     LINEAR16,
@@ -227,7 +227,8 @@ def test_the_buffer_of_a_long_stream_stays_small():
         while (request := session.next_request()) is not None:
             is_activity = isinstance(request, ActivityRequest)
             session.resolve(
-                request, LoudnessActivity().judge(request) if is_activity else PitchScorer().score(request.windows)
+                request,
+                LoudnessActivity().probabilities(request) if is_activity else PitchScorer().score(request.windows),
             )
     assert session._segmenter._buffer._store.nbytes < 300_000
     assert session.num_samples_processed == session.num_samples_received == 20 * 64_000
@@ -256,10 +257,10 @@ def test_requests_are_answered_one_at_a_time_and_with_the_right_shape():
     with pytest.raises(SessionGrammarError, match="not resolved"):
         session.next_request()
     with pytest.raises(SessionGrammarError, match="outstanding"):
-        session.resolve(ActivityRequest(first.frames), LoudnessActivity().judge(first))
+        session.resolve(ActivityRequest(first.frames), LoudnessActivity().probabilities(first))
     with pytest.raises(SessionGrammarError, match="one probability per frame"):
         session.resolve(first, np.zeros((1, 4), np.float32))
-    session.resolve(first, LoudnessActivity().judge(first))
+    session.resolve(first, LoudnessActivity().probabilities(first))
     second = session.next_request()
     assert isinstance(second, ScoreRequest)
     with pytest.raises(SessionGrammarError, match="shape"):

@@ -17,8 +17,8 @@ import numpy as np
 from google.rpc import error_details_pb2, status_pb2
 from numpy.typing import NDArray
 
-from speechtune.streaming.activity import ActivityModel
 from speechtune.streaming.config import Scorer
+from speechtune.streaming.voice.activity import ActivityModel
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.app import RecognitionServer

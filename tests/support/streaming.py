@@ -12,11 +12,17 @@ from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.stretches import read_stretch
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.labels import LabelSet
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest, ActivityState
 from speechtune.streaming.config import Scorer, SessionConfig
 from speechtune.streaming.driver import run_session
 from speechtune.streaming.events import Event
 from speechtune.streaming.session import Session
+from speechtune.streaming.voice.activity import (
+    FRAME_SAMPLES,
+    ActivityAnswer,
+    ActivityModel,
+    ActivityRequest,
+    ActivityState,
+)
 from tests.support.speech import REPOSITORY
 
 _SPEECH = REPOSITORY / "speechtune" / "data" / "variation" / "background" / "speech.ogg"
@@ -26,13 +32,13 @@ LINEAR16 = PcmFormat(PcmEncoding.LINEAR16, SAMPLE_RATE_HZ)
 class LoudnessActivity:
     """Takes a frame for speech when it is loud; remembers nothing."""
 
-    def judge(self, request: ActivityRequest) -> ActivityAnswer:
+    def probabilities(self, request: ActivityRequest) -> ActivityAnswer:
         loud = np.sqrt(np.square(request.frames).mean(axis=1)) > 0.01
         nothing = ActivityState(np.zeros((2, 128), np.float32), np.zeros(64, np.float32))
         return ActivityAnswer(loud.astype(np.float32), nothing)
 
-    def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
-        return [self.judge(request) for request in requests]
+    def probabilities_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+        return [self.probabilities(request) for request in requests]
 
 
 @dataclass

@@ -14,7 +14,7 @@ pytest.importorskip("optuna", reason="optuna is not installed (pip install 'spee
 from speechtune.errors import ConfigError
 from speechtune.recipe import Recipe
 from speechtune.training import search as searching
-from speechtune.training.material.reading import TrainingData
+from speechtune.training.material.training_set import TrainingData
 from speechtune.training.search import Found, search
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import save_random_model

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import ServiceNotReadyError
-from speechtune.streaming.activity import ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune.streaming.config import Scorer
+from speechtune.streaming.voice.activity import ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune_server.engine.batcher import MicroBatcher
 from speechtune_server.engine.model_store import ServedModel, are_posteriors
 from speechtune_server.engine.runner import Runner
@@ -133,7 +133,9 @@ class Dispatch:
 
     async def _activity_of_batch(self, batch: list[ActivityRequest]) -> list[ActivityAnswer]:
         size = sum(len(request.frames) for request in batch)
-        return await self._run(self._activity_runner, lambda: self._activity.judge_together(batch), "activity", size)
+        return await self._run(
+            self._activity_runner, lambda: self._activity.probabilities_together(batch), "activity", size
+        )
 
     async def _run(self, runner: Runner, work: Callable[[], Answer], kind: str, size: int) -> Answer:
         """Have a runner do `work`.

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from speechtune.audio.pcm import PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import AudioError, ServiceNotReadyError, SpeechTuneError
-from speechtune.streaming.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.events import Detection, Event, Interim, Rejected, SpeechEnded
 from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.session import Request, ScoreRequest, Session
+from speechtune.streaming.voice.activity import ActivityAnswer, ActivityRequest
 from speechtune_server.live.inbox import EndReason, Inbox
 from speechtune_server.live.messages import Flush, Heartbeat, Order, Outgoing, Reset, Statistics, StreamEnded
 from speechtune_server.process.clock import Clock

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from speechtune.recipe import EndpointingSettings
 from speechtune.record.takes import Stretch
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityModel, ActivityRequest, ActivityState
 from speechtune.streaming.endpointer import Ended, Endpointer
-from speechtune.streaming.speech_gain import SpeechGain, amplified
+from speechtune.streaming.voice.activity import FRAME_SAMPLES, ActivityModel, ActivityRequest, ActivityState
+from speechtune.streaming.voice.speech_gain import SpeechGain, amplified
 
 _HANGOVER_MS = 600
 """Quiet that ends a take: longer than in a live stream, for nobody waits and a command may hold a pause."""
@@ -40,7 +40,7 @@ class ActivitySpeechFinder:
             return None
         frames = pending[: num_frames * FRAME_SAMPLES].reshape(num_frames, FRAME_SAMPLES)
         gains_db = self._gain.follow(np.abs(frames).max(axis=1).tolist())
-        answer = self._model.judge(ActivityRequest(amplified(frames, gains_db), self._state))
+        answer = self._model.probabilities(ActivityRequest(amplified(frames, gains_db), self._state))
         self._state = answer.state
         for probability in answer.probabilities:
             event = self._endpointer.step(float(probability))

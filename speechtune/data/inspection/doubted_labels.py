@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.data.inspection.likeness import doubt, held_out_scores
+from speechtune.data.inspection.label_scores import doubt, held_out_scores
 from speechtune.data.inspection.report import Doubt, Finding
 from speechtune.data.sets.clips import Clip
 from speechtune.labels import SILENCE, UNKNOWN

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from speechtune.audio.judgement import SoundLimits, judge, sound_notes
+from speechtune.audio.sound_faults import SoundLimits, find_sound_faults, sound_notes
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.audio.true_rate import PaceWatch
 from speechtune.data.inspection.copies import find_copies
 from speechtune.data.inspection.doubted_labels import doubts_of_labels, finding_of
-from speechtune.data.inspection.examination import Examined, Listener, examine
+from speechtune.data.inspection.inspected_clip import Embedder, InspectedClip, inspect_each
 from speechtune.data.inspection.leaks import Leak, find_leaks
 from speechtune.data.inspection.report import ClipReport, Finding, InspectionReport, SplitLeak
 from speechtune.data.sets.clips import Clip, ClipSet, Split, combined_fingerprint, count_labels, read_clip
@@ -27,7 +27,7 @@ def inspect_clips(
     clip_set: ClipSet,
     limits: SoundLimits | None = None,
     progress: Callable[[], None] | None = None,
-    listener: Listener | None = None,
+    embedder: Embedder | None = None,
 ) -> InspectionReport:
     """Read, measure, compare and judge every clip; nothing is changed and nothing raised for a clip's sake.
 
@@ -38,41 +38,41 @@ def inspect_clips(
         clip_set: the data.
         limits: where a measure becomes a fault; none: the defaults.
         progress: called after each clip.
-        listener: hears which clips sound like another label; none: labels are not doubted.
+        embedder: hears which clips sound like another label; none: labels are not doubted.
     """
     limits = limits or SoundLimits()
-    examined: list[Examined] = []
+    inspected: list[InspectedClip] = []
     findings: list[list[Finding]] = []
-    for clip, one in zip(clip_set.clips, examine(clip_set.clips, listener), strict=True):
-        examined.append(one)
+    for clip, one in zip(clip_set.clips, inspect_each(clip_set.clips, embedder), strict=True):
+        inspected.append(one)
         findings.append(_own_findings(clip, one, limits))
         if progress is not None:
             progress()
-    copies = find_copies([one.print for one in examined], lambda place: read_clip(clip_set.clips[place]))
-    doubts = doubts_of_labels(clip_set.clips, [one.embedding for one in examined]) if listener is not None else {}
+    copies = find_copies([one.print for one in inspected], lambda place: read_clip(clip_set.clips[place]))
+    doubts = doubts_of_labels(clip_set.clips, [one.embedding for one in inspected]) if embedder is not None else {}
     for found in (
-        _narrow_band(clip_set.clips, examined),
-        _copies(clip_set, examined, copies),
+        _narrow_band(clip_set.clips, inspected),
+        _copies(clip_set, inspected, copies),
         {place: finding for place, one in doubts.items() if (finding := finding_of(one)) is not None},
     ):
         for place, more in found.items():
             findings[place] += [more]
-    hashes = [one.content for one in examined if one.content is not None]
-    readable = [clip for clip, one in zip(clip_set.clips, examined, strict=True) if one.error is None]
-    notes = [_sound_notes(clip, one, limits) for clip, one in zip(clip_set.clips, examined, strict=True)]
+    hashes = [one.content for one in inspected if one.content is not None]
+    readable = [clip for clip, one in zip(clip_set.clips, inspected, strict=True) if one.error is None]
+    notes = [_sound_notes(clip, one, limits) for clip, one in zip(clip_set.clips, inspected, strict=True)]
     return InspectionReport(
         root=clip_set.root,
         clips=tuple(
             ClipReport(clip, one.measures, tuple(found), doubts.get(place), notes[place])
-            for place, (clip, one, found) in enumerate(zip(clip_set.clips, examined, findings, strict=True))
+            for place, (clip, one, found) in enumerate(zip(clip_set.clips, inspected, findings, strict=True))
         ),
-        leaks=_leaks(clip_set, readable, examined, copies),
-        notes=(*clip_set.notes, *_pace(examined), *_notes(clip_set, sum(map(bool, notes)))),
+        leaks=_leaks(clip_set, readable, inspected, copies),
+        notes=(*clip_set.notes, *_pace(inspected), *_notes(clip_set, sum(map(bool, notes)))),
         fingerprint=combined_fingerprint(hashes, clip_set.clips) if len(hashes) == len(clip_set.clips) else None,
     )
 
 
-def _own_findings(clip: Clip, one: Examined, limits: SoundLimits) -> list[Finding]:
+def _own_findings(clip: Clip, one: InspectedClip, limits: SoundLimits) -> list[Finding]:
     """What is wrong with a clip by itself."""
     if one.measures is None:
         return [Finding("unreadable", one.error or "cannot be read")]
@@ -84,21 +84,23 @@ def _own_findings(clip: Clip, one: Examined, limits: SoundLimits) -> list[Findin
         findings.append(Finding("altered", detail))
     if clip.label != SILENCE:
         any_length_ms = math.ceil(ms_from_samples(one.measures.num_samples)) if clip.label == UNKNOWN else None
-        faults = judge(one.measures, limits, max_ms=any_length_ms)
+        faults = find_sound_faults(one.measures, limits, max_ms=any_length_ms)
         findings += [Finding(fault.kind, fault.detail) for fault in faults]
     return findings
 
 
-def _sound_notes(clip: Clip, one: Examined, limits: SoundLimits) -> tuple[str, ...]:
+def _sound_notes(clip: Clip, one: InspectedClip, limits: SoundLimits) -> tuple[str, ...]:
     return () if one.measures is None or clip.label == SILENCE else sound_notes(one.measures, limits)
 
 
-def _copies(clip_set: ClipSet, examined: Sequence[Examined], copies: Sequence[tuple[int, int]]) -> dict[int, Finding]:
+def _copies(
+    clip_set: ClipSet, inspected: Sequence[InspectedClip], copies: Sequence[tuple[int, int]]
+) -> dict[int, Finding]:
     """The later ones of equal contents, and of contents that sound the same."""
     clips = clip_set.clips
     found: dict[int, Finding] = {}
     first_with: dict[str, int] = {}
-    for place, one in enumerate(examined):
+    for place, one in enumerate(inspected):
         if one.content is not None and (first := first_with.setdefault(one.content, place)) != place:
             found[place] = Finding("duplicate", f"same content as {_named(clip_set, first, place)}")
     for earlier, later in copies:
@@ -114,9 +116,9 @@ def _named(clip_set: ClipSet, first: int, later: int) -> str:
     )
 
 
-def _narrow_band(clips: Sequence[Clip], examined: Sequence[Examined]) -> dict[int, Finding]:
+def _narrow_band(clips: Sequence[Clip], inspected: Sequence[InspectedClip]) -> dict[int, Finding]:
     """Clips without treble, unless the same person is heard with it elsewhere: then it is the word that has none."""
-    widths = [None if one.measures is None else one.measures.bandwidth_hz for one in examined]
+    widths = [None if one.measures is None else one.measures.bandwidth_hz for one in inspected]
     known = [width for width in widths if width is not None]
     if not known or float(np.median(known)) < _WIDE_HZ:
         return {}
@@ -141,7 +143,7 @@ def _microphone(clip: Clip) -> tuple[str | None, ...]:
 
 
 def _leaks(
-    clip_set: ClipSet, readable: Sequence[Clip], examined: Sequence[Examined], copies: Sequence[tuple[int, int]]
+    clip_set: ClipSet, readable: Sequence[Clip], inspected: Sequence[InspectedClip], copies: Sequence[tuple[int, int]]
 ) -> tuple[SplitLeak, ...]:
     """What declared splits share with training: people, sessions, files, contents, and copies of a sound."""
     clips = clip_set.clips
@@ -153,16 +155,16 @@ def _leaks(
     leaks = [SplitLeak(side, leak) for side in others for leak in find_leaks(train, members.get(side, []))]
     for pair in copies:
         left, right = sorted((clips[place] for place in pair), key=lambda clip: clip.split != "train")
-        is_known = examined[pair[0]].content == examined[pair[1]].content
+        is_known = inspected[pair[0]].content == inspected[pair[1]].content
         if left.split == "train" and right.split in ("valid", "test") and not is_known:
             leaks.append(SplitLeak(right.split, Leak("copy", clip_set.name_of(left), (left,), (right,))))
     return tuple(leaks)
 
 
-def _pace(examined: Sequence[Examined]) -> tuple[str, ...]:
+def _pace(inspected: Sequence[InspectedClip]) -> tuple[str, ...]:
     """Whether the voices of the set are those of people: the rate of all its files may be untrue."""
-    pace = PaceWatch(len(examined))
-    for one in examined:
+    pace = PaceWatch(len(inspected))
+    for one in inspected:
         if one.voice_hz is not None:
             pace.take(one.voice_hz)
     return pace.notes

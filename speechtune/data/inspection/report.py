@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from speechtune.audio.judgement import SoundFault, SoundMeasures
+from speechtune.audio.sound_faults import SoundFault, SoundProperties
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.data.inspection.leaks import Leak
 from speechtune.data.sets.clips import Clip, Split, name_in
@@ -49,7 +49,7 @@ class ClipReport:
     """
 
     clip: Clip
-    measures: SoundMeasures | None
+    measures: SoundProperties | None
     findings: tuple[Finding, ...]
     doubt: Doubt | None = None
     notes: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from speechtune.data.sets.clips import Clip, read_clip, with_stretch
 from speechtune.errors import DataError, TrainingDivergedError
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.certainty.intervals import NUM_RESAMPLES
-from speechtune.evaluation.clips.measurement import Provenance, measure
+from speechtune.evaluation.clips.compute import Provenance, compute_metrics
 from speechtune.evaluation.clips.metrics import Metrics
 from speechtune.labels import UNKNOWN, LabelSet
 from speechtune.names import readable
@@ -73,7 +73,7 @@ def evaluate_clips(
     start = time.perf_counter()
     predictions, scoring_seconds = _answered(scorer, clips, read, root, progress)
     provenance = Provenance(encoder, checkpoint_digest, time.perf_counter() - start, scoring_seconds)
-    return ClipReport(predictions, measure(predictions, provenance, num_resamples))
+    return ClipReport(predictions, compute_metrics(predictions, provenance, num_resamples))
 
 
 def answer_clips(

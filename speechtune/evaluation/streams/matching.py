@@ -55,7 +55,7 @@ class SpokenWord:
 
 
 @dataclass(frozen=True)
-class HeardStream:
+class PlayedStream:
     """One stream: what was said in it and what the session reported, each in any order; words may overlap.
 
     Raises:
@@ -91,7 +91,7 @@ class StreamOutcome:
     false_accepts: dict[int, FalseAccept]
 
 
-def match_events(stream: HeardStream, keywords: Sequence[str], tolerance_samples: int) -> StreamOutcome:
+def match_events(stream: PlayedStream, keywords: Sequence[str], tolerance_samples: int) -> StreamOutcome:
     """Pair the words and the detections of one stream.
 
     Raises:
@@ -111,7 +111,7 @@ def match_events(stream: HeardStream, keywords: Sequence[str], tolerance_samples
     )
 
 
-def _check_keywords(stream: HeardStream, keywords: Sequence[str]) -> None:
+def _check_keywords(stream: PlayedStream, keywords: Sequence[str]) -> None:
     named = [("was said", word.label) for word in stream.spoken]
     named += [("was detected", event.label) for event in stream.detections]
     for what, label in named:
@@ -127,7 +127,7 @@ def _lies_on(middle: int, word: SpokenWord, tolerance: int) -> bool:
     return word.start_sample - tolerance <= middle < word.end_sample + tolerance
 
 
-def _matched(stream: HeardStream, keyword: str, tolerance: int) -> list[tuple[int, int]]:
+def _matched(stream: PlayedStream, keyword: str, tolerance: int) -> list[tuple[int, int]]:
     """Pair words and detections of one keyword, as many as possible.
 
     Detections in time order, each to the word around it that ends first (Glover 1967, matching in convex graphs).

@@ -18,7 +18,7 @@ import numpy as np
 from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
 from speechtune.errors import ConfigError
 from speechtune.evaluation.streams.matching import SpokenWord
-from speechtune.evaluation.streams.playback import HeardRecording, Listening
+from speechtune.evaluation.streams.playback import Playback, PlayedRecording
 from speechtune.evaluation.streams.recordings import Recording
 from speechtune.streaming.decision import stricter
 from speechtune.streaming.events import Detection, Score
@@ -105,7 +105,7 @@ class Mining:
 
 
 def check_margin(margin: float) -> None:
-    """Refuse a margin that nothing can lie within; ask before listening, not after it.
+    """Refuse a margin that nothing can lie within; ask before playback, not after it.
 
     Raises:
         ConfigError: it is below 0 or not finite.
@@ -114,11 +114,11 @@ def check_margin(margin: float) -> None:
         raise ConfigError(f"--margin {margin}: choose 0 (only what fired) or more logits, for example {DEFAULT_MARGIN}")
 
 
-def mine(listening: Listening, margin: float = DEFAULT_MARGIN, most: int = DEFAULT_MOST) -> Mining:
+def mine(playback: Playback, margin: float = DEFAULT_MARGIN, most: int = DEFAULT_MOST) -> Mining:
     """Find what fired or came within `margin` logits of its threshold, where no command is said.
 
     Args:
-        listening: recordings heard with the model; all of their steps are known.
+        playback: recordings heard with the model; all of their steps are known.
         margin: in logits; 0: only what fired.
         most: how many stretches to keep, 1 or more.
 
@@ -129,7 +129,7 @@ def mine(listening: Listening, margin: float = DEFAULT_MARGIN, most: int = DEFAU
     check_margin(margin)
     found: list[HardStretch] = []
     num_on_words = 0
-    for heard, nearest_first in zip(listening.heard, _by_nearness(listening, margin), strict=True):
+    for heard, nearest_first in zip(playback.heard, _by_nearness(playback, margin), strict=True):
         for stretch in _apart(nearest_first):
             if _holds_word(stretch, heard.spoken):
                 num_on_words += 1
@@ -144,17 +144,17 @@ def _strongest_first(stretch: HardStretch) -> tuple[bool, float, str, int]:
     return not stretch.fired, -stretch.excess, stretch.recording.name, stretch.clip_start
 
 
-def _by_nearness(listening: Listening, margin: float) -> list[list[HardStretch]]:
+def _by_nearness(playback: Playback, margin: float) -> list[list[HardStretch]]:
     """Of each recording all events at thresholds that sink to `margin` below their own; one may come more than once."""
-    found: list[list[HardStretch]] = [[] for _ in listening.heard]
+    found: list[list[HardStretch]] = [[] for _ in playback.heard]
     for shift in [*np.arange(0.0, margin, _STEP).tolist(), margin]:
-        sunk = {label: stricter(level, -shift) for label, level in listening.session_thresholds.items()}
-        for heard, stream, stretches in zip(listening.heard, listening.streams_at(sunk), found, strict=True):
+        sunk = {label: stricter(level, -shift) for label, level in playback.session_thresholds.items()}
+        for heard, stream, stretches in zip(playback.heard, playback.streams_at(sunk), found, strict=True):
             stretches += [_stretch(heard, event, shift) for event in stream.detections if isinstance(event, Detection)]
     return found
 
 
-def _stretch(heard: HeardRecording, event: Detection, shift: float) -> HardStretch:
+def _stretch(heard: PlayedRecording, event: Detection, shift: float) -> HardStretch:
     end = min(event.end_sample + _AROUND, heard.num_samples)
     return HardStretch(
         recording=heard.recording,

@@ -1,6 +1,6 @@
 """Thresholds for a rate of false accepts per hour, chosen on long recordings through the session.
 
-In two steps, both by deciding the session's own steps again (`Listening.streams_at`):
+In two steps, both by deciding the session's own steps again (`Playback.streams_at`):
 
 1. *Together.* All calibrated thresholds move by one common amount, in logits, as low as the rate allows.
 2. *Each alone*, where the recordings hold keywords: a keyword moves on, at most `_MAX_OWN_SHIFT`, while that makes
@@ -19,7 +19,7 @@ import numpy as np
 
 from speechtune.errors import ConfigError, DataError
 from speechtune.evaluation.figures.operating_point import HIGHEST, LOWEST
-from speechtune.evaluation.streams.playback import Listening
+from speechtune.evaluation.streams.playback import Playback
 from speechtune.evaluation.streams.scoring import StreamScores, score_streams
 
 _STEP = 0.125  # logits: finer than any data of hours can tell
@@ -46,11 +46,11 @@ class StreamOperatingPoint:
     notes: tuple[str, ...]
 
 
-def choose_stream_thresholds(listening: Listening, false_accepts_per_hour: float) -> StreamOperatingPoint:
+def choose_stream_thresholds(playback: Playback, false_accepts_per_hour: float) -> StreamOperatingPoint:
     """Choose the thresholds of every keyword.
 
     Args:
-        listening: recordings that the model was not trained on.
+        playback: recordings that the model was not trained on.
         false_accepts_per_hour: where no keyword is said; above 0.
 
     Raises:
@@ -58,21 +58,21 @@ def choose_stream_thresholds(listening: Listening, false_accepts_per_hour: float
         DataError: there is no audio without keywords.
     """
     check_rate(false_accepts_per_hour)
-    before = _scores(listening, listening.thresholds)
+    before = _scores(playback, playback.thresholds)
     if before.negative_hours <= 0.0:
         raise DataError("the recordings hold no audio without keywords: a rate per hour cannot be chosen on them")
     num_allowed = math.floor(false_accepts_per_hour * before.negative_hours)
-    thresholds = _together(listening, num_allowed)
+    thresholds = _together(playback, num_allowed)
     if before.total.num_spoken:
-        thresholds = _each_alone(listening, thresholds, num_allowed)
-    after = _scores(listening, thresholds)
+        thresholds = _each_alone(playback, thresholds, num_allowed)
+    after = _scores(playback, thresholds)
     return StreamOperatingPoint(
         thresholds, num_allowed, before, after, _notes(after, num_allowed, false_accepts_per_hour)
     )
 
 
 def check_rate(false_accepts_per_hour: float) -> None:
-    """Refuse a rate that no thresholds can be chosen for; ask before listening, not after it.
+    """Refuse a rate that no thresholds can be chosen for; ask before playback, not after it.
 
     Raises:
         ConfigError: it is not above 0.
@@ -81,28 +81,28 @@ def check_rate(false_accepts_per_hour: float) -> None:
         raise ConfigError(f"--fa-per-hour {false_accepts_per_hour}: choose a rate above 0, for example 0.5")
 
 
-def _scores(listening: Listening, thresholds: dict[str, float]) -> StreamScores:
-    return score_streams(listening.streams_at(thresholds), listening.labels.keywords)
+def _scores(playback: Playback, thresholds: dict[str, float]) -> StreamScores:
+    return score_streams(playback.streams_at(thresholds), playback.labels.keywords)
 
 
-def _together(listening: Listening, num_allowed: int) -> dict[str, float]:
+def _together(playback: Playback, num_allowed: int) -> dict[str, float]:
     """The lowest common shift from which upwards the number of false accepts stays allowed."""
-    lowest = shifted(listening.thresholds, _HIGHEST_SHIFT)
+    lowest = shifted(playback.thresholds, _HIGHEST_SHIFT)
     for shift in np.arange(_HIGHEST_SHIFT, _LOWEST_SHIFT - _STEP / 2, -_STEP):
-        thresholds = shifted(listening.thresholds, float(shift))
-        if _scores(listening, thresholds).total.num_alone > num_allowed:
+        thresholds = shifted(playback.thresholds, float(shift))
+        if _scores(playback, thresholds).total.num_alone > num_allowed:
             break
         lowest = thresholds
     return lowest
 
 
-def _each_alone(listening: Listening, thresholds: dict[str, float], num_allowed: int) -> dict[str, float]:
-    best = _scores(listening, thresholds)
-    for keyword in listening.labels.keywords:
+def _each_alone(playback: Playback, thresholds: dict[str, float], num_allowed: int) -> dict[str, float]:
+    best = _scores(playback, thresholds)
+    for keyword in playback.labels.keywords:
         start = thresholds
         for own in np.arange(-_STEP, -_MAX_OWN_SHIFT - _STEP / 2, -_STEP):
             tried = start | shifted({keyword: start[keyword]}, float(own))
-            found = _scores(listening, tried)
+            found = _scores(playback, tried)
             if found.total.num_alone > num_allowed:
                 break
             if _worth(found) > _worth(best):

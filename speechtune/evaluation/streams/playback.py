@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
 from speechtune.errors import DataError, TrainingDivergedError
-from speechtune.evaluation.streams.matching import HeardStream, SpokenWord
+from speechtune.evaluation.streams.matching import PlayedStream, SpokenWord
 from speechtune.evaluation.streams.recordings import Recording, audio_blocks, words_within
 from speechtune.labels import LabelSet
 from speechtune.recipe import SessionSettings
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest
 from speechtune.streaming.config import CommandRule, Scorer, SessionConfig
 from speechtune.streaming.decision import Step, decided
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Request, ScoreRequest, Session
+from speechtune.streaming.voice.activity import FRAME_SAMPLES, ActivityAnswer, ActivityModel, ActivityRequest
 
 NUM_AT_ONCE = 16
 """Recordings heard at once."""
@@ -37,8 +37,8 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class HeardRecording:
-    """One recording and all that its decisions were made of, so that other thresholds need no second listening.
+class PlayedRecording:
+    """One recording and all that its decisions were made of, so that other thresholds need no second playback.
 
     Attributes:
         recording: what was played.
@@ -53,9 +53,9 @@ class HeardRecording:
     detections: tuple[Detection, ...]
 
     @property
-    def stream(self) -> HeardStream:
+    def stream(self) -> PlayedStream:
         """For `score_streams`."""
-        return HeardStream(self.recording.name, self.num_samples, self.spoken, self.detections)
+        return PlayedStream(self.recording.name, self.num_samples, self.spoken, self.detections)
 
     @property
     def spoken(self) -> tuple[SpokenWord, ...]:
@@ -64,7 +64,7 @@ class HeardRecording:
 
 
 @dataclass(frozen=True)
-class Listening:
+class Playback:
     """All recordings, in their order.
 
     Attributes:
@@ -74,7 +74,7 @@ class Listening:
         seconds: wall time; `scoring_seconds`: of those, in the model; None: not known.
     """
 
-    heard: tuple[HeardRecording, ...]
+    heard: tuple[PlayedRecording, ...]
     labels: LabelSet
     thresholds: dict[str, float]
     settings: SessionSettings
@@ -94,7 +94,7 @@ class Listening:
         return {label: own if level is None else level for label, own in self.thresholds.items()}
 
     @property
-    def streams(self) -> tuple[HeardStream, ...]:
+    def streams(self) -> tuple[PlayedStream, ...]:
         """For `score_streams`."""
         return tuple(one.stream for one in self.heard)
 
@@ -103,7 +103,7 @@ class Listening:
         """Whether `streams_at` can tell."""
         return all(one.steps is not None for one in self.heard)
 
-    def streams_at(self, thresholds: dict[str, float]) -> tuple[HeardStream, ...]:
+    def streams_at(self, thresholds: dict[str, float]) -> tuple[PlayedStream, ...]:
         """What sessions set to these thresholds report: exact, since no window depends on a threshold.
 
         Raises:
@@ -118,7 +118,7 @@ class Listening:
         if not self.knows_steps:
             raise DataError("what was reported at one set of thresholds does not tell what others would report")
         return tuple(
-            HeardStream(
+            PlayedStream(
                 one.recording.name,
                 one.num_samples,
                 one.spoken,
@@ -135,13 +135,13 @@ class Listening:
 _FORMAT = PcmFormat(PcmEncoding.FLOAT32, SAMPLE_RATE_HZ)
 
 
-def listen(
+def play(
     scorer: Scorer,
     activity: ActivityModel,
     recordings: Sequence[Recording],
     settings: SessionSettings | None = None,
     progress: Progress | None = None,
-) -> Listening:
+) -> Playback:
     """Play recordings to sessions with the scorer's thresholds.
 
     Args:
@@ -176,7 +176,7 @@ def listen(
             _share_out(requests, answers)
         if progress is not None:
             progress("listen", num_done, len(ears))
-    return Listening(
+    return Playback(
         heard=tuple(ear.heard() for ear in ears),
         labels=scorer.labels,
         thresholds=dict(scorer.thresholds),
@@ -196,7 +196,7 @@ def decision_compute_ms(scorer: Scorer, activity: ActivityModel) -> tuple[float,
     taken = []
     for _ in range(_NUM_TIMED):
         start = time.perf_counter()
-        activity.judge(ActivityRequest(frames))
+        activity.probabilities(ActivityRequest(frames))
         scorer.score(window)
         taken.append(1000.0 * (time.perf_counter() - start))
     return tuple(taken)
@@ -214,7 +214,9 @@ def _windows_of(ears: Sequence[_Ear], activity: ActivityModel) -> list[tuple[_Ea
                 requests.append((ear, request))
             elif request is not None:
                 asked.append((ear, request))
-        for (ear, request), answer in zip(asked, activity.judge_together([one for _, one in asked]), strict=True):
+        for (ear, request), answer in zip(
+            asked, activity.probabilities_together([one for _, one in asked]), strict=True
+        ):
             ear.answer(request, answer)
         playing = [ear for ear, _ in asked]
     return requests
@@ -269,9 +271,9 @@ class _Ear:
         session.resolve(request, answer)
         self._take(session)
 
-    def heard(self) -> HeardRecording:
+    def heard(self) -> PlayedRecording:
         """What was heard, once finished."""
-        return HeardRecording(self.recording, self._num_samples, tuple(self._steps), tuple(self._detections))
+        return PlayedRecording(self.recording, self._num_samples, tuple(self._steps), tuple(self._detections))
 
     def _open(self) -> Session:
         # Opened when its turn comes: a folder may hold more recordings than files can be open.

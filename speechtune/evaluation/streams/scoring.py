@@ -15,7 +15,7 @@ import numpy as np
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, ms_from_samples, samples_from_ms
 from speechtune.evaluation.certainty.intervals import Interval, binomial_interval, poisson_interval
 from speechtune.evaluation.figures.confusion import ratio
-from speechtune.evaluation.streams.matching import FalseAccept, HeardStream, StreamOutcome, match_events
+from speechtune.evaluation.streams.matching import FalseAccept, PlayedStream, StreamOutcome, match_events
 
 DEFAULT_TOLERANCE_MS = 500
 """Half of the usual window: a window that holds the word has its middle within this of it."""
@@ -99,7 +99,7 @@ class StreamDetPoint:
 
 
 def score_streams(
-    streams: Sequence[HeardStream], keywords: Sequence[str], tolerance_ms: int = DEFAULT_TOLERANCE_MS
+    streams: Sequence[PlayedStream], keywords: Sequence[str], tolerance_ms: int = DEFAULT_TOLERANCE_MS
 ) -> StreamScores:
     """Match the detections of every stream with its words and count.
 
@@ -130,7 +130,7 @@ def score_streams(
 
 
 def stream_det(
-    streams: Sequence[HeardStream],
+    streams: Sequence[PlayedStream],
     keywords: Sequence[str],
     thresholds: Sequence[float],
     tolerance_ms: int = DEFAULT_TOLERANCE_MS,
@@ -152,7 +152,7 @@ def stream_det(
 
 
 def _counted(
-    streams: Sequence[HeardStream], outcomes: Sequence[StreamOutcome], labels: frozenset[str], hours: float
+    streams: Sequence[PlayedStream], outcomes: Sequence[StreamOutcome], labels: frozenset[str], hours: float
 ) -> KeywordEvents:
     num_spoken = num_heard = 0
     wrong: list[FalseAccept] = []
@@ -176,7 +176,7 @@ def _counted(
     )
 
 
-def _negative_samples(stream: HeardStream) -> int:
+def _negative_samples(stream: PlayedStream) -> int:
     """Samples in which nothing was said; overlapping words are counted once."""
     covered = reached = 0
     for word in sorted(stream.spoken, key=lambda word: word.start_sample):

@@ -22,7 +22,7 @@ from speechtune.recipe import Recipe
 from speechtune.training.head.cross_fitting import cross_fit
 from speechtune.training.head.fitting import Prior
 from speechtune.training.material.embedding_cache import embed_clips
-from speechtune.training.material.reading import ReadClips
+from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.stages import Progress
 
 _LOOKED_AT = 3
@@ -36,13 +36,13 @@ _Samples = NDArray[np.float32]
 
 
 def keep_those_that_matter(
-    read: ReadClips,
+    read: TrainingSet,
     classifier: KeywordClassifier,
     device: torch.device,
     recipe: Recipe,
     prior: Prior | None,
     progress: Progress,
-) -> ReadClips:
+) -> TrainingSet:
     """The same training set with at most `head.most_negatives` negative clips, and a note of what was left out.
 
     Half of them are the hardest of all: those in which heads that were not trained on them are surest of a keyword. The
@@ -84,7 +84,7 @@ def _in_turn(ordered: Sequence[int], clips: Sequence[Clip]) -> list[int]:
 
 
 def _hardness(
-    read: ReadClips,
+    read: TrainingSet,
     candidates: Sequence[int],
     classifier: KeywordClassifier,
     device: torch.device,
@@ -121,7 +121,7 @@ def _hardness(
     return {looked_at[int(clip)]: float(one) for clip, one in zip(held_out.clip_ids, surest, strict=True)}
 
 
-def _without(read: ReadClips, left_out: set[int], judging: set[int], note: str) -> ReadClips:
+def _without(read: TrainingSet, left_out: set[int], judging: set[int], note: str) -> TrainingSet:
     kept = [index for index in range(len(read.clips)) if index not in left_out]
     clips = tuple(read.clips[index] for index in kept)
     spare = tuple((read.clips[index], read.samples[index]) for index in sorted(left_out & judging))

@@ -2,7 +2,7 @@
 
 Keyword clips are held out by speaker. Negative clips are held out by *word*: a word that the head never heard is what
 it will meet in use, and thresholds chosen on words it knows let such words through. Synthetic clips train, and are
-scored only where there are no recorded ones (`data.judges`).
+scored only where there are no recorded ones (`data.choice.eligibility`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speechtune.data.choice.eligibility import eligible_clips
 from speechtune.data.choice.folds import folds
-from speechtune.data.choice.judges import judges_among
 from speechtune.data.sets.clips import Clip
 from speechtune.errors import UnsplittableError
 from speechtune.evaluation.answers.predictions import Predictions
@@ -73,7 +73,7 @@ def cross_fit(
         progress: told of every fold.
         prior: what is known of the classes before.
     """
-    judging = judges_among(clips, labels)
+    judging = eligible_clips(clips, labels)
     judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))] & ~embedded.is_added
     fold_of_negative = folds_of_negatives([clip.label for clip in clips], labels.negatives, recipe.calibration.folds)
     fold_of_row, notes = _fold_of_rows(embedded, clips, labels, fold_of_negative, recipe.calibration.folds)

@@ -24,8 +24,8 @@ from speechtune.labels import UNKNOWN
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import CalibrationSettings, Recipe
 from speechtune.training.head.cross_fitting import OutOfFold
-from speechtune.training.head.talk_heard import HeardTalk, hear_talk
-from speechtune.training.material.reading import ReadClips
+from speechtune.training.head.speech_playback import HeardTalk, hear_talk
+from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.stages import Progress
 
 RECORDED, STRUNG = "recorded speech", "negative words strung together"
@@ -89,7 +89,7 @@ def choose_by_talk(
     classifier: KeywordClassifier,
     device: torch.device,
     held_out: OutOfFold,
-    read: ReadClips,
+    read: TrainingSet,
     recipe: Recipe,
     progress: Progress,
 ) -> ChosenThresholds:
@@ -119,7 +119,7 @@ def choose_by_talk(
     return choose(held_out, heard, recipe.calibration)
 
 
-def _talk_of_folds(held_out: OutOfFold, read: ReadClips, *, are_words: bool) -> list[list[NDArray[np.float32]]]:
+def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -> list[list[NDArray[np.float32]]]:
     """Of every fold, the audio of the negative clips that its head never met, nor their word; words, or other speech.
 
     Speech that names no word, but is so little that it was held out as one, counts as a word.

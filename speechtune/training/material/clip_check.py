@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechtune.audio.files import Sound
-from speechtune.audio.judgement import SoundLimits
 from speechtune.audio.levels import clipped_fraction, peak_dbfs
+from speechtune.audio.sound_faults import SoundLimits
 from speechtune.data.sets.clips import Clip
 from speechtune.errors import UnsplittableError
 from speechtune.labels import SILENCE

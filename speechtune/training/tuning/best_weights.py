@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class BestWeights:
-    """Keeps a copy of `parameters` at the best judgement; `patience` judgements without a better one are too many.
+    """Keeps a copy of `parameters` at the best validation; `patience` validations without a better one are too many.
 
     Attributes:
-        step, score: of the best judgement; None before the first.
+        step, score: of the best validation; None before the first.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], patience: int) -> None:
@@ -23,8 +23,8 @@ class BestWeights:
         self.step: int | None = None
         self.score: float | None = None
 
-    def judge(self, step: int, score: float) -> None:
-        """Take note of a judgement, more is better; of equal ones the first is kept."""
+    def note(self, step: int, score: float) -> None:
+        """Take note of a validation, more is better; of equal ones the first is kept."""
         if self.score is not None and score <= self.score:
             self._num_worse += 1
             return
@@ -38,7 +38,7 @@ class BestWeights:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Put the best weights back; without a judgement nothing happens."""
+        """Put the best weights back; without a validation nothing happens."""
         for parameter, value in zip(self._parameters, self._weights or (), strict=False):
             parameter.copy_(value)
 

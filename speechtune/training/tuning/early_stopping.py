@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.choice.judges import judges_among
+from speechtune.data.choice.eligibility import eligible_clips
 from speechtune.data.sets.clips import Clip
 from speechtune.errors import ConfigError
 from speechtune.evaluation.answers.predictions import Predictions
@@ -27,7 +27,7 @@ def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -
     """Which clips are kept from tuning: those of `share` of the speakers and, of negatives, of `share` of the words.
 
     A clip without speaker is its own speaker. The choice is a hash of the name and the seed. Of those that are kept
-    the ones that may do (`data.judges`) judge.
+    the ones that may do (`data.choice.eligibility`) judge.
 
     Raises:
         ConfigError: no keyword clip that may judge, or every clip of a keyword, would be held out.
@@ -37,13 +37,13 @@ def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -
         name = clip.label if clip.label in labels.negatives else clip.speaker or f"{clip.path.as_posix()}{clip.stretch}"
         held[index] = _uniform(f"{seed}/{name}") < share
     kept = {clip.label for clip, out in zip(clips, held, strict=True) if not out}
-    judges = {clip.label for clip, out in zip(clips, held & judges_among(clips, labels).mask, strict=True) if out}
+    judges = {clip.label for clip, out in zip(clips, held & eligible_clips(clips, labels).mask, strict=True) if out}
     if not judges & set(labels.keywords) or set(labels.keywords) - kept:
         raise ConfigError(f"tune.hold_out: {share:g} of the speakers leave keywords without clips; set it to 0")
     return held
 
 
-class Judge:
+class Validation:
     """Scores a classifier on clips that were held out, as they were recorded."""
 
     def __init__(

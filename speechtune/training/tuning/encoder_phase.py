@@ -61,14 +61,14 @@ class Surroundings:
 
     Attributes:
         device: where it runs.
-        judge: scores the classifier on held-out clips, more is better; None: there are none.
+        validate: scores the classifier on held-out clips, more is better; None: there are none.
         saved: where its state is kept; None: nowhere.
         log_folder: where a tracker writes.
         progress: told of every step.
     """
 
     device: torch.device
-    judge: Callable[[KeywordClassifier], float] | None
+    validate: Callable[[KeywordClassifier], float] | None
     saved: SavedState | None
     log_folder: Path | None
     progress: Progress
@@ -89,7 +89,7 @@ class _BlockLogits(nn.Module):
 def tune_encoder(
     classifier: KeywordClassifier, batches: TuningBatches, tuning: Tuning, recipe: Recipe, around: Surroundings
 ) -> Tuned:
-    """Tune `classifier` in place; it comes back on the CPU with the best weights where a judge tells them.
+    """Tune `classifier` in place; it comes back on the CPU with the best weights where validation tells them.
 
     Raises:
         TrainingDivergedError: the loss is not finite or blows up, or one class takes all.
@@ -203,10 +203,10 @@ class _Phase:
 
     def _judged(self, step: int) -> bool:
         last = step + 1 == self._batches.num_steps
-        if self._around.judge is None or not (last or (step + 1) % self._recipe.tune.judge_every == 0):
+        if self._around.validate is None or not (last or (step + 1) % self._recipe.tune.judge_every == 0):
             return False
-        score = self._around.judge(self._classifier)
-        self._best.judge(step + 1, score)
+        score = self._around.validate(self._classifier)
+        self._best.note(step + 1, score)
         self._accelerator.log({"held_out_detection_rate": score}, step=step + 1)
         return True
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speechtune.data.choice.judges import judges_among
+from speechtune.data.choice.eligibility import eligible_clips
 from speechtune.data.sets.clips import Clip
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
@@ -20,7 +20,7 @@ from speechtune.training.head.fitting import LighterClasses, Prior, train_head
 from speechtune.training.material.embedding_cache import EmbeddedClips
 from speechtune.training.stages import Progress
 from speechtune.training.tuning.batches import ClipsInMemory, TuningBatches
-from speechtune.training.tuning.early_stopping import Judge, hold_out
+from speechtune.training.tuning.early_stopping import Validation, hold_out
 from speechtune.training.tuning.encoder_phase import Surroundings, Tuned, tune_encoder
 from speechtune.training.tuning.methods import share_to_hold_out
 from speechtune.training.tuning.resume import SavedState
@@ -63,12 +63,12 @@ def tune_and_average(
     """
     share = share_to_hold_out(recipe.tune, clips, classifier.labels)
     held = np.zeros(len(clips), dtype=bool)
-    judge = None
+    validation = None
     if share > 0.0:
         held = hold_out(clips, classifier.labels, share, recipe.seed)
-        out = np.flatnonzero(held & judges_among(clips, classifier.labels).mask).tolist()
+        out = np.flatnonzero(held & eligible_clips(clips, classifier.labels).mask).tolist()
         judged, heard = [clips[i] for i in out], [memory.samples[i] for i in out]
-        judge = Judge(judged, heard, classifier.labels, classifier.window_samples)
+        validation = Validation(judged, heard, classifier.labels, classifier.window_samples)
         # The head that heard the judging clips would pass for good whatever the encoder does.
         is_held = np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips]
         rows = torch.from_numpy(np.flatnonzero(~is_held))
@@ -78,7 +78,7 @@ def tune_and_average(
         memory, np.flatnonzero(~held), classifier.window_samples, classifier.encoder.hears_log_mel, recipe
     )
     pretrained = copy.deepcopy(classifier.encoder.state_dict())
-    around = Surroundings(device, judge, saved, log_folder, progress)
+    around = Surroundings(device, validation, saved, log_folder, progress)
     tuned = tune_encoder(classifier, batches, tuning, recipe, around)
     average_into(classifier.encoder.state_dict(), pretrained, recipe.tune.pretrained_share)
     return tuned

@@ -12,8 +12,8 @@ from speechtune.evaluation.certainty import resampling
 from speechtune.evaluation.certainty.intervals import groups_of, rate_interval, resampled_weights
 from speechtune.evaluation.certainty.resampling import share_intervals
 from speechtune.evaluation.certainty.rows import RowIntervals
+from speechtune.evaluation.clips.compute import compute_metrics
 from speechtune.evaluation.clips.headlines import headline_intervals
-from speechtune.evaluation.clips.measurement import measure
 from speechtune.evaluation.clips.robustness import slices
 from speechtune.evaluation.figures.calibration import reliability
 from speechtune.evaluation.figures.confusion import confusion_matrix, label_scores
@@ -57,7 +57,7 @@ def test_intervals_of_labels_come_from_clips_that_are_truly_listed_that_often(pr
 
 
 def test_every_row_of_the_metrics_lies_in_its_interval(predictions):
-    metrics = measure(predictions, num_resamples=NUM_RESAMPLES)
+    metrics = compute_metrics(predictions, num_resamples=NUM_RESAMPLES)
     pairs = [(one.accuracy, one.accuracy_interval) for one in metrics.reliability if one.num_clips > 20]
     for one in metrics.per_label.values():
         pairs += [(one.precision, one.precision_interval), (one.recall, one.recall_interval), (one.f1, one.f1_interval)]
@@ -77,10 +77,12 @@ def test_every_row_of_the_metrics_lies_in_its_interval(predictions):
 
 
 def test_what_has_no_clips_or_one_speaker_has_no_interval():
-    lone = measure(predictions_of([sure(LABELS, "yes")] * 3, ["yes", "yes", "no"], ["ann"] * 3), num_resamples=20)
+    lone = compute_metrics(
+        predictions_of([sure(LABELS, "yes")] * 3, ["yes", "yes", "no"], ["ann"] * 3), num_resamples=20
+    )
     assert lone.per_label["yes"].recall == 1.0
     assert lone.per_label["yes"].recall_interval is None
-    two = measure(predictions_of([sure(LABELS, "yes")] * 2, ["yes", "yes"], ["ann", "bob"]), num_resamples=20)
+    two = compute_metrics(predictions_of([sure(LABELS, "yes")] * 2, ["yes", "yes"], ["ann", "bob"]), num_resamples=20)
     assert (two.per_label["no"].recall, two.per_label["no"].recall_interval) == (None, None)
     assert two.confusion_intervals["no"] == {}
     assert [one.accuracy_interval for one in two.reliability if not one.num_clips] == [None] * 14

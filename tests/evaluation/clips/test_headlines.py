@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.certainty.intervals import groups_of
 from speechtune.evaluation.clips.comparison import compare
+from speechtune.evaluation.clips.compute import compute_metrics
 from speechtune.evaluation.clips.headlines import headline_intervals, headlines
-from speechtune.evaluation.clips.measurement import measure
 from tests.support.answers import LABELS, predictions_of, simulate, sure
 
 
@@ -91,7 +91,7 @@ def test_a_detection_rate_whose_threshold_rests_on_too_few_other_words_has_no_in
     # Of 30 clips one and a half may be let through.
     for num, has_interval in ((30, True), (29, False)):
         some = drawn.take([*keywords, *unknown[:num]])
-        metrics = measure(some, num_resamples=50)
+        metrics = compute_metrics(some, num_resamples=50)
         assert metrics.detection_rate_at_far["0.05"] is not None
         assert (metrics.intervals["detection_rate_at_far@0.05"] is not None) == has_interval
         why = metrics.not_measured.get("intervals.detection_rate_at_far@0.05")

@@ -14,7 +14,7 @@ from speechtune.audio.files import write_flac
 from speechtune.data.sets.clips import Clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
-from speechtune.evaluation.clips.measurement import Provenance, measure
+from speechtune.evaluation.clips.compute import Provenance, compute_metrics
 from speechtune.evaluation.clips.metrics import Metrics, load_metrics, write_metrics
 from speechtune.evaluation.clips.scoring import BATCH_CLIPS, answer_clips, evaluate_clips
 from speechtune.evaluation.reports.terminal import report_text
@@ -152,7 +152,7 @@ def test_a_model_that_answers_nan_is_refused() -> None:
 
 
 def test_what_cannot_be_measured_is_null_and_has_a_reason() -> None:
-    metrics = measure(predictions_of([sure(LABELS, "yes")] * 3, ["yes", "cat", "cat"]), num_resamples=50)
+    metrics = compute_metrics(predictions_of([sure(LABELS, "yes")] * 3, ["yes", "cat", "cat"]), num_resamples=50)
     tree = json.loads(metrics.model_dump_json())
     assert metrics.detection_rate_at_far == {"0.05": None, "0.01": None}
     for key in ("equal_error_rate", "open_set", "speakers", "encoder", "checkpoint_digest", "seconds"):
@@ -168,7 +168,7 @@ def test_every_null_headline_of_any_small_set_has_a_reason() -> None:
     full = simulate(np.random.default_rng(0), 4, 6)
     for words in ({"yes"}, {"cat"}, {"_silence_"}, {"yes", "cat"}, {"ship", "_silence_"}):
         rows = [row for row, word in enumerate(full.words) if word in words]
-        metrics = measure(full.take(rows), Provenance("e", "d", 1.0, 0.5), num_resamples=50)
+        metrics = compute_metrics(full.take(rows), Provenance("e", "d", 1.0, 0.5), num_resamples=50)
         tree = metrics.model_dump(mode="json")
         nulls = {key for key, value in tree.items() if value is None}
         nulls |= {
@@ -182,7 +182,7 @@ def test_every_null_headline_of_any_small_set_has_a_reason() -> None:
 
 def test_the_figures_of_the_report_agree_with_one_another() -> None:
     predictions = simulate(np.random.default_rng(1), 40, 25)
-    metrics = measure(predictions, num_resamples=200)
+    metrics = compute_metrics(predictions, num_resamples=200)
     correct = sum(metrics.confusion[label][label] for label in LABELS.labels)
     assert metrics.accuracy == pytest.approx(correct / metrics.num_clips)
     assert metrics.speakers == 40
@@ -196,16 +196,18 @@ def test_the_figures_of_the_report_agree_with_one_another() -> None:
 
 
 def test_warnings_name_collapse_few_speakers_and_keywords_without_clips() -> None:
-    collapsed = measure(predictions_of([sure(LABELS, "yes")] * 9, ["yes", "no", "cat"] * 3, ["ann", "bob", "cyd"] * 3))
+    collapsed = compute_metrics(
+        predictions_of([sure(LABELS, "yes")] * 9, ["yes", "no", "cat"] * 3, ["ann", "bob", "cyd"] * 3)
+    )
     text = " ".join(collapsed.findings)
     assert "collapsed: 100% of all clips were called 'yes'" in text
     assert "3 speakers" in text
     assert "keywords without a clip: stop" in text
-    assert "no speakers are known" in " ".join(measure(predictions_of([sure(LABELS, "yes")], ["yes"])).findings)
+    assert "no speakers are known" in " ".join(compute_metrics(predictions_of([sure(LABELS, "yes")], ["yes"])).findings)
 
 
 def test_metrics_are_written_whole_and_read_back(tmp_path: Path) -> None:
-    metrics = measure(simulate(np.random.default_rng(2), 20, 10), Provenance("whisper", "abc", 1.0, 0.5), 50)
+    metrics = compute_metrics(simulate(np.random.default_rng(2), 20, 10), Provenance("whisper", "abc", 1.0, 0.5), 50)
     path = write_metrics(metrics, tmp_path / "new" / "folder")
     assert path.name == "metrics.json"
     assert load_metrics(path) == metrics
@@ -217,7 +219,7 @@ def test_metrics_are_written_whole_and_read_back(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_to_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    metrics = measure(simulate(np.random.default_rng(2), 3, 5), num_resamples=20)
+    metrics = compute_metrics(simulate(np.random.default_rng(2), 3, 5), num_resamples=20)
     with pytest.raises(ConfigError, match="cannot be written"):
         write_metrics(metrics, tmp_path / "file")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
@@ -227,7 +229,7 @@ def test_damaged_metrics_are_refused_with_file_and_key(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     with pytest.raises(ManifestError, match=r"metrics\.json: cannot be read"):
         load_metrics(path)
-    metrics = measure(simulate(np.random.default_rng(2), 3, 5), num_resamples=20)
+    metrics = compute_metrics(simulate(np.random.default_rng(2), 3, 5), num_resamples=20)
     tree = json.loads(metrics.model_dump_json())
     path.write_text(json.dumps({**tree, "accuracy": 2.0}), encoding="utf-8")
     with pytest.raises(ManifestError, match="accuracy"):
@@ -238,7 +240,7 @@ def test_damaged_metrics_are_refused_with_file_and_key(tmp_path: Path) -> None:
 
 def test_the_text_report_shows_headlines_intervals_and_where_it_goes_wrong() -> None:
     predictions = simulate(np.random.default_rng(1), 40, 25, skill=2.0)
-    text = report_text(measure(predictions, num_resamples=200))
+    text = report_text(compute_metrics(predictions, num_resamples=200))
     assert "1000 clips, 40 speakers" in text
     for part in ("Accuracy, keywords alone", "Detected at 5% false acceptance", "95 % (speakers)", "(unseen)"):
         assert part in text
@@ -248,6 +250,6 @@ def test_the_text_report_shows_headlines_intervals_and_where_it_goes_wrong() -> 
 
 def test_markup_in_a_label_or_a_speakers_name_is_text() -> None:
     odd = predictions_of([sure(LABELS, "yes")] * 4, ["yes"] * 4, ["[red]ann[/red]", "[/]", "x", "x"])
-    text = report_text(measure(replace(odd), num_resamples=20))
+    text = report_text(compute_metrics(replace(odd), num_resamples=20))
     assert "[red]ann[/red]" in text
     assert "[/]" in text

@@ -10,7 +10,7 @@ import pytest
 
 from speechtune.errors import UnreadableAudioError
 from speechtune.evaluation.answers.predictions import Predictions
-from speechtune.evaluation.clips.measurement import measure
+from speechtune.evaluation.clips.compute import compute_metrics
 from speechtune.evaluation.evaluate import ClipPart, Evaluation, StreamPart
 from speechtune.evaluation.reports.media import MAX_SECONDS, clip_media
 from speechtune.evaluation.reports.page import (
@@ -20,8 +20,8 @@ from speechtune.evaluation.reports.page import (
     playable_rows,
     write_html_report,
 )
-from speechtune.evaluation.streams.measurement import measure_streams
-from speechtune.evaluation.streams.playback import listen
+from speechtune.evaluation.streams.compute import compute_stream_metrics
+from speechtune.evaluation.streams.playback import play
 from speechtune.evaluation.streams.recordings import find_recordings, read_part
 from speechtune.evaluation.streams.truth import SpokenWord, write_truth
 from speechtune.labels import LabelSet
@@ -41,7 +41,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 def clip_part(predictions: Predictions, **settings: object) -> ClipPart:
-    metrics = measure(predictions, num_resamples=50)
+    metrics = compute_metrics(predictions, num_resamples=50)
     return ClipPart(metrics, predictions, lambda row: word_like(row, 4_000), **settings)  # type: ignore[arg-type]
 
 
@@ -51,9 +51,9 @@ def stream_part(folder: Path) -> StreamPart:
     samples = np.concatenate([gap, tone(250, 6_000), gap, tone(600, 6_000), gap, tone(250, 6_000), gap])
     write_audio(folder / "tape.wav", samples)
     write_truth(folder / "tape.txt", [SpokenWord("low", 12_000, 18_000), SpokenWord("high", 30_000, 36_000)])
-    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
-    recording = listening.heard[0].recording
-    metrics = measure_streams(listening, compute_ms=[10.0, 12.0])
+    playback = play(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    recording = playback.heard[0].recording
+    metrics = compute_stream_metrics(playback, compute_ms=[10.0, 12.0])
     return StreamPart(metrics, lambda _, start, end: read_part(recording, start, end))
 
 
@@ -234,7 +234,7 @@ def test_a_clip_that_has_gone_is_an_error_and_leaves_no_page(tmp_path):
         raise UnreadableAudioError(f"clip {row} has gone")
 
     predictions = predictions_of([sure(LABELS, "yes")], ["no"])
-    part = ClipPart(measure(predictions, num_resamples=50), predictions, gone)
+    part = ClipPart(compute_metrics(predictions, num_resamples=50), predictions, gone)
     with pytest.raises(UnreadableAudioError, match="has gone"):
         write_html_report(Evaluation("a", {}, part), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from speechtune.errors import ConfigError, UnreadableAudioError
 from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, write_mined
 from speechtune.evaluation.streams.matching import SpokenWord
 from speechtune.evaluation.streams.mining import mine
-from speechtune.evaluation.streams.playback import Listening, listen
+from speechtune.evaluation.streams.playback import Playback, play
 from speechtune.evaluation.streams.recordings import find_recordings, read_part
 from speechtune.evaluation.streams.truth import write_truth
 from speechtune.recipe import DetectorSettings, SessionSettings
@@ -32,8 +32,8 @@ def tape(*sounds: np.ndarray) -> np.ndarray:
     return np.concatenate([quiet(16_000), *(part for sound in sounds for part in (sound, quiet(16_000)))])
 
 
-def heard(folder: Path, settings: SessionSettings | None = None) -> Listening:
-    return listen(PitchScorer(), LoudnessActivity(), find_recordings(folder), settings)
+def heard(folder: Path, settings: SessionSettings | None = None) -> Playback:
+    return play(PitchScorer(), LoudnessActivity(), find_recordings(folder), settings)
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def test_what_fired_and_what_came_near_is_found_strongest_first(room):
 
 
 def test_the_margin_and_the_bound_decide_how_much_is_kept(room):
-    listening = heard(room)
-    assert [one.fired for one in mine(listening, margin=0.0).stretches] == [True, True]
-    assert [one.label for one in mine(listening, margin=5.0).stretches] == ["low", "high", "high", "low"]
-    few = mine(listening, margin=5.0, most=2)
+    playback = heard(room)
+    assert [one.fired for one in mine(playback, margin=0.0).stretches] == [True, True]
+    assert [one.label for one in mine(playback, margin=5.0).stretches] == ["low", "high", "high", "low"]
+    few = mine(playback, margin=5.0, most=2)
     assert (len(few.stretches), few.num_weaker, few.num_fired) == (2, 2, 2)
     for margin in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="--margin"):
-            mine(listening, margin=margin)
+            mine(playback, margin=margin)
 
 
 def test_with_no_margin_it_is_just_what_the_sessions_reported(tmp_path):
@@ -69,9 +69,9 @@ def test_with_no_margin_it_is_just_what_the_sessions_reported(tmp_path):
         sounds = [impure(rng.choice([250, 1000]), rng.uniform(0.1, 1.0), 6_000) for _ in range(9)]
         long = np.concatenate([tone(600, 20_000), tone(250, 20_000), tone(600, 20_000)])
         write_audio(tmp_path / f"{name}.wav", tape(*sounds, long), subtype="FLOAT")
-    listening = heard(tmp_path)
-    reported = {(one.recording.name, e.start_sample, e.label) for one in listening.heard for e in one.detections}
-    found = mine(listening, margin=0.0).stretches
+    playback = heard(tmp_path)
+    reported = {(one.recording.name, e.start_sample, e.label) for one in playback.heard for e in one.detections}
+    found = mine(playback, margin=0.0).stretches
     assert {(one.recording.name, one.start_sample, one.label) for one in found} == reported
     assert len(found) == len(reported) > 5
 
@@ -79,9 +79,9 @@ def test_with_no_margin_it_is_just_what_the_sessions_reported(tmp_path):
 def test_no_sound_comes_twice_and_long_speech_asks_for_more(tmp_path):
     long = np.concatenate([tone(600, 40_000), tone(250, 24_000), tone(600, 40_000)])
     write_audio(tmp_path / "a.wav", tape(long), subtype="FLOAT")
-    listening = heard(tmp_path)
-    (found,) = mine(listening, margin=0.0).stretches
-    more = mine(listening, margin=8.0).stretches
+    playback = heard(tmp_path)
+    (found,) = mine(playback, margin=0.0).stretches
+    more = mine(playback, margin=8.0).stretches
     assert found in more
     assert not any(a.is_around(b.middle) for a in more for b in more if a is not b)
     caution = DetectorSettings().long_speech_caution
@@ -96,9 +96,9 @@ def test_of_events_that_lie_on_each_other_the_strongest_is_kept(tmp_path):
     ]
     filler = tone(600, 30_000)
     write_audio(tmp_path / "a.wav", tape(*(np.concatenate([filler, one, filler]) for one in both)), subtype="FLOAT")
-    listening = heard(tmp_path, SessionSettings(detector=DetectorSettings(long_speech_caution=0.0, threshold=0.2)))
-    kept = mine(listening, margin=0.0).stretches
-    events = listening.heard[0].detections
+    playback = heard(tmp_path, SessionSettings(detector=DetectorSettings(long_speech_caution=0.0, threshold=0.2)))
+    kept = mine(playback, margin=0.0).stretches
+    events = playback.heard[0].detections
     assert len(kept) < len(events)
     for event in events:
         middle = (event.start_sample + event.end_sample) // 2

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from speechtune.errors import ConfigError, DataError, ManifestError, TrainingDivergedError, UnreadableAudioError
 from speechtune.evaluation.reports.streams import render_stream_report
+from speechtune.evaluation.streams.compute import compute_stream_metrics
 from speechtune.evaluation.streams.matching import SpokenWord
-from speechtune.evaluation.streams.measurement import measure_streams
 from speechtune.evaluation.streams.metrics import load_stream_metrics, stream_metrics_schema, write_stream_metrics
-from speechtune.evaluation.streams.playback import NUM_AT_ONCE, decision_compute_ms, listen
+from speechtune.evaluation.streams.playback import NUM_AT_ONCE, decision_compute_ms, play
 from speechtune.evaluation.streams.recordings import audio_blocks, check_words, find_recordings
 from speechtune.evaluation.streams.truth import write_truth
 from speechtune.streaming.config import CommandRule, SessionConfig
@@ -59,8 +59,8 @@ def test_a_word_that_ends_a_rounding_after_its_recording_ends_with_it(tmp_path):
         write_truth(tmp_path / "a.txt", (*WORDS, SpokenWord("high", start, end + late)))
         recordings = find_recordings(tmp_path)
         check_words(recordings, ("low", "high"))
-        listening = listen(PitchScorer(), LoudnessActivity(), recordings)
-        for streams in (listening.streams, listening.streams_at(PitchScorer().thresholds)):
+        playback = play(PitchScorer(), LoudnessActivity(), recordings)
+        for streams in (playback.streams, playback.streams_at(PitchScorer().thresholds)):
             assert streams[0].spoken == (*WORDS, SpokenWord("high", start, end))
 
 
@@ -74,21 +74,21 @@ def test_a_word_after_its_recording_is_refused_before_listening(tmp_path):
 
 
 def test_recordings_heard_together_are_heard_as_each_alone(folder):
-    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
-    assert [one.recording.name for one in listening.heard] == ["a.wav", "c.wav", "deep/b.wav"]
+    playback = play(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    assert [one.recording.name for one in playback.heard] == ["a.wav", "c.wav", "deep/b.wav"]
     expected = [of_session(samples) for samples in (LOW_HIGH, np.concatenate([LOW_HIGH] * 9), LONG)]
-    assert [one.detections for one in listening.heard] == expected
+    assert [one.detections for one in playback.heard] == expected
     assert len(expected[1]) == 18
-    assert listening.audio_seconds == pytest.approx((10 * len(LOW_HIGH) + len(LONG)) / 16_000)
+    assert playback.audio_seconds == pytest.approx((10 * len(LOW_HIGH) + len(LONG)) / 16_000)
 
 
 def test_recordings_at_once_ask_each_model_in_one_call(tmp_path):
     calls: list[tuple[str, int]] = []
 
     class Activity(LoudnessActivity):
-        def judge_together(self, requests):
+        def probabilities_together(self, requests):
             calls.append(("activity", len(requests)))
-            return super().judge_together(requests)
+            return super().probabilities_together(requests)
 
     class Pitch(PitchScorer):
         def score(self, windows):
@@ -97,37 +97,37 @@ def test_recordings_at_once_ask_each_model_in_one_call(tmp_path):
 
     for number in range(5):
         write(tmp_path / f"{number}.wav", LOW_HIGH)
-    listening = listen(Pitch(), Activity(), find_recordings(tmp_path))
+    playback = play(Pitch(), Activity(), find_recordings(tmp_path))
     assert calls[0] == ("activity", 5)
     assert max(size for kind, size in calls if kind == "windows") >= 5
-    assert [one.detections for one in listening.heard] == [of_session(LOW_HIGH)] * 5
+    assert [one.detections for one in playback.heard] == [of_session(LOW_HIGH)] * 5
 
 
 def test_more_recordings_than_are_heard_at_once_are_all_heard(tmp_path):
     for number in range(NUM_AT_ONCE + 3):
         write(tmp_path / f"{number:02}.wav", LOW_HIGH)
     told: list[tuple[int, int]] = []
-    listening = listen(
+    playback = play(
         PitchScorer(),
         LoudnessActivity(),
         find_recordings(tmp_path),
         progress=lambda _, done, all_: told.append((done, all_)),
     )
-    assert [len(one.detections) for one in listening.heard] == [2] * (NUM_AT_ONCE + 3)
+    assert [len(one.detections) for one in playback.heard] == [2] * (NUM_AT_ONCE + 3)
     assert told[-1] == (NUM_AT_ONCE + 3, NUM_AT_ONCE + 3)
 
 
 @pytest.mark.parametrize("levels", [{"low": 0.0, "high": 0.9}, {"low": 0.97, "high": 0.2}, {"high": 0.3}])
 def test_deciding_again_at_other_thresholds_is_what_sessions_set_to_them_report(folder, levels):
-    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
-    again = [stream.detections for stream in listening.streams_at(levels)]
+    playback = play(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    again = [stream.detections for stream in playback.streams_at(levels)]
     assert again == [of_session(samples, levels) for samples in (LOW_HIGH, np.concatenate([LOW_HIGH] * 9), LONG)]
 
 
 def test_a_recording_at_another_rate_is_resampled_by_the_session(tmp_path):
     words = np.concatenate([quiet(24_000), tone(250 / 3, 18_000), quiet(24_000)])  # 250 Hz at 48 kHz
     write(tmp_path / "a.wav", words, 48_000)
-    (heard,) = listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)).heard
+    (heard,) = play(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)).heard
     assert heard.num_samples == 22_000
     assert [event.label for event in heard.detections] == ["low"]
 
@@ -146,10 +146,10 @@ def test_a_damaged_recording_is_refused_by_name(tmp_path):
     path = write(tmp_path / "a.flac", LONG)
     path.write_bytes(path.read_bytes()[:3_000])
     with pytest.raises(UnreadableAudioError, match=r"a\.flac"):
-        listen(PitchScorer(), LoudnessActivity(), find_recordings(path))
+        play(PitchScorer(), LoudnessActivity(), find_recordings(path))
     (tmp_path / "b.wav").write_bytes(b"no audio")
     with pytest.raises(UnreadableAudioError, match=r"b\.wav"):
-        listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path / "b.wav"))
+        play(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path / "b.wav"))
 
 
 def test_a_model_that_answers_nan_is_refused(folder):
@@ -158,7 +158,7 @@ def test_a_model_that_answers_nan_is_refused(folder):
             return np.full_like(super().score(windows), np.nan)
 
     with pytest.raises(TrainingDivergedError, match=r"a\.wav"):
-        listen(Broken(), LoudnessActivity(), find_recordings(folder / "a.wav"))
+        play(Broken(), LoudnessActivity(), find_recordings(folder / "a.wav"))
 
 
 def test_label_tracks_lie_beside_the_recordings_or_where_one_says(folder, tmp_path):
@@ -180,8 +180,8 @@ def test_label_tracks_lie_beside_the_recordings_or_where_one_says(folder, tmp_pa
 
 
 def test_the_figures_of_recordings_count_match_and_read_back(folder):
-    listening = listen(PitchScorer(), LoudnessActivity(), find_recordings(folder))
-    metrics = measure_streams(listening, compute_ms=[3.0, 4.0, 5.0], encoder="pitch")
+    playback = play(PitchScorer(), LoudnessActivity(), find_recordings(folder))
+    metrics = compute_stream_metrics(playback, compute_ms=[3.0, 4.0, 5.0], encoder="pitch")
     assert (metrics.num_recordings, metrics.num_without_truth) == (3, 2)
     assert metrics.per_recording.keys() == {"a.wav"}
     assert (metrics.total.num_spoken, metrics.total.num_heard, metrics.total.num_alone) == (2, 2, 19)
@@ -200,7 +200,7 @@ def test_the_figures_of_recordings_count_match_and_read_back(folder):
 
 def test_what_recordings_cannot_show_is_null_and_says_why(tmp_path):
     write(tmp_path / "a.wav", quiet(32_000))
-    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    metrics = compute_stream_metrics(play(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
     assert metrics.total.false_reject_rate is None
     assert metrics.latency is None
     assert metrics.not_measured.keys() == {"total.false_reject_rate", "latency"}
@@ -211,7 +211,7 @@ def test_what_recordings_cannot_show_is_null_and_says_why(tmp_path):
 def test_without_any_label_track_every_event_is_counted_as_false_and_that_is_said(tmp_path):
     write(tmp_path / "a.wav", np.concatenate([LOW_HIGH] * 2))
     write(tmp_path / "b.flac", LONG)
-    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    metrics = compute_stream_metrics(play(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
     total = metrics.total
     assert (total.num_false_accepts, total.num_alone, total.num_spoken) == (5, 5, 0)
     assert metrics.negative_hours == pytest.approx(metrics.hours)
@@ -223,7 +223,7 @@ def test_without_any_label_track_every_event_is_counted_as_false_and_that_is_sai
 
 def test_no_event_without_label_tracks_shows_a_rate_below_three_in_the_hours_heard(tmp_path):
     write(tmp_path / "a.wav", np.concatenate([tone(600, 16_000), quiet(16_000)] * 9))
-    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
+    metrics = compute_stream_metrics(play(PitchScorer(), LoudnessActivity(), find_recordings(tmp_path)))
     assert metrics.total.num_false_accepts == 0
     assert metrics.total.alone_interval is not None
     assert metrics.total.alone_interval[1] == pytest.approx(3 / metrics.hours, rel=0.25)
@@ -234,7 +234,7 @@ def test_no_event_without_label_tracks_shows_a_rate_below_three_in_the_hours_hea
 def test_a_word_that_is_no_keyword_is_refused(folder):
     write_truth(folder / "c.txt", [SpokenWord("middle", 10, 20)])
     with pytest.raises(DataError, match="middle"):
-        measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(folder)))
+        compute_stream_metrics(play(PitchScorer(), LoudnessActivity(), find_recordings(folder)))
 
 
 def test_the_time_to_compute_is_measured_on_one_window_alone():
@@ -246,7 +246,7 @@ def test_the_time_to_compute_is_measured_on_one_window_alone():
 
 
 def test_the_table_of_streams_fits_a_terminal_of_80_columns_with_every_name_whole(folder):
-    metrics = measure_streams(listen(PitchScorer(), LoudnessActivity(), find_recordings(folder)), compute_ms=[3.0])
+    metrics = compute_stream_metrics(play(PitchScorer(), LoudnessActivity(), find_recordings(folder)), compute_ms=[3.0])
     file = io.StringIO()
     Console(file=file, width=80).print(render_stream_report(metrics))
     lines = [line.split() for line in file.getvalue().splitlines()]

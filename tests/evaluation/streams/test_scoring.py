@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from speechtune.errors import DataError, ManifestError
-from speechtune.evaluation.streams.matching import HeardStream, SpokenWord, match_events
+from speechtune.evaluation.streams.matching import PlayedStream, SpokenWord, match_events
 from speechtune.evaluation.streams.scoring import score_streams, stream_det
 from speechtune.evaluation.streams.truth import read_truth, write_truth
 from speechtune.streaming.events import Detection
@@ -39,8 +39,8 @@ def said(label: str, second: float) -> SpokenWord:
     return SpokenWord(label, start, start + 8_000)
 
 
-def stream(spoken: list[SpokenWord], detections: list[Event], num_samples: int = HOUR) -> HeardStream:
-    return HeardStream("test.wav", num_samples, tuple(spoken), tuple(detections))
+def stream(spoken: list[SpokenWord], detections: list[Event], num_samples: int = HOUR) -> PlayedStream:
+    return PlayedStream("test.wav", num_samples, tuple(spoken), tuple(detections))
 
 
 def test_hits_misses_confusions_repeats_and_false_accepts_are_told_apart() -> None:
@@ -99,7 +99,7 @@ def test_the_middle_of_a_detection_must_lie_within_the_tolerance(offset: int, he
 
 def test_the_sessions_own_detection_is_taken_as_it_is() -> None:
     detection = Detection("1-yes", "yes", 0.9, 0.5, 0.8, 160_000, 176_000, 179_200, ())
-    scores = score_streams([HeardStream("mic", HOUR, (said("yes", 10.2),), (detection,))], ["yes"])
+    scores = score_streams([PlayedStream("mic", HOUR, (said("yes", 10.2),), (detection,))], ["yes"])
     assert scores.total.num_heard == 1
 
 

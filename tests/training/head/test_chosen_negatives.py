@@ -11,7 +11,7 @@ from speechtune.labels import LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.head import chosen_negatives
 from speechtune.training.head.chosen_negatives import keep_those_that_matter
-from speechtune.training.material.reading import ReadClips
+from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.stages import silent
 from tests.support.clips import named_clip
 from tests.support.encoders import random_classifier
@@ -20,13 +20,13 @@ LABELS = LabelSet(("yes",), ("_unknown_", "bird", "cat"))
 NUM_YES = 4
 
 
-def read_of(negatives: list[Clip]) -> ReadClips:
+def read_of(negatives: list[Clip]) -> TrainingSet:
     clips = (*(named_clip(number, "yes") for number in range(NUM_YES)), *negatives)
     samples = [np.full(400, number, dtype=np.float32) for number in range(len(clips))]
-    return ReadClips(LABELS, clips, samples, [], {}, (), "identity")
+    return TrainingSet(LABELS, clips, samples, [], {}, (), "identity")
 
 
-def kept_of(read: ReadClips, hardness: dict[int, float], most: int, monkeypatch: pytest.MonkeyPatch) -> ReadClips:
+def kept_of(read: TrainingSet, hardness: dict[int, float], most: int, monkeypatch: pytest.MonkeyPatch) -> TrainingSet:
     monkeypatch.setattr(chosen_negatives, "_hardness", lambda *_: hardness)
     recipe = Recipe.model_validate({"head": {"most_negatives": most}})
     return keep_those_that_matter(read, random_classifier(), torch.device("cpu"), recipe, None, silent)

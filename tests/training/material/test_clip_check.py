@@ -10,7 +10,7 @@ import pytest
 from speechtune.errors import UnsplittableError
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData
-from speechtune.training.material.reading import read_training_data
+from speechtune.training.material.training_set import read_training_set
 from speechtune.training.stages import silent
 from tests.support.clips import make_folder, word_like, write_audio
 
@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def notes_of(data: Path, keywords: tuple[str, ...] = ("yes", "no")) -> str:
-    return "\n".join(read_training_data(TrainingData(data, keywords), Recipe(), silent).notes)
+    return "\n".join(read_training_set(TrainingData(data, keywords), Recipe(), silent).notes)
 
 
 def test_sound_clips_are_not_noted(data: Path) -> None:
@@ -48,7 +48,7 @@ def test_channels_that_cancel_are_heard_and_noted(data: Path) -> None:
     for number in range(4):
         word = word_like(number, 8_000)
         write_audio(data / "yes" / f"{number}.wav", np.stack([word, -word], axis=1))
-    read = read_training_data(TrainingData(data, ("yes", "no")), Recipe(), silent)
+    read = read_training_set(TrainingData(data, ("yes", "no")), Recipe(), silent)
     assert min(np.abs(samples).max() for samples in read.samples) > 0.2
     assert f"4 clips ({data / 'yes' / '0.wav'} and others): its channels cancel each other" in "\n".join(read.notes)
 

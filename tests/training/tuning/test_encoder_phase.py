@@ -158,10 +158,10 @@ def test_the_best_judged_weights_are_kept_and_patience_ends_training() -> None:
     assert torch.equal(classifier.head.linears[0].weight, kept[1])
 
 
-def test_equal_judgements_keep_the_first() -> None:
+def test_equal_validations_keep_the_first() -> None:
     best = BestWeights([torch.nn.Parameter(torch.zeros(1))], patience=1)
-    best.judge(1, 0.5)
-    best.judge(2, 0.5)
+    best.note(1, 0.5)
+    best.note(2, 0.5)
     assert (best.step, best.is_stale) == (1, True)
 
 

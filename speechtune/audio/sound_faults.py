@@ -55,7 +55,7 @@ class SoundLimits:
 
 
 @dataclass(frozen=True)
-class SoundMeasures:
+class SoundProperties:
     """The measures of one recording.
 
     Attributes:
@@ -94,11 +94,11 @@ class Fault:
     detail: str
 
 
-def measure(samples: NDArray[np.float32]) -> SoundMeasures:
+def sound_properties(samples: NDArray[np.float32]) -> SoundProperties:
     """Measure float32[N] at 16 kHz, N ≥ 1."""
     levels = SpeechLevels(samples)
     speech_dbfs, snr_db, speech_samples = _speech(levels)
-    return SoundMeasures(
+    return SoundProperties(
         num_samples=len(samples),
         rms_dbfs=rms_dbfs(samples),
         peak_dbfs=peak_dbfs(samples),
@@ -144,7 +144,7 @@ def _edge_dbfs(samples: NDArray[np.float32]) -> float:
     return max(short, min(long - 3.0, short + 2.0))
 
 
-def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = None) -> tuple[Fault, ...]:
+def find_sound_faults(measures: SoundProperties, limits: SoundLimits, max_ms: int | None = None) -> tuple[Fault, ...]:
     """The faults of a recording of one word or command; none: it may be kept.
 
     Args:
@@ -171,8 +171,8 @@ def judge(measures: SoundMeasures, limits: SoundLimits, max_ms: int | None = Non
     return tuple(faults)
 
 
-def sound_notes(measures: SoundMeasures, limits: SoundLimits) -> tuple[str, ...]:
-    """What is worth knowing of a recording and no fault, one sentence each; arguments as for `judge`."""
+def sound_notes(measures: SoundProperties, limits: SoundLimits) -> tuple[str, ...]:
+    """What is worth knowing of a recording and no fault, one sentence each; arguments as for `find_sound_faults`."""
     if measures.peak_dbfs < limits.silent_peak_dbfs or measures.speech_dbfs is None:
         return ()
     if measures.speech_dbfs >= limits.quiet_speech_dbfs or not _is_clear(measures, limits):
@@ -181,11 +181,11 @@ def sound_notes(measures: SoundMeasures, limits: SoundLimits) -> tuple[str, ...]
     return (f"quiet, but clear of its noise: {levels}",)
 
 
-def _is_clear(measures: SoundMeasures, limits: SoundLimits) -> bool:
+def _is_clear(measures: SoundProperties, limits: SoundLimits) -> bool:
     return measures.snr_db is not None and measures.snr_db >= limits.clear_snr_db
 
 
-def _length_faults(measures: SoundMeasures, limits: SoundLimits, max_ms: int) -> list[Fault]:
+def _length_faults(measures: SoundProperties, limits: SoundLimits, max_ms: int) -> list[Fault]:
     length_ms, speech_ms = ms_from_samples(measures.num_samples), ms_from_samples(measures.speech_samples)
     if length_ms > max_ms:
         return [Fault("too_long", f"{length_ms / 1000:.1f} s, a command takes at most {max_ms / 1000:.1f} s")]
@@ -196,7 +196,7 @@ def _length_faults(measures: SoundMeasures, limits: SoundLimits, max_ms: int) ->
     return []
 
 
-def _device_faults(measures: SoundMeasures, limits: SoundLimits) -> list[Fault]:
+def _device_faults(measures: SoundProperties, limits: SoundLimits) -> list[Fault]:
     """What the device did, whatever was said."""
     faults = []
     if abs(measures.offset) >= limits.offset:
@@ -215,7 +215,7 @@ def _device_faults(measures: SoundMeasures, limits: SoundLimits) -> list[Fault]:
     return faults
 
 
-def _edges(measures: SoundMeasures) -> tuple[tuple[SoundFault, float, str], tuple[SoundFault, float, str]]:
+def _edges(measures: SoundProperties) -> tuple[tuple[SoundFault, float, str], tuple[SoundFault, float, str]]:
     return (
         ("cut_off_start", measures.start_edge_db, "first"),
         ("cut_off_end", measures.end_edge_db, "last"),

@@ -8,16 +8,16 @@ import numpy as np
 
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.evaluation.certainty.intervals import Interval
-from speechtune.evaluation.streams.matching import HeardStream
+from speechtune.evaluation.streams.matching import PlayedStream
 from speechtune.evaluation.streams.metrics import EventCounts, LatencyMetrics, StreamMetrics, StreamPoint, WrongEvent
-from speechtune.evaluation.streams.playback import Listening
+from speechtune.evaluation.streams.playback import Playback
 from speechtune.evaluation.streams.scoring import DEFAULT_TOLERANCE_MS, KeywordEvents, StreamScores, score_streams
 
 DET_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
 
 
-def measure_streams(
-    listening: Listening,
+def compute_stream_metrics(
+    playback: Playback,
     *,
     compute_ms: Sequence[float] = (),
     tolerance_ms: int = DEFAULT_TOLERANCE_MS,
@@ -27,26 +27,26 @@ def measure_streams(
     """Match, count, and decide again at every level of the DET.
 
     Args:
-        listening: what was heard.
+        playback: what was heard.
         compute_ms: times that a decision takes to compute, in ms, see `decision_compute_ms`; none: not measured.
         tolerance_ms: how far beyond a word the middle of a detection may lie.
-        encoder, checkpoint_digest: what was listening, for the record.
+        encoder, checkpoint_digest: what was playback, for the record.
 
     Raises:
         DataError: a word of the truth is not among the keywords.
     """
-    keywords = listening.labels.keywords
-    streams = listening.streams
+    keywords = playback.labels.keywords
+    streams = playback.streams
     scores = score_streams(streams, keywords, tolerance_ms)
-    num_without_truth = sum(not one.recording.has_truth for one in listening.heard)
-    hours = listening.audio_seconds / 3600.0
+    num_without_truth = sum(not one.recording.has_truth for one in playback.heard)
+    hours = playback.audio_seconds / 3600.0
     return StreamMetrics(
         num_recordings=len(streams),
         num_without_truth=num_without_truth,
         hours=hours,
         negative_hours=scores.negative_hours,
         tolerance_ms=tolerance_ms,
-        thresholds=listening.thresholds,
+        thresholds=playback.thresholds,
         total=_counts(scores.total),
         per_keyword={keyword: _counts(found) for keyword, found in scores.per_keyword.items()},
         per_recording={
@@ -55,16 +55,16 @@ def measure_streams(
             if stream.spoken
         },
         latency=_latency(streams, scores, compute_ms),
-        det=[_point(listening, level, tolerance_ms) for level in DET_THRESHOLDS if listening.knows_steps],
+        det=[_point(playback, level, tolerance_ms) for level in DET_THRESHOLDS if playback.knows_steps],
         errors=list(_errors(streams, scores)),
-        num_windows=listening.num_windows,
-        seconds=listening.seconds,
-        scoring_seconds=listening.scoring_seconds,
-        real_time_factor=listening.seconds / listening.audio_seconds if listening.audio_seconds else None,
+        num_windows=playback.num_windows,
+        seconds=playback.seconds,
+        scoring_seconds=playback.scoring_seconds,
+        real_time_factor=playback.seconds / playback.audio_seconds if playback.audio_seconds else None,
         encoder=encoder,
         checkpoint_digest=checkpoint_digest,
         findings=_findings(scores, num_without_truth, hours),
-        not_measured=_not_measured(listening, scores, compute_ms),
+        not_measured=_not_measured(playback, scores, compute_ms),
     )
 
 
@@ -90,7 +90,7 @@ def _ends(interval: Interval | None) -> tuple[float, float] | None:
 
 
 def _latency(
-    streams: Sequence[HeardStream], scores: StreamScores, compute_ms: Sequence[float]
+    streams: Sequence[PlayedStream], scores: StreamScores, compute_ms: Sequence[float]
 ) -> LatencyMetrics | None:
     if scores.latency is None:
         return None
@@ -110,9 +110,9 @@ def _latency(
     )
 
 
-def _point(listening: Listening, level: float, tolerance_ms: int) -> StreamPoint:
-    keywords = listening.labels.keywords
-    scores = score_streams(listening.streams_at(dict.fromkeys(keywords, level)), keywords, tolerance_ms)
+def _point(playback: Playback, level: float, tolerance_ms: int) -> StreamPoint:
+    keywords = playback.labels.keywords
+    scores = score_streams(playback.streams_at(dict.fromkeys(keywords, level)), keywords, tolerance_ms)
     return StreamPoint(
         threshold=level,
         false_reject_rate=scores.total.false_reject_rate,
@@ -124,7 +124,7 @@ def _point(listening: Listening, level: float, tolerance_ms: int) -> StreamPoint
     )
 
 
-def _errors(streams: Sequence[HeardStream], scores: StreamScores) -> Iterator[WrongEvent]:
+def _errors(streams: Sequence[PlayedStream], scores: StreamScores) -> Iterator[WrongEvent]:
     for stream, outcome in zip(streams, scores.outcomes, strict=True):
         for index in outcome.missed:
             word = stream.spoken[index]
@@ -179,7 +179,7 @@ def _without_truth(scores: StreamScores, num_without_truth: int) -> str:
     )
 
 
-def _not_measured(listening: Listening, scores: StreamScores, compute_ms: Sequence[float]) -> dict[str, str]:
+def _not_measured(playback: Playback, scores: StreamScores, compute_ms: Sequence[float]) -> dict[str, str]:
     reasons = {}
     if scores.total.num_spoken == 0:
         reasons["total.false_reject_rate"] = "no keyword is said, as far as the label tracks tell"
@@ -187,9 +187,9 @@ def _not_measured(listening: Listening, scores: StreamScores, compute_ms: Sequen
         reasons["latency"] = "no word was heard"
     elif not compute_ms:
         reasons["latency.compute_median_ms"] = reasons["latency.compute_p95_ms"] = "no decision was timed alone"
-    if not listening.knows_steps:
+    if not playback.knows_steps:
         reasons["det"] = "what was reported at one set of thresholds does not tell what others would report"
-    if listening.scoring_seconds is None:
+    if playback.scoring_seconds is None:
         reasons["scoring_seconds"] = "the model ran elsewhere"
     if scores.negative_hours <= 0:
         reasons["total.false_accepts_per_hour"] = "there is no audio without keywords"

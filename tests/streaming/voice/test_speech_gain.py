@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechtune.audio.files import read_audio
-from speechtune.streaming.activity import ActivityRequest, SileroActivity
 from speechtune.streaming.driver import advance, run_session
 from speechtune.streaming.events import Detection, SpeechStarted
-from speechtune.streaming.speech_gain import MAX_GAIN_DB, TARGET_DBFS, SpeechGain, amplified, brought_up
+from speechtune.streaming.voice.activity import ActivityRequest, SileroActivity
+from speechtune.streaming.voice.speech_gain import MAX_GAIN_DB, TARGET_DBFS, SpeechGain, amplified, brought_up
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 from tests.support.streaming import (
     FRAME,
@@ -129,9 +129,9 @@ class LevelActivity(LoudnessActivity):
     def __init__(self):
         self.peaks = []
 
-    def judge(self, request: ActivityRequest):
+    def probabilities(self, request: ActivityRequest):
         self.peaks += np.abs(request.frames).max(axis=1).tolist()
-        return super().judge(request)
+        return super().probabilities(request)
 
 
 @pytest.mark.parametrize("order", ["flush", "reset"])

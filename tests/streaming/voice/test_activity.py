@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechtune.errors import EncoderUnavailableError
-from speechtune.streaming.activity import FRAME_SAMPLES, ActivityRequest, SileroActivity
-from speechtune.streaming.silero_graph import many_streams_graph
+from speechtune.streaming.voice.activity import FRAME_SAMPLES, ActivityRequest, SileroActivity
+from speechtune.streaming.voice.silero_graph import many_streams_graph
 
 PACKAGED = Path(importlib.util.find_spec("silero_vad").origin).parent / "data" / "silero_vad.onnx"
 
@@ -37,7 +37,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def alone(model):
-    return [model.judge(ActivityRequest(frames)) for frames in STREAMS]
+    return [model.probabilities(ActivityRequest(frames)) for frames in STREAMS]
 
 
 @settings(max_examples=15, deadline=None)
@@ -50,7 +50,7 @@ def test_streams_judged_together_in_any_pieces_get_the_answers_they_get_alone(mo
         if not going:
             break
         pieces = [STREAMS[index][places[index] : places[index] + cuts[index][round_number]] for index in going]
-        answers = model.judge_together(
+        answers = model.probabilities_together(
             [ActivityRequest(piece, states[index]) for index, piece in zip(going, pieces, strict=True)]
         )
         for index, piece, answer in zip(going, pieces, answers, strict=True):
@@ -64,13 +64,13 @@ def test_streams_judged_together_in_any_pieces_get_the_answers_they_get_alone(mo
 
 
 def test_one_stream_alone_and_none_at_all_may_come_together_too(model, alone):
-    assert model.judge_together([]) == []
-    (answer,) = model.judge_together([ActivityRequest(STREAMS[0])])
+    assert model.probabilities_together([]) == []
+    (answer,) = model.probabilities_together([ActivityRequest(STREAMS[0])])
     assert np.array_equal(answer.probabilities, alone[0].probabilities)
 
 
 def test_no_stream_keeps_the_memory_of_the_others(model):
-    answers = model.judge_together([ActivityRequest(frames[:3]) for frames in STREAMS])
+    answers = model.probabilities_together([ActivityRequest(frames[:3]) for frames in STREAMS])
     kept = [array for one in answers for array in (one.probabilities, one.state.hidden, one.state.context)]
     assert all(array.base is None for array in kept)
 
@@ -78,8 +78,8 @@ def test_no_stream_keeps_the_memory_of_the_others(model):
 def test_the_answers_are_those_of_the_packages_own_model(model):
     packaged = onnxruntime.InferenceSession(str(PACKAGED), providers=["CPUExecutionProvider"])
     # It begins cold, ours after silence; from the same state on they must agree.
-    states = [model.judge(ActivityRequest(frames[:1])).state for frames in STREAMS]
-    answers = model.judge_together(
+    states = [model.probabilities(ActivityRequest(frames[:1])).state for frames in STREAMS]
+    answers = model.probabilities_together(
         [ActivityRequest(frames[1:], state) for frames, state in zip(STREAMS, states, strict=True)]
     )
     hidden = np.stack([state.hidden for state in states], axis=1)

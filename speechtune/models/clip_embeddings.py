@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from speechtune.audio.levels import active_range
 from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import samples_from_ms
-from speechtune.data.inspection.examination import Examined
-from speechtune.data.inspection.likeness import margin_of_others, scores_of
+from speechtune.data.inspection.inspected_clip import InspectedClip
+from speechtune.data.inspection.label_scores import margin_of_others, scores_of
 from speechtune.data.sets.clips import Clip
 from speechtune.labels import UNKNOWN
 from speechtune.models.classifier.pooling import SegmentStatsPooling
@@ -47,7 +47,7 @@ def word_window(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return place_by_energy(word, min(max(length, samples_from_ms(_SHORTEST_MS)), samples_from_ms(_LONGEST_MS)))
 
 
-class LikenessEncoder:
+class ClipEncoder:
     """Windows to embeddings, for comparing; one call at a time per thread."""
 
     def __init__(self, encoder: SpeechEncoder) -> None:
@@ -73,10 +73,10 @@ class LikenessEncoder:
         return embeddings
 
 
-class EncoderListener:
-    """The `data.examination.Listener` that embeds whole data sets, one thread per core."""
+class ClipEmbedder:
+    """The `data.inspection.inspected_clip.Embedder` that embeds whole data sets, one thread per core."""
 
-    def __init__(self, encoder: LikenessEncoder) -> None:
+    def __init__(self, encoder: ClipEncoder) -> None:
         self._encoder = encoder
 
     def embed(self, clips: Sequence[NDArray[np.float32]], *, closely: bool) -> NDArray[np.float32]:
@@ -94,16 +94,16 @@ class EncoderListener:
         return np.stack(embeddings)
 
     def map(
-        self, function: Callable[[Sequence[Clip]], list[Examined]], batches: Iterable[Sequence[Clip]]
-    ) -> Iterator[list[Examined]]:
+        self, function: Callable[[Sequence[Clip]], list[InspectedClip]], batches: Iterable[Sequence[Clip]]
+    ) -> Iterator[list[InspectedClip]]:
         """`function` of every batch, in order."""
         return map_on_cores(function, batches)
 
 
-class EncoderEar:
+class TakeComparer:
     """The `record.ports.Ear` that compares takes by their embeddings; knows the kept takes of this recording."""
 
-    def __init__(self, encoder: LikenessEncoder) -> None:
+    def __init__(self, encoder: ClipEncoder) -> None:
         self._encoder = encoder
         self._embeddings: list[NDArray[np.float32]] = []
         self._labels: list[str] = []

@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from speechtune.audio.files import read_audio
-from speechtune.audio.judgement import SoundLimits, judge, measure, sound_notes
+from speechtune.audio.sound_faults import SoundLimits, find_sound_faults, sound_notes, sound_properties
 from tests.support.clips import word_like
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 
 def kinds(samples: np.ndarray, **options: int) -> set[str]:
-    return {fault.kind for fault in judge(measure(samples.astype(np.float32)), SoundLimits(), **options)}
+    return {
+        fault.kind
+        for fault in find_sound_faults(sound_properties(samples.astype(np.float32)), SoundLimits(), **options)
+    }
 
 
 def test_a_good_recording_has_no_faults():
@@ -36,7 +39,7 @@ def test_each_planted_fault_is_found():
 
 
 def notes(samples: np.ndarray) -> tuple[str, ...]:
-    return sound_notes(measure(samples.astype(np.float32)), SoundLimits())
+    return sound_notes(sound_properties(samples.astype(np.float32)), SoundLimits())
 
 
 def test_quiet_speech_that_is_clear_of_its_noise_is_noted_and_no_fault():
@@ -61,7 +64,7 @@ def test_a_limit_of_the_length_may_be_given_for_a_clip():
 
 
 def test_a_fault_says_its_figures():
-    (fault,) = judge(measure(word_like(7)[6_000:]), SoundLimits())
+    (fault,) = find_sound_faults(sound_properties(word_like(7)[6_000:]), SoundLimits())
     assert "first 5 ms are as loud as speech" in fault.detail
 
 
@@ -85,7 +88,7 @@ def test_an_offset_that_nobody_hears_changes_nothing():
 def test_a_word_that_fills_its_clip_is_neither_noise_nor_noisy():
     word = word_like(7)[2_500:8_000]
     rising = (word * np.linspace(0.6, 1.0, len(word))).astype(np.float32)
-    measures = measure(rising)
+    measures = sound_properties(rising)
     assert measures.speech_dbfs is not None
     assert not kinds(rising) & {"no_speech", "noisy", "too_short"}
 
@@ -95,5 +98,5 @@ def test_real_digits_cut_close_are_seldom_accused_and_real_noise_is_no_speech():
     digits = [read_audio(path) for path in sorted((SPEECH_FOLDER / "fsdd").glob("*/theo_*.flac"))]
     assert sum(bool(kinds(samples)) for samples in digits) / len(digits) <= 0.05
     silences = sorted((SPEECH_FOLDER / "speech_commands_dev" / "_silence_").glob("*.flac"))
-    heard = [measure(read_audio(path)).speech_dbfs is None for path in silences]
+    heard = [sound_properties(read_audio(path)).speech_dbfs is None for path in silences]
     assert sum(heard) / len(heard) > 0.75

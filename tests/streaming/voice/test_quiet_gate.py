@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechtune.streaming.activity import FRAME_SAMPLES
 from speechtune.streaming.driver import advance
-from speechtune.streaming.quiet_gate import NUM_LISTENED, QUIET_PEAK, QuietGate
+from speechtune.streaming.voice.activity import FRAME_SAMPLES
+from speechtune.streaming.voice.quiet_gate import NUM_LISTENED, QUIET_PEAK, QuietGate
 from tests.support.streaming import LoudnessActivity, PitchScorer, linear16, open_session, quiet, tone
 
 
@@ -58,9 +58,9 @@ def test_digital_silence_and_the_dither_of_16_bits_ask_no_model(num_steps):
 class CountingActivity(LoudnessActivity):
     num_frames = 0
 
-    def judge(self, request):
+    def probabilities(self, request):
         self.num_frames += len(request.frames)
-        return super().judge(request)
+        return super().probabilities(request)
 
 
 def test_an_idle_stream_asks_no_model():

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import EncoderUnavailableError
-from speechtune.streaming.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE, many_streams_graph
+from speechtune.streaming.voice.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE, many_streams_graph
 
 FRAME_SAMPLES = 512
 """The model's own step: 32 ms."""
@@ -56,12 +56,12 @@ class ActivityAnswer:
 
 
 class ActivityModel(Protocol):
-    """Judges frames; a script may stand in for it in a test."""
+    """Eligibility frames; a script may stand in for it in a test."""
 
-    def judge(self, request: ActivityRequest) -> ActivityAnswer:
+    def probabilities(self, request: ActivityRequest) -> ActivityAnswer:
         """Judge the frames of one stream."""
 
-    def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+    def probabilities_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
         """Judge the frames of several streams: the answers that each would get alone."""
 
 
@@ -88,23 +88,23 @@ class SileroActivity:
             np.zeros((2, HIDDEN_SIZE), dtype=np.float32), np.zeros(_CONTEXT_SAMPLES, dtype=np.float32)
         )
         silence = np.zeros((_WARM_UP_FRAMES, FRAME_SAMPLES), dtype=np.float32)
-        self._after_silence = self.judge(ActivityRequest(silence)).state
+        self._after_silence = self.probabilities(ActivityRequest(silence)).state
 
-    def judge(self, request: ActivityRequest) -> ActivityAnswer:
+    def probabilities(self, request: ActivityRequest) -> ActivityAnswer:
         """Judge the frames of one stream; the answer does not depend on how they were grouped."""
-        return self._judge_alike([request])[0]
+        return self._probabilities_alike([request])[0]
 
-    def judge_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+    def probabilities_together(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
         """Judge the frames of several streams, those that have as many in one call; see `ActivityModel`."""
         alike: dict[int, list[int]] = {}
         for index, request in enumerate(requests):
             alike.setdefault(len(request.frames), []).append(index)
         answers: dict[int, ActivityAnswer] = {}
         for indices in alike.values():
-            answers.update(zip(indices, self._judge_alike([requests[index] for index in indices]), strict=True))
+            answers.update(zip(indices, self._probabilities_alike([requests[index] for index in indices]), strict=True))
         return [answers[index] for index in range(len(requests))]
 
-    def _judge_alike(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
+    def _probabilities_alike(self, requests: Sequence[ActivityRequest]) -> list[ActivityAnswer]:
         """Judge equally many frames of every stream."""
         before = [request.state or self._after_silence for request in requests]
         num_frames = len(requests[0].frames)

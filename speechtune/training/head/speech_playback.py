@@ -23,12 +23,12 @@ from speechtune.models.classifier.head import KeywordHead
 from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
 from speechtune.recipe import Recipe
-from speechtune.streaming.activity import SileroActivity
 from speechtune.streaming.config import CommandRule, SessionConfig
 from speechtune.streaming.decision import Step, decided
 from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
+from speechtune.streaming.voice.activity import SileroActivity
 
 _MOST_SECONDS = 60.0
 """Of talk for each fold: enough for a rate, and a few seconds of work."""

@@ -61,7 +61,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
-class ReadClips:
+class TrainingSet:
     """The training set, read and checked.
 
     Attributes:
@@ -92,7 +92,7 @@ class ReadClips:
         return [self.labels.classes.index(clip.label) for clip in self.clips]
 
 
-def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -> ReadClips:
+def read_training_set(data: TrainingData, recipe: Recipe, progress: Progress) -> TrainingSet:
     """Read labels, clips and recordings.
 
     Raises:
@@ -128,7 +128,7 @@ def read_training_data(data: TrainingData, recipe: Recipe, progress: Progress) -
         "num_noise_recordings": len(recordings),
     }
     identity = _identity(labels, whole, hashes, recordings)
-    return ReadClips(labels, clips, samples, recordings, facts, clip_set.notes + samples.check.notes(), identity)
+    return TrainingSet(labels, clips, samples, recordings, facts, clip_set.notes + samples.check.notes(), identity)
 
 
 def _identity(

@@ -18,7 +18,7 @@ from speechtune.labels import LabelSet
 
 
 @dataclass(frozen=True, eq=False)
-class Judges:
+class Eligibility:
     """Which of N training clips may judge, in turn held out.
 
     Attributes:
@@ -30,7 +30,7 @@ class Judges:
     notes: tuple[str, ...]
 
 
-def judges_among(clips: Sequence[Clip], labels: LabelSet) -> Judges:
+def eligible_clips(clips: Sequence[Clip], labels: LabelSet) -> Eligibility:
     """The recorded clips; where all keyword clips, or all negative ones, are synthetic, those too."""
     recorded = np.array([not clip.synthetic for clip in clips], dtype=bool)
     is_keyword = np.array([clip.label in labels.keywords for clip in clips], dtype=bool)
@@ -49,7 +49,7 @@ def judges_among(clips: Sequence[Clip], labels: LabelSet) -> Judges:
             "every negative clip is synthetic: what thresholds let through is counted on nobody's voice; give recorded "
             "speech without keywords"
         )
-    return Judges(mask, tuple(notes))
+    return Eligibility(mask, tuple(notes))
 
 
 def clips_to_test_on(clip_set: ClipSet, *, with_synthetic: bool = False) -> tuple[tuple[Clip, ...], str | None]:

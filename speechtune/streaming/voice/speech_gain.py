@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
-from speechtune.streaming.activity import FRAME_SAMPLES
+from speechtune.streaming.voice.activity import FRAME_SAMPLES
 
 TARGET_DBFS = -26.0
 """Where the loudest sound of late is brought to. Speech of ordinary level is louder by itself and stays as it is."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechtune.data.inspection.likeness import held_out_scores, margin_of_others, scores_of
+from speechtune.data.inspection.label_scores import held_out_scores, margin_of_others, scores_of
 
 
 def clusters(num_clips, num_labels, size, seed=0, spread=1.0):

@@ -9,7 +9,7 @@ import pytest
 from data_scripts import export_audiofolder, import_datasets
 from data_scripts.mix_stream import main as mix_stream
 from speechtune.cli.app import run
-from speechtune.data.choice.judges import clips_to_test_on, judges_among
+from speechtune.data.choice.eligibility import clips_to_test_on, eligible_clips
 from speechtune.data.sets.clips import ClipSet
 from speechtune.data.sets.exchange import load_audiofolder
 from speechtune.data.sets.loading import load_clips
@@ -27,23 +27,23 @@ def made(number, label):
 
 def test_recorded_clips_judge_and_synthetic_ones_beside_them_do_not():
     clips = [named_clip(0), made(1, "yes"), named_clip(2, "no"), named_clip(3, "cat"), made(4, "dog")]
-    judges = judges_among(clips, LABELS)
+    judges = eligible_clips(clips, LABELS)
     assert judges.mask.tolist() == [True, False, True, True, False]
     assert judges.notes == ()
 
 
 def test_a_keyword_without_recorded_clips_is_told():
-    judges = judges_among([named_clip(0), made(1, "no"), named_clip(2, "cat")], LABELS)
+    judges = eligible_clips([named_clip(0), made(1, "no"), named_clip(2, "cat")], LABELS)
     assert judges.mask.tolist() == [True, False, True]
     assert len(judges.notes) == 1
     assert judges.notes[0].startswith("no: no recorded clip")
 
 
 def test_where_there_is_nothing_else_synthetic_clips_judge_and_it_is_told():
-    judges = judges_among([made(0, "yes"), made(1, "no"), named_clip(2, "cat")], LABELS)
+    judges = eligible_clips([made(0, "yes"), made(1, "no"), named_clip(2, "cat")], LABELS)
     assert judges.mask.tolist() == [True, True, True]
     assert "every keyword clip is synthetic" in " ".join(judges.notes)
-    judges = judges_among([named_clip(0), named_clip(1, "no"), made(2, "cat"), made(3, "dog")], LABELS)
+    judges = eligible_clips([named_clip(0), named_clip(1, "no"), made(2, "cat"), made(3, "dog")], LABELS)
     assert judges.mask.tolist() == [True, True, True, True]
     assert "every negative clip is synthetic" in " ".join(judges.notes)
 

@@ -57,7 +57,7 @@ class Provenance:
     data_fingerprint: str | None = None
 
 
-def measure(
+def compute_metrics(
     predictions: Predictions,
     provenance: Provenance | None = None,
     num_resamples: int = NUM_RESAMPLES,
