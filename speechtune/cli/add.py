@@ -44,7 +44,7 @@ def add(
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings as TOML. Defaults to the checkpoint's own.")
     ] = None,
-    method: Annotated[str, typer.Option(help="head, lora, top, full or auto.")] = "head",
+    method: Annotated[str, typer.Option(help="What is tuned: head, lora, top, full or auto.")] = "head",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:

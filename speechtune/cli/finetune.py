@@ -38,12 +38,12 @@ def finetune(
     room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML.")] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Recipe to take settings from, a TOML file.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as augment.copies=20.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting of the recipe, such as augment.copies=20. May be given several times.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="head, lora, top, full, or auto: choose by the data, and say why.")
+        str | None, typer.Option(help="What is tuned: head, lora, top, full, or auto, which chooses by the data and says why.")
     ] = None,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="CKPT", help="Go on from encoder and window of this checkpoint.")

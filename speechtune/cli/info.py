@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def info(
     checkpoint: ModelArgument,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole description, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole description as JSON.")] = False,
 ) -> None:
     """Show what a checkpoint or an exported model recognises, and how it was made."""
     from speechtune.models.opened import is_exported

@@ -38,7 +38,7 @@ def inspect(
     fix: Annotated[
         bool, typer.Option("--fix", help="Write a trimmed and levelled copy of the usable clips to DIR/fixed.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Every measure of every clip, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every measure of every clip as JSON.")] = False,
     encoder: Annotated[
         str, typer.Option(help="Encoder that hears which clips sound like another label; `none`: labels are trusted.")
     ] = "whisper-tiny.en",

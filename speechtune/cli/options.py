@@ -53,8 +53,8 @@ SyntheticOption = Annotated[
 BackendOption = Annotated[
     Backend | None,
     typer.Option(
-        help="What runs the checkpoint: torch (the default), or ONNX Runtime, quicker on a CPU: onnx gives the "
-        "same events, onnx-int8, the quickest, those of a server of that backend.",
+        help="What runs the checkpoint. torch is the default. onnx is quicker on a CPU and gives the same events. "
+        "onnx-int8 is the quickest, and gives the events of a server with that backend.",
     ),
 ]
 AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the server.")]

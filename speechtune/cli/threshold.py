@@ -39,7 +39,7 @@ def threshold(
         typer.Option(metavar="CKPT2", help="New checkpoint to write. Defaults to showing the thresholds only."),
     ] = None,
 ) -> None:
-    """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint.
+    """Choose one threshold per keyword on long audio, played to the streaming session, and write a new checkpoint.
 
     For an exported .onnx file the thresholds are shown. To keep them, give the checkpoint that it was exported from.
     """
