@@ -9,7 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from speechtune.cli.options import DataArgument, NegativesOption, RoomOption, SpeakerPatternOption, keywords_from
+from speechtune.cli.options import (
+    DataArgument,
+    NegativesOption,
+    RoomOption,
+    SetOption,
+    SpeakerPatternOption,
+    keywords_from,
+)
 from speechtune.recipe_files import load_recipe
 
 if TYPE_CHECKING:
@@ -38,12 +45,10 @@ def finetune(
     room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Recipe to take settings from, a TOML file.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting of the recipe, such as augment.copies=20. May be given several times.")
-    ] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Recipe, a TOML file.")] = None,
+    set_: SetOption = None,
     method: Annotated[
-        str | None, typer.Option(help="What is tuned: head, lora, top, full, or auto, which chooses by the data and says why.")
+        str | None, typer.Option(help="What is tuned: head, lora, top, full; auto chooses by the data and says why.")
     ] = None,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="CKPT", help="Go on from encoder and window of this checkpoint.")

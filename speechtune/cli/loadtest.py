@@ -48,7 +48,10 @@ def loadtest(
     address: AddressOption = DEFAULT_ADDRESS,
     seed: Annotated[int, typer.Option(min=0, help="Number that the mixing of speech and noise begins from.")] = 0,
 ) -> None:
-    """Stream mixed speech from many devices at once to a server on this machine; print detections, delays and losses as JSON."""
+    """Stream mixed speech from many devices at once to a server on this machine.
+
+    Detections, delays and losses are printed as JSON.
+    """
     import grpc
 
     from speechtune.remote import load_generator as load

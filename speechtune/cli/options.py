@@ -48,6 +48,14 @@ SyntheticOption = Annotated[
     bool,
     typer.Option("--synthetic", help="Take synthetic clips too: to see that everything works, not how well it hears."),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting of the recipe, such as augment.copies=20. May be given several times.",
+    ),
+]
 
 
 BackendOption = Annotated[

@@ -11,6 +11,7 @@ from speechtune.cli.options import (
     DataArgument,
     NegativesOption,
     RoomOption,
+    SetOption,
     SpeakerPatternOption,
     check_out_file,
     keywords_from,
@@ -46,7 +47,7 @@ def search(
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings to start from, as TOML.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting of the recipe, such as augment.copies=20. May be given several times.")] = None,
+    set_: SetOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""

@@ -42,7 +42,7 @@ def stream(
     realtime: Annotated[bool, typer.Option("--realtime", help="Send a file at the pace it would be spoken.")] = False,
     encoding: Annotated[
         str,
-        typer.Option(help="LINEAR16: the file is decoded before it is sent. WAV, FLAC or OGG_OPUS: its bytes are sent as they are."),
+        typer.Option(help="LINEAR16: decode the file here. WAV, FLAC or OGG_OPUS: send its bytes as they are."),
     ] = "LINEAR16",
     channel: ChannelOption = None,
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,

@@ -15,7 +15,7 @@ from speechtune.errors import ConfigError, ModelUnavailableError, SpeechTuneErro
 if TYPE_CHECKING:
     from speechtune_client import CommandClient
 
-AuthoritiesOption = Annotated[Path | None, typer.Option(metavar="PEM", help="Use TLS, and trust the authorities in this file.")]
+AuthoritiesOption = Annotated[Path | None, typer.Option(metavar="PEM", help="Use TLS, and trust these authorities.")]
 CertificateOption = Annotated[
     Path | None, typer.Option(metavar="PEM", help="Certificate of the client, for mutual TLS.")
 ]
