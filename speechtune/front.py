@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 from speechtune.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -60,9 +61,11 @@ def finetune(
     Raises:
         DataError, AudioError: the data cannot be read or learnt from; the message names folder, file and line.
         ModelError: the encoder cannot be had, or `out` cannot be replaced.
+        MissingExtraError: the extra `train` is not installed.
         ConfigError: the recipe cannot be read, or settings do not fit together or this machine.
         TrainingDivergedError: the loss or the weights did not stay finite, or one class took all.
     """
+    need("speechtune.finetune", "train")
     from speechtune.models.checkpoints.writing import check_destination
     from speechtune.recipe_files import load_recipe
     from speechtune.training.finetune import TrainingData
@@ -114,6 +117,7 @@ def load(path: AnyPath, *, backend: str | None = None) -> Recognizer:
         CheckpointNotFoundError: there is no model.
         CheckpointCorruptError: its files are damaged.
         CheckpointIncompatibleError: it is another program's model, or one of a newer version.
+        MissingExtraError: it is a checkpoint's folder, and the extra `train` is not installed.
         ConfigError: a backend that is not there, or one for an exported file, which runs as it was exported.
     """
     from speechtune.models.backends import parse_backend
@@ -159,11 +163,13 @@ def evaluate(
         progress: told of every stage. Defaults to nobody.
 
     Raises:
+        MissingExtraError: the extra `train` is not installed.
         ConfigError: neither clips nor recordings were given, or `out` cannot be written.
         DataError: no clip may judge, or a label track names a word that is not a keyword.
         AudioError, ModelError: the data or the model cannot be read.
         TrainingDivergedError: the model answers with numbers that are not finite.
     """
+    need("speechtune.evaluate", "train")
     from speechtune.evaluation.evaluate import TestClips, TestRecordings
     from speechtune.evaluation.evaluate import evaluate as run
     from speechtune.evaluation.reports.folder import write_evaluation
