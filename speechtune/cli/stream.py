@@ -134,7 +134,8 @@ def _microphone() -> Iterator[bytes]:
         import sounddevice
     except (ImportError, OSError) as error:
         raise ConfigError(
-            f"microphone: cannot be opened ({error}); run: pip install 'speechtune[mic]', and install PortAudio"
+            f"microphone: cannot be opened ({error}); install PortAudio (on Debian and Ubuntu: apt install "
+            "libportaudio2)"
         ) from error
     from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 
