@@ -14,6 +14,8 @@ from speechtune import __version__
 from speechtune.cli import (
     add,
     compare,
+    demo,
+    doctor,
     evaluate,
     export,
     finetune,
@@ -47,6 +49,7 @@ app = typer.Typer(
 )
 
 for verb in (
+    demo,
     record,
     inspect,
     split,
@@ -66,6 +69,7 @@ for verb in (
     info,
     export,
     loadtest,
+    doctor,
 ):
     verb.register(app)
 
