@@ -166,7 +166,8 @@ def measure(checkpoints: Sequence[Path], mixes: Path) -> Table:
     for checkpoint in checkpoints:
         system = open_model(checkpoint)
         for mix in (mix for mix in MIXES if (mixes / mix).is_dir()):
-            heard = play(system.scorer, SileroActivity(), find_recordings(mixes / mix), system.settings)
+            recordings = find_recordings(mixes / mix)
+            heard = play(system.scorer, SileroActivity(), recordings, system.settings, exact_from=1.0)
             scores = score_streams(heard.streams, heard.labels.keywords)
             total, rate = scores.total, scores.total.alone_interval
             table.add_row(

@@ -29,7 +29,8 @@ def clip_posteriors(
         return whole
     surest = max(detections, key=lambda detection: detection.confidence)
     column = labels.index(surest.label)
-    scored = [step.posteriors for step in journal if isinstance(step, WindowScored)]
+    posteriors_of_all = [step.posteriors for step in journal if isinstance(step, WindowScored)]
+    scored = [posteriors for posteriors in posteriors_of_all if posteriors is not None]
     window = max(scored, key=lambda posteriors: float(posteriors[column]), default=whole)
     # A low threshold detects what is not the best label: then both windows say the same.
     return window if int(window.argmax()) == column else whole

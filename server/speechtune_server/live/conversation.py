@@ -128,6 +128,7 @@ class Conversation:
             detector=request.detector or model.detector,
             endpointing=request.endpointing or model.endpointing,
             interims=request.wanted.interims,
+            every_window=request.wanted.rejections or service.hits is not None,
         )
         recorder = self._recorder(request)
         session = Session(
