@@ -4,6 +4,7 @@
 
     SpeechTuneError                      anything below; never raised itself
     ├── ConfigError                      a recipe, an option or a setting makes no sense
+    │   └── MissingExtraError              a package that only some of the work needs is not installed
     ├── AudioError                       about samples and the files that hold them
     │   ├── UnreadableAudioError           the bytes are missing, damaged, empty, or not audio
     │   └── UnsupportedAudioError          audio of a kind, rate or length we do not take
@@ -43,6 +44,10 @@ class SpeechTuneError(Exception):
 
 class ConfigError(SpeechTuneError):
     """A recipe, an option or a setting makes no sense."""
+
+
+class MissingExtraError(ConfigError):
+    """A package that only some of the work needs is not installed; the message says the command that brings it."""
 
 
 class AudioError(SpeechTuneError):

@@ -15,6 +15,7 @@ from speechtune.cli.options import (
     SpeakerPatternOption,
     keywords_from,
 )
+from speechtune.extras import need
 from speechtune.recipe import Recipe
 from speechtune.recipe_files import load_recipe, parse_recipe
 
@@ -49,6 +50,7 @@ def add(
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:
     """Add keywords to a checkpoint; the old ones' clips are heard again, so that they are not forgotten."""
+    need("add", "train")
     from speechtune.models.checkpoints.files import read_summary
 
     new = keywords_from(keywords) or ()
@@ -84,6 +86,7 @@ def remove(
     out: OutOption = None,
 ) -> None:
     """Drop keywords: they are rejected from now on, like any other word; the rest answers as before."""
+    need("remove", "train")
     words = keywords_from(keywords) or ()
 
     from speechtune.training.vocabulary import remove_keywords

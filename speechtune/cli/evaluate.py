@@ -15,6 +15,7 @@ from speechtune.cli.options import (
     check_out_folder,
 )
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 from speechtune.remote.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -96,6 +97,7 @@ def evaluate(
 
     Where the clips declare a test split, that alone is used. Synthetic clips are left out.
     """
+    need("evaluate", "train")
     from rich.console import Console
 
     from speechtune.cli.terminal.progress import StageBars

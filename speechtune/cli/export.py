@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speechtune.cli.options import CheckpointArgument, check_out_file
+from speechtune.extras import need
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +25,7 @@ def export(
     ] = False,
 ) -> None:
     """Export a checkpoint as ONNX: float32[B, N] at 16 kHz to logits and posteriors, labels and settings included."""
+    need("export", "train")
     check_out_file(out)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
     from speechtune.models.export import export_onnx

@@ -17,6 +17,7 @@ from speechtune.cli.options import (
     SpeakerPatternOption,
     keywords_from,
 )
+from speechtune.extras import need
 from speechtune.recipe_files import load_recipe
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def finetune(
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:
     """Fine-tune on a few clips of each command and write a checkpoint."""
+    need("finetune", "train")
     overrides = list(set_ or [])
     if encoder is not None:
         overrides.append(f"encoder.name={encoder}")

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
-from speechtune.errors import ConfigError, EncoderUnavailableError
+from speechtune.errors import ConfigError, EncoderUnavailableError, MissingExtraError
+from speechtune.extras import need
 from speechtune.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def inspect(
     from speechtune.data.inspection.inspect import inspect_clips
     from speechtune.data.sets.loading import load_clips
 
+    if out is not None:
+        need("inspect --out, which draws spectrograms,", "train")
     if fix and out is None:
         raise ConfigError("--fix: say where to with --out DIR; originals are never changed")
     if fix and out is not None and (out / "fixed").exists():
@@ -79,12 +82,13 @@ def inspect(
 def _embedder(encoder: str) -> Embedder | None:
     if encoder == _NO_ENCODER:
         return None
-    from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
-    from speechtune.models.encoders.loading import load_encoder
-
     try:
+        need("hearing which clips sound like another label", "train")
+        from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
+        from speechtune.models.encoders.loading import load_encoder
+
         return ClipEmbedder(ClipEncoder(load_encoder(encoder)))
-    except EncoderUnavailableError as error:
+    except (MissingExtraError, EncoderUnavailableError) as error:
         _tell(f"note: labels are not doubted ({error})")
         return None
 

@@ -9,6 +9,7 @@ import typer
 
 from speechtune.cli.options import BackendOption, ModelArgument
 from speechtune.evaluation.streams.mining import DEFAULT_MARGIN, DEFAULT_MOST
+from speechtune.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,7 @@ def mine(
     Nothing of it should be a command. The page mined.html in the folder plays every clip, so that a person can confirm;
     speechtune review takes commands out.
     """
+    need("mine", "train")
     from rich.console import Console
 
     from speechtune.cli.terminal.progress import progress_bars

@@ -17,6 +17,7 @@ from speechtune.cli.options import (
     keywords_from,
 )
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 from speechtune.recipe_files import load_recipe
 from speechtune.whole_files import write_whole
 
@@ -51,6 +52,7 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
+    need("search", "train", "search")
     journal = out.with_suffix(".study") if study is None else study
     check_out_file(out)
     check_out_file(journal, "--study")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechtune.errors import ConfigError
+from speechtune.errors import ConfigError, MissingExtraError
+from speechtune.extras import need
 from speechtune.models.backends import Backend
 from speechtune.models.checkpoints.files import read_summary
 from speechtune.models.scorers.onnx_scorer import OnnxDescription, OnnxScorer, read_onnx_description
@@ -97,6 +98,7 @@ def open_model(
         CheckpointCorruptError: its files are damaged.
         CheckpointIncompatibleError: it is another program's model, one of a newer version, or one that cannot be run by
             this backend.
+        MissingExtraError: it is a checkpoint's folder, and the extra `train` is not installed.
         ConfigError: a backend was named for an exported file, which runs as it was exported.
     """
     cores = _num_cores() if num_cores is None else num_cores
@@ -106,6 +108,7 @@ def open_model(
                 f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it was exported"
             )
         return exported_model(path, OnnxScorer(path, num_threads, cores))
+    need_for_checkpoint(path)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path)
@@ -124,6 +127,20 @@ def open_model(
         encoder=checkpoint.classifier.encoder.name,
         facts=facts,
     )
+
+
+def need_for_checkpoint(folder: Path) -> None:
+    """See to it that the folder of a checkpoint can be run or exported here.
+
+    Raises:
+        MissingExtraError: the extra `train` is not installed.
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: nor would it help.
+    """
+    try:
+        need(f"{folder}: the folder of a checkpoint, unlike an exported .onnx file,", "train")
+    except MissingExtraError:
+        read_summary(folder)
+        raise
 
 
 def identify_model(path: Path) -> ModelIdentity:

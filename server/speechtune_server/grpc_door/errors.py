@@ -28,6 +28,7 @@ STATUS_TABLE: Mapping[type[SpeechTuneError], grpc.StatusCode] = MappingProxyType
     {
         errors.SpeechTuneError: _Code.INTERNAL,
         errors.ConfigError: _Code.INVALID_ARGUMENT,
+        errors.MissingExtraError: _Code.FAILED_PRECONDITION,
         errors.AudioError: _Code.INVALID_ARGUMENT,
         errors.UnreadableAudioError: _Code.INVALID_ARGUMENT,
         errors.UnsupportedAudioError: _Code.INVALID_ARGUMENT,
