@@ -77,6 +77,9 @@ class ServerConfig(BaseModel):
     max_body_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
     """A unary request that has not come after so long is refused; where places are short, one that has not begun to
     come gives its own to another much earlier."""
+    max_start_wait_seconds: Annotated[float, Field(ge=0.0, le=600.0)] = 30.0
+    """How long a call that comes while the models are loaded waits for them; then it is answered UNAVAILABLE, with 0 at
+    once."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
