@@ -48,8 +48,9 @@ SyntheticOption = Annotated[
     bool,
     typer.Option("--synthetic", help="Take synthetic clips too: to see that everything works, not how well it hears."),
 ]
-
-
+MicrophoneOption = Annotated[
+    str | None, typer.Option(help="Number or part of the name of the microphone. Defaults to the system's.")
+]
 BackendOption = Annotated[
     Backend | None,
     typer.Option(
