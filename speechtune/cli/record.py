@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from speechtune.cli.options import MicrophoneOption, keywords_from
 from speechtune.errors import EncoderUnavailableError
-from speechtune.labels import BACKGROUND_NOISE, UNKNOWN
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from speechtune.data.sets.growing import GrowingSet
     from speechtune.record.driver import RecordingOutcome
     from speechtune.record.ports import Ear, Operator
@@ -50,6 +49,10 @@ def record(
     ] = "whisper-tiny.en",
 ) -> None:
     """Record commands take by take; each is judged at once, and on disk before the next."""
+    from datetime import datetime
+
+    from rich.console import Console
+
     from speechtune.cli.terminal.microphone import FilesInPlaceOfMicrophone, Microphone, device_from
     from speechtune.cli.terminal.recording_operator import TerminalOperator, UnattendedOperator
     from speechtune.cli.terminal.speech_ends import ActivitySpeechFinder
@@ -92,6 +95,7 @@ class _FolderStore:
 
     def keep(self, take: Take) -> None:
         from speechtune.data.sets.clips import Clip
+        from speechtune.labels import UNKNOWN
 
         clip = Clip(
             Path(self._stem),
@@ -128,6 +132,8 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
 
 
 def _tell(console: Console, outcome: RecordingOutcome, growing: GrowingSet, num_left: int) -> None:
+    from speechtune.labels import BACKGROUND_NOISE
+
     counts = dict(growing.clip_set.num_clips_per_label())
     if growing.clip_set.noise:
         counts[BACKGROUND_NOISE] = len(growing.clip_set.noise)

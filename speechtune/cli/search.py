@@ -16,8 +16,6 @@ from speechtune.cli.options import (
     keywords_from,
 )
 from speechtune.errors import ConfigError
-from speechtune.recipe_files import load_recipe
-from speechtune.whole_files import write_whole
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +48,9 @@ def search(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
+    from speechtune.recipe_files import load_recipe
+    from speechtune.whole_files import write_whole
+
     journal = out.with_suffix(".study") if study is None else study
     check_out_file(out)
     check_out_file(journal, "--study")
