@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +16,9 @@ from speechtune.cli.options import (
     keywords_from,
 )
 from speechtune.extras import need
-from speechtune.recipe import Recipe
-from speechtune.recipe_files import load_recipe, parse_recipe
+
+if TYPE_CHECKING:
+    from speechtune.recipe import Recipe
 
 OutOption = Annotated[
     Path | None, typer.Option(metavar="CKPT", help="Folder to write to. Defaults to replacing the checkpoint.")
@@ -52,6 +53,7 @@ def add(
     """Add keywords to a checkpoint; the old ones' clips are heard again, so that they are not forgotten."""
     need("add", "train")
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.recipe_files import load_recipe
 
     new = keywords_from(keywords) or ()
     settings = read_summary(checkpoint).recipe if recipe is None else load_recipe(recipe)
@@ -97,5 +99,7 @@ def remove(
 
 
 def _with_method(settings: Recipe, method: str) -> Recipe:
+    from speechtune.recipe_files import parse_recipe
+
     tune = parse_recipe(f"[tune]\nmethod = {method!r}", "--method").tune
     return settings.model_copy(update={"tune": settings.tune.model_copy(update={"method": tune.method})})

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from speechtune.cli.options import (
     DataArgument,
@@ -18,7 +16,6 @@ from speechtune.cli.options import (
     keywords_from,
 )
 from speechtune.extras import need
-from speechtune.recipe_files import load_recipe
 
 if TYPE_CHECKING:
     from speechtune.training.finetune import FinetuneResult
@@ -59,6 +56,8 @@ def finetune(
 ) -> None:
     """Fine-tune on a few clips of each command and write a checkpoint."""
     need("finetune", "train")
+    from speechtune.recipe_files import load_recipe
+
     overrides = list(set_ or [])
     if encoder is not None:
         overrides.append(f"encoder.name={encoder}")
@@ -87,6 +86,9 @@ def finetune(
 
 def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
     """Print what came out, for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(markup=False)
     point, labels = result.operating_point, result.checkpoint.classifier.labels
     table = Table("keyword", "clips", "threshold", box=None, pad_edge=False)

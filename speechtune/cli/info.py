@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.cli.options import ModelArgument
@@ -28,6 +26,9 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole description as JSON.")] = False,
 ) -> None:
     """Show what a checkpoint or an exported model recognises, and how it was made."""
+    from rich.console import Console
+    from rich.table import Table
+
     from speechtune.models.opened import is_exported
 
     description, facts, digest = _of_exported(checkpoint) if is_exported(checkpoint) else _of_folder(checkpoint)

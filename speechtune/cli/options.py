@@ -56,8 +56,9 @@ SetOption = Annotated[
         help="One setting of the recipe, such as augment.copies=20. May be given several times.",
     ),
 ]
-
-
+MicrophoneOption = Annotated[
+    str | None, typer.Option(help="Number or part of the name of the microphone. Defaults to the system's.")
+]
 BackendOption = Annotated[
     Backend | None,
     typer.Option(

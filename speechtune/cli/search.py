@@ -18,8 +18,6 @@ from speechtune.cli.options import (
 )
 from speechtune.errors import ConfigError
 from speechtune.extras import need
-from speechtune.recipe_files import load_recipe
-from speechtune.whole_files import write_whole
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +51,9 @@ def search(
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
     need("search", "train", "search")
+    from speechtune.recipe_files import load_recipe
+    from speechtune.whole_files import write_whole
+
     journal = out.with_suffix(".study") if study is None else study
     check_out_file(out)
     check_out_file(journal, "--study")

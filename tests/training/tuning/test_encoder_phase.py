@@ -54,7 +54,9 @@ def batches(settings: Recipe, num_clips: int = 12) -> TuningBatches:
 
 
 def around(saved: SavedState | None = None, **more: Any) -> Surroundings:
-    return Surroundings(**{"device": CPU, "validate": None, "saved": saved, "log_folder": None, "progress": silent} | more)
+    return Surroundings(
+        **{"device": CPU, "validate": None, "saved": saved, "log_folder": None, "progress": silent} | more
+    )
 
 
 def changed(before: dict[str, torch.Tensor], after: KeywordClassifier) -> set[str]:
