@@ -19,7 +19,7 @@ from speechtune.data.sets.clips import fingerprint
 from speechtune.data.sets.loading import load_clips
 from speechtune.evaluation.answers.files import save_predictions
 from speechtune.models.checkpoints.checkpoint import save_checkpoint
-from speechtune.streaming import activity
+from speechtune.streaming.voice import activity
 from speechtune.training import finetune as finetuning
 from tests.support.answers import predictions_of, sure
 from tests.support.clips import make_folder, word_like, write_audio

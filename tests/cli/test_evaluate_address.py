@@ -22,7 +22,7 @@ from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_check
 from speechtune.models.opened import open_model
 from speechtune.remote.server_access import ServerAccess
 from speechtune.remote.server_system import server_system
-from speechtune.streaming import activity
+from speechtune.streaming.voice import activity
 from speechtune_server.app import RecognitionServer
 from speechtune_server.engine.backends import loader_for
 from speechtune_server.process.config import Backend

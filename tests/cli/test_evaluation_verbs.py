@@ -11,7 +11,7 @@ from speechtune.evaluation.answers.files import save_predictions
 from speechtune.evaluation.streams.metrics import load_stream_metrics
 from speechtune.evaluation.streams.truth import write_truth
 from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-from speechtune.streaming import activity
+from speechtune.streaming.voice import activity
 from tests.support.answers import predictions_of, simulate
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint

@@ -13,7 +13,7 @@ from speechtune.evaluation.clips.metrics import load_metrics
 from speechtune.evaluation.streams.truth import write_truth
 from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from speechtune.models.export import export_onnx
-from speechtune.streaming import activity
+from speechtune.streaming.voice import activity
 from speechtune_server.hits.files import read_hits
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint

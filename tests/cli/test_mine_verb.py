@@ -12,7 +12,7 @@ from speechtune.cli.app import run
 from speechtune.data.sets.loading import load_clips, load_negatives
 from speechtune.evaluation.streams.truth import write_truth
 from speechtune.models.checkpoints.checkpoint import save_checkpoint
-from speechtune.streaming import activity
+from speechtune.streaming.voice import activity
 from speechtune_server.hits.files import read_hits
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint, save_random_model

@@ -19,7 +19,7 @@ from speechtune.evaluation.reports.page import html_report
 from speechtune.evaluation.reports.terminal import report_text
 from speechtune.evaluation.systems import LocalSystem, open_system
 from speechtune.models.checkpoints.checkpoint import save_checkpoint
-from speechtune.streaming import activity
+from speechtune.streaming.voice import activity
 from tests.support.clips import make_folder, word_like, write_audio
 from tests.support.encoders import random_checkpoint
 from tests.support.streaming import LoudnessActivity
