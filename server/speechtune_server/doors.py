@@ -53,6 +53,8 @@ class Doors:
         config = self._service.config
         if config.websocket_address is not None:
             await self._start("websocket", self._websocket_door(files), config.websocket_address)
+        if config.wyoming_uri is not None:
+            await self._start("wyoming", self._wyoming_door(), config.wyoming_uri)
 
     async def stop(self) -> None:
         """Close them."""
@@ -74,3 +76,10 @@ class Doors:
             raise ConfigError(f"websocket_address: needs {error.name}; pip install 'speechtune[web]'") from error
         application = Starlette(routes=websocket_routes(self._service, self._calls))
         return WebServer(application, self._service.config, files)
+
+    def _wyoming_door(self) -> Door:
+        try:
+            from speechtune_server.wyoming_door.server import WyomingServer
+        except ImportError as error:
+            raise ConfigError(f"wyoming_uri: needs {error.name}; pip install 'speechtune[wyoming]'") from error
+        return WyomingServer(self._service, self._calls)

@@ -32,6 +32,16 @@ def serve(
             metavar="ORIGIN", help="Origin whose pages may connect; those of the same host may anyway; repeatable."
         ),
     ] = None,
+    wyoming: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="tcp://HOST:PORT to take Wyoming on too, for Home Assistant; it has no keys."),
+    ] = None,
+    wyoming_zeroconf: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Tell the local network of it under this name.")
+    ] = None,
+    allow_plaintext: Annotated[
+        bool, typer.Option("--allow-plaintext", help="Listen without TLS beyond this machine; anybody could listen in.")
+    ] = False,
     backend: Annotated[str | None, typer.Option(help="auto, torch, torch-bf16, onnx or onnx-int8.")] = None,
     keep_hits: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the audio of detections and near misses, for review.")
@@ -48,6 +58,9 @@ def serve(
         "address": address,
         "websocket_address": websocket,
         "websocket_origins": websocket_origin or None,
+        "wyoming_uri": wyoming,
+        "wyoming_zeroconf": wyoming_zeroconf,
+        "allow_plaintext": allow_plaintext or None,
         "backend": backend,
         "keep_hits": keep_hits,
         "log_format": log_format,
