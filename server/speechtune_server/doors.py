@@ -62,8 +62,8 @@ class Doors:
             await door.stop()
 
     async def _start(self, name: str, door: Door, address: str) -> None:
+        self._open.append(door)  # also what fails half way has to be closed
         self.addresses[name] = await door.start(address)
-        self._open.append(door)
         _log.info("%s: listening on %s", name, self.addresses[name])
 
     def _websocket_door(self, files: CertificateFiles | None) -> Door:

@@ -38,7 +38,7 @@ class Announcement:
             ConfigError: the network cannot be told, or somebody else has the name.
         """
         try:
-            address = _way_out() if self._host in _EVERYWHERE else self._host
+            address = way_out() if self._host in _EVERYWHERE else self._host
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             info = AsyncServiceInfo(
                 SERVICE, f"{self._name}.{SERVICE}", addresses=[socket.inet_pton(family, address)], port=self._port
@@ -62,7 +62,7 @@ class Announcement:
             self._zeroconf = None
 
 
-def _way_out() -> str:
+def way_out() -> str:
     """The IP address of this machine in the local network; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(_MULTICAST)

@@ -51,6 +51,8 @@ METHOD = "/wyoming/detect"
 
 _FIRST_EVENT_SECONDS = 30.0
 """Within which a connection must say something; later it may be silent for as long as the satellite pauses."""
+_UNREAD_SECONDS = 30.0
+"""Events are few and small: who has not taken one after so long will not take it."""
 _FAREWELL_SECONDS = 5.0
 """For a client to take in what it is told last; one that reads nothing is not waited for."""
 _MAX_FIRST_BYTES = 256 * 1024
@@ -102,14 +104,15 @@ class Satellite:
             self._writer.transport.abort()
 
     async def tell(self, event: Eventable) -> None:
-        """Send an event; waits while the client does not read.
+        """Send an event; waits a while for a client that does not read.
 
         Raises:
-            ClientGoneError: nobody is there.
+            ClientGoneError: nobody is there, or nobody reads.
         """
         try:
-            await async_write_event(event.event(), self._writer)
-        except ConnectionError as error:
+            await within(_UNREAD_SECONDS, async_write_event(event.event(), self._writer))
+        except (ConnectionError, TimeoutError) as error:
+            self._writer.transport.abort()
             raise ClientGoneError from error
 
     async def answered(self, event: Event) -> bool:
