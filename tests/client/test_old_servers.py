@@ -29,7 +29,7 @@ from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.decoding.forms import NUM_HEAD_BYTES, READERS, FileEncoding, encoding_of
-from speechtune_server.grpc_door import wire
+from speechtune_server.wire import requests as wire
 from tests.support.files import in_form
 from tests.support.serving import COMMANDS, COMMANDS_CONTENT, running_server, server_in_thread
 

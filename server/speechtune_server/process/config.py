@@ -19,6 +19,7 @@ from speechtune_server.process.logs import LogFormat, LogLevel
 from speechtune_server.process.places import share_of
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
+WYOMING_SCHEME = "tcp://"
 
 _PATH_KEYS = frozenset(
     {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
@@ -26,6 +27,8 @@ _PATH_KEYS = frozenset(
 _MODEL_NAME = re.compile(r"[^@/\\]{1,64}")
 MODEL_NAME_RULE = "use 1 to 64 characters, no '@', slash, control character or mark of the direction of writing"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 
 
 def is_model_name(name: str) -> bool:
@@ -64,6 +67,22 @@ class ServerConfig(BaseModel):
     """Windows scored side by side where the backend can. Defaults to one per core."""
     address: str = DEFAULT_ADDRESS
     """HOST:PORT; port 0 takes a free one, which is logged."""
+    websocket_address: str | None = None
+    """HOST:PORT where WebSockets are taken, for browsers. Defaults to none: no port is open for them."""
+    websocket_origins: tuple[str, ...] = ()
+    """Origins whose pages may open a WebSocket, such as "https://example.org"; "*" is every page. Pages that come from
+    the host that they connect to always may, on whatever port."""
+    websocket_hosts: tuple[str, ...] = ()
+    """Names by which clients reach the WebSockets. IP addresses and localhost are always taken. Without TLS, other
+    names must stand here, so that no foreign page gets in by a name of its own."""
+    wyoming_uri: str | None = None
+    """tcp://HOST:PORT where Wyoming is taken, for Home Assistant, without TLS and without keys. Defaults to none: no
+    port is open for it."""
+    wyoming_zeroconf: str | None = None
+    """Name by which the local network is told of `wyoming_uri`, so that Home Assistant finds it. Defaults to none: the
+    network is not told."""
+    wyoming_without_keys: bool = False
+    """Where `keys` is set: whether clients of Wyoming, which has no keys, may recognise without one."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Streams open at once; one more is refused."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -159,12 +178,29 @@ class ServerConfig(BaseModel):
     def _default_is_composed(cls, name: str) -> str:
         return composed(name)
 
-    @field_validator("address", "metrics_address")
+    @field_validator("address", "websocket_address", "metrics_address")
     @classmethod
     def _address_is_host_and_port(cls, address: str | None) -> str | None:
         if address is not None:
             host_and_port(address)
         return address
+
+    @field_validator("wyoming_uri")
+    @classmethod
+    def _uri_is_tcp(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            if not uri.startswith(WYOMING_SCHEME):
+                raise ValueError(f"{uri!r}: write tcp://HOST:PORT, for example tcp://127.0.0.1:10400")
+            host_and_port(uri.removeprefix(WYOMING_SCHEME))
+        return uri
+
+    @field_validator("websocket_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin not in ("*", "null") and _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"origin {origin!r}: write SCHEME://HOST or SCHEME://HOST:PORT, with nothing after it")
+        return tuple(origin.lower() for origin in origins)
 
     @model_validator(mode="after")
     def _default_is_a_model(self) -> ServerConfig:
@@ -178,15 +214,40 @@ class ServerConfig(BaseModel):
             raise ValueError("certificate and private_key: give both or neither")
         if self.client_authorities is not None and self.certificate is None:
             raise ValueError("client_authorities: needs certificate and private_key")
-        if self.certificate is None and not self.allow_plaintext and not _is_loopback(self.address):
-            raise ValueError(
-                f"address {self.address!r} is reached from other machines: set certificate and private_key, "
-                "or allow_plaintext = true where the network is trusted"
-            )
-        if self.metrics_address is not None and not self.allow_plaintext and not _is_loopback(self.metrics_address):
+        for setting in ("address", "websocket_address"):
+            address = getattr(self, setting)
+            if address and self.certificate is None and not self.allow_plaintext and not is_loopback(address):
+                raise ValueError(
+                    f"{setting} {address!r} is reached from other machines: set certificate and private_key, "
+                    "or allow_plaintext = true where the network is trusted"
+                )
+        if self.metrics_address is not None and not self.allow_plaintext and not is_loopback(self.metrics_address):
             raise ValueError(
                 f"metrics_address {self.metrics_address!r} is reached from other machines, over plain HTTP: "
                 "set allow_plaintext = true where the network is trusted"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _wyoming_is_safe(self) -> ServerConfig:
+        if self.wyoming_uri is None:
+            if self.wyoming_zeroconf is not None:
+                raise ValueError("wyoming_zeroconf: needs wyoming_uri, which is what it tells of")
+            return self
+        is_here = is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME))
+        if not is_here and not self.allow_plaintext:
+            raise ValueError(
+                f"wyoming_uri {self.wyoming_uri!r} is reached from other machines, and Wyoming has neither TLS nor "
+                "keys: set allow_plaintext = true where the network is trusted"
+            )
+        if is_here and self.wyoming_zeroconf is not None:
+            raise ValueError(
+                f"wyoming_zeroconf: nobody else reaches {self.wyoming_uri!r}; use tcp://0.0.0.0:10400 in its place"
+            )
+        if self.keys is not None and not self.wyoming_without_keys:
+            raise ValueError(
+                "wyoming_uri: Wyoming has no keys, so whoever reaches it needs none; set wyoming_without_keys = true "
+                "if that is meant"
             )
         return self
 
@@ -248,7 +309,8 @@ def _beside(path: Path, key: str, value: Any) -> Any:
     return str(path.parent / value) if key in _PATH_KEYS and isinstance(value, str) else value
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT is reached from this machine alone."""
     host, _ = host_and_port(address)
     if host == "localhost":
         return True
