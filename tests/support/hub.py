@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Literal
 
-_COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 Files = Mapping[str, bytes]
@@ -33,20 +33,25 @@ class _Hub(BaseHTTPRequestHandler):
         self._asked.append(f"{self.command} {path}")
         self._files = self._current_files()
         tree = f"{self._about}/tree/"
-        file = path.removeprefix(f"{self._place}/resolve/").partition("/")[2]
-        if path.startswith(tree):
+        revision, _, file = path.removeprefix(f"{self._place}/resolve/").partition("/")
+        if path.startswith(f"{self._place}/resolve/") and revision not in ("main", COMMIT):
+            self._refuse("RevisionNotFound")
+        elif path.startswith(tree):
             self._send(json.dumps(self._listing(path.removeprefix(tree).partition("/")[2])).encode(), with_body)
         elif path.startswith(self._about):
             siblings = [{"rfilename": name} for name in self._files]
-            about = {"id": self._place.removeprefix("/"), "sha": _COMMIT, "siblings": siblings}
+            about = {"id": self._place.removeprefix("/"), "sha": COMMIT, "siblings": siblings}
             self._send(json.dumps(about).encode(), with_body)
         elif path.startswith(f"{self._place}/resolve/") and file in self._files:
             self._send(self._files[file], with_body)
         else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "EntryNotFound" if path.startswith(f"{self._place}/") else "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._refuse("EntryNotFound" if path.startswith(f"{self._place}/") else "RepoNotFound")
+
+    def _refuse(self, code: str) -> None:
+        self.send_response(404)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _listing(self, folder: str) -> list[dict[str, object]]:
         """What lies directly in a folder of the repository."""
@@ -62,7 +67,7 @@ class _Hub(BaseHTTPRequestHandler):
     def _send(self, content: bytes, with_body: bool) -> None:
         self.send_response(200)
         self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", _COMMIT)
+        self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if with_body:

@@ -41,6 +41,7 @@ STATUS_TABLE: Mapping[type[SpeechTuneError], grpc.StatusCode] = MappingProxyType
         errors.EncoderUnavailableError: _Code.FAILED_PRECONDITION,
         errors.CheckpointNotFoundError: _Code.NOT_FOUND,
         errors.CheckpointCorruptError: _Code.FAILED_PRECONDITION,
+        errors.HubUnavailableError: _Code.FAILED_PRECONDITION,
         errors.CheckpointIncompatibleError: _Code.FAILED_PRECONDITION,
         errors.TrainingDivergedError: _Code.INTERNAL,
         errors.SessionError: _Code.INVALID_ARGUMENT,
