@@ -21,6 +21,7 @@ from speechtune.cli import (
     inspect,
     loadtest,
     mine,
+    push,
     recognize,
     record,
     review,
@@ -64,6 +65,7 @@ for verb in (
     review,
     info,
     export,
+    push,
     loadtest,
 ):
     verb.register(app)
