@@ -28,9 +28,10 @@ def export(
     need("export", "train")
     check_out_file(out)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
+    from speechtune.models.checkpoints.hub import local_folder
     from speechtune.models.export import export_onnx
 
-    report = export_onnx(load_checkpoint(checkpoint), out, int8=int8)
+    report = export_onnx(load_checkpoint(local_folder(checkpoint)), out, int8=int8)
     typer.echo(
         f"{report.path}: {report.num_bytes / 1e6:.1f} MB, {report.description.precision}, "
         f"posteriors within {report.max_difference:.1g} of torch's on noise and silence"

@@ -51,8 +51,9 @@ def info(
 def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str]:
     """A checkpoint's description, what is shown of it, and its digest."""
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.checkpoints.hub import local_folder
 
-    summary = read_summary(folder)
+    summary = read_summary(local_folder(folder))
     description = summary.description
     facts = {
         "encoder": f"{description.encoder['name']} ({description.encoder['family']})",

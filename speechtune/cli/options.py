@@ -12,10 +12,12 @@ from speechtune.models.backends import Backend
 from speechtune.names import composed
 from speechtune.whole_files import why_not_writable
 
-CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint, or an exported .onnx file.")
+MODEL_HELP = "Folder of a checkpoint, its name on the Hugging Face hub, or an exported .onnx file"
+
+CheckpointArgument = Annotated[
+    Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint, or its name on the Hugging Face hub.")
 ]
+ModelArgument = Annotated[Path, typer.Argument(metavar="CKPT", help=f"{MODEL_HELP}.")]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per label, or a manifest (.jsonl, .csv).")]
 NegativesOption = Annotated[
     list[Path] | None,

@@ -49,6 +49,7 @@ STATUS_TABLE: Mapping[type[SpeechTuneError], Status] = MappingProxyType(
         errors.EncoderUnavailableError: Status.FAILED_PRECONDITION,
         errors.CheckpointNotFoundError: Status.NOT_FOUND,
         errors.CheckpointCorruptError: Status.FAILED_PRECONDITION,
+        errors.HubUnavailableError: Status.FAILED_PRECONDITION,
         errors.CheckpointIncompatibleError: Status.FAILED_PRECONDITION,
         errors.TrainingDivergedError: Status.INTERNAL,
         errors.SessionError: Status.INVALID_ARGUMENT,
