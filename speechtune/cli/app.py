@@ -29,6 +29,7 @@ from speechtune.cli import (
     serve_key,
     split,
     stream,
+    studio,
     synthesize,
     threshold,
 )
@@ -61,6 +62,7 @@ for verb in (
     serve,
     serve_key,
     stream,
+    studio,
     review,
     info,
     export,

@@ -9,6 +9,7 @@ import torch
 from pydantic import JsonValue
 
 from speechtune.audio.timebase import samples_from_ms
+from speechtune.data.choice.selection import MIN_KEYWORD_CLIPS
 from speechtune.data.sets.clips import count_labels
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.operating_point import OperatingPoint
@@ -22,7 +23,7 @@ from speechtune.training.head.fitting import LighterClasses, Prior, train_head
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.head.word_prior import word_prior
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.material.training_set import MIN_KEYWORD_CLIPS, TrainingData, TrainingSet, read_training_set
+from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
 from speechtune.training.parent import with_parents_settings
 from speechtune.training.stages import Progress, StageClock, silent
 from speechtune.training.tuning.acceleration import Device, check_tuning, is_main_process, torch_device
