@@ -23,19 +23,35 @@ def serve(
         Path | None, typer.Option(metavar="FILE", help="Settings as TOML; an option counts more than the setting.")
     ] = None,
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Address to listen on.")] = None,
+    websocket: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Address to take WebSockets on too, for browsers.")
+    ] = None,
+    websocket_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN", help="Origin whose pages may connect; those of the same host may anyway; repeatable."
+        ),
+    ] = None,
     backend: Annotated[str | None, typer.Option(help="auto, torch, torch-bf16, onnx or onnx-int8.")] = None,
     keep_hits: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the audio of detections and near misses, for review.")
     ] = None,
     log_format: Annotated[str | None, typer.Option(help="text, or json: one object a line.")] = None,
 ) -> None:
-    """Serve a checkpoint over gRPC until SIGTERM or SIGINT."""
+    """Serve a checkpoint over gRPC, and over other doors where they are asked for, until SIGTERM or SIGINT."""
     from speechtune.models.opened import is_exported
     from speechtune_server.app import run
     from speechtune_server.process.config import load_server_config
     from speechtune_server.process.logs import LogFormat
 
-    given: dict[str, Any] = {"address": address, "backend": backend, "keep_hits": keep_hits, "log_format": log_format}
+    given: dict[str, Any] = {
+        "address": address,
+        "websocket_address": websocket,
+        "websocket_origins": websocket_origin or None,
+        "backend": backend,
+        "keep_hits": keep_hits,
+        "log_format": log_format,
+    }
     if checkpoint is not None:
         resolved = checkpoint.resolve()
         given["models"] = {resolved.stem if is_exported(resolved) else resolved.name: checkpoint}

@@ -15,7 +15,7 @@ from speechtune_client.events import Heartbeat, StreamEvent
 from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.grpc_door import wire
+from speechtune_server.wire import requests as wire
 from tests.support.serving import COMMANDS_CONTENT, running_server, server_in_thread
 
 CHUNKS = [COMMANDS_CONTENT[start : start + 3_200] for start in range(0, len(COMMANDS_CONTENT), 3_200)]

@@ -155,7 +155,7 @@ async def test_a_field_of_a_newer_contract_is_refused_not_ignored():
 @pytest.mark.parametrize(
     ("order", "field", "hint"),
     [
-        ({}, "control", "flush, update_commands and reset"),
+        ({}, "control", "flush, update_commands, reset, end"),
         (
             {"update_commands": {"commands": [{"label": "louder"}]}},
             "control.update_commands.commands[0].label",

@@ -162,14 +162,16 @@ class AudioChunk(_message.Message):
     def __init__(self, content: _Optional[bytes] = ...) -> None: ...
 
 class Control(_message.Message):
-    __slots__ = ("flush", "update_commands", "reset")
+    __slots__ = ("flush", "update_commands", "reset", "end")
     FLUSH_FIELD_NUMBER: _ClassVar[int]
     UPDATE_COMMANDS_FIELD_NUMBER: _ClassVar[int]
     RESET_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     flush: Flush
     update_commands: UpdateCommands
     reset: Reset
-    def __init__(self, flush: _Optional[_Union[Flush, _Mapping]] = ..., update_commands: _Optional[_Union[UpdateCommands, _Mapping]] = ..., reset: _Optional[_Union[Reset, _Mapping]] = ...) -> None: ...
+    end: End
+    def __init__(self, flush: _Optional[_Union[Flush, _Mapping]] = ..., update_commands: _Optional[_Union[UpdateCommands, _Mapping]] = ..., reset: _Optional[_Union[Reset, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ...) -> None: ...
 
 class Flush(_message.Message):
     __slots__ = ()
@@ -182,6 +184,10 @@ class UpdateCommands(_message.Message):
     def __init__(self, commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ...) -> None: ...
 
 class Reset(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class End(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 

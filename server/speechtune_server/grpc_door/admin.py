@@ -8,8 +8,8 @@ from typing import Any
 from speechtune_client.v1 import model_admin_pb2 as pb
 from speechtune_client.v1 import model_admin_pb2_grpc as pb_grpc
 from speechtune_server.engine.model_library import ModelLibrary
-from speechtune_server.grpc_door import wire
 from speechtune_server.process.admission import Admission
+from speechtune_server.wire.requests import refuse_unknown_fields
 
 SERVICE_NAME: str = pb.DESCRIPTOR.services_by_name["ModelAdmin"].full_name
 
@@ -41,4 +41,4 @@ class ModelAdmin(pb_grpc.ModelAdminServicer):
 
     def _check(self, request: Any) -> None:
         self._admission.check_serving()
-        wire.refuse_unknown_fields(request, "")
+        refuse_unknown_fields(request, "")

@@ -27,6 +27,8 @@ _MODEL_NAME = re.compile(r"[^@/\\]{1,64}")
 MODEL_NAME_RULE = "use 1 to 64 characters, no '@', slash, control character or mark of the direction of writing"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
+
 
 def is_model_name(name: str) -> bool:
     """Whether a model can be called so; '@' separates a name from a digest, so it cannot be part of one."""
@@ -64,6 +66,14 @@ class ServerConfig(BaseModel):
     """Windows scored side by side where the backend can. Defaults to one per core."""
     address: str = DEFAULT_ADDRESS
     """HOST:PORT; port 0 takes a free one, which is logged."""
+    websocket_address: str | None = None
+    """HOST:PORT where WebSockets are taken, for browsers. Defaults to none: no port is open for them."""
+    websocket_origins: tuple[str, ...] = ()
+    """Origins whose pages may open a WebSocket, such as "https://example.org"; "*" is every page. Pages that come from
+    the host that they connect to always may, on whatever port."""
+    websocket_hosts: tuple[str, ...] = ()
+    """Names by which clients reach the WebSockets. IP addresses and localhost are always taken. Without TLS, other
+    names must stand here, so that no foreign page gets in by a name of its own."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Streams open at once; one more is refused."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -156,12 +166,20 @@ class ServerConfig(BaseModel):
     def _default_is_composed(cls, name: str) -> str:
         return composed(name)
 
-    @field_validator("address", "metrics_address")
+    @field_validator("address", "websocket_address", "metrics_address")
     @classmethod
     def _address_is_host_and_port(cls, address: str | None) -> str | None:
         if address is not None:
             host_and_port(address)
         return address
+
+    @field_validator("websocket_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin not in ("*", "null") and _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"origin {origin!r}: write SCHEME://HOST or SCHEME://HOST:PORT, with nothing after it")
+        return tuple(origin.lower() for origin in origins)
 
     @model_validator(mode="after")
     def _default_is_a_model(self) -> ServerConfig:
@@ -175,12 +193,14 @@ class ServerConfig(BaseModel):
             raise ValueError("certificate and private_key: give both or neither")
         if self.client_authorities is not None and self.certificate is None:
             raise ValueError("client_authorities: needs certificate and private_key")
-        if self.certificate is None and not self.allow_plaintext and not _is_loopback(self.address):
-            raise ValueError(
-                f"address {self.address!r} is reached from other machines: set certificate and private_key, "
-                "or allow_plaintext = true where the network is trusted"
-            )
-        if self.metrics_address is not None and not self.allow_plaintext and not _is_loopback(self.metrics_address):
+        for setting in ("address", "websocket_address"):
+            address = getattr(self, setting)
+            if address and self.certificate is None and not self.allow_plaintext and not is_loopback(address):
+                raise ValueError(
+                    f"{setting} {address!r} is reached from other machines: set certificate and private_key, "
+                    "or allow_plaintext = true where the network is trusted"
+                )
+        if self.metrics_address is not None and not self.allow_plaintext and not is_loopback(self.metrics_address):
             raise ValueError(
                 f"metrics_address {self.metrics_address!r} is reached from other machines, over plain HTTP: "
                 "set allow_plaintext = true where the network is trusted"
@@ -245,7 +265,8 @@ def _beside(path: Path, key: str, value: Any) -> Any:
     return str(path.parent / value) if key in _PATH_KEYS and isinstance(value, str) else value
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT is reached from this machine alone."""
     host, _ = host_and_port(address)
     if host == "localhost":
         return True

@@ -14,12 +14,12 @@ from speechtune.streaming.events import Detection, Interim, Rejected, Score, Spe
 from speechtune.streaming.microphone import Microphone, MicrophoneState
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.engine.model_store import ModelStore, ServedModel
-from speechtune_server.grpc_door.resuming import NS_PER_SAMPLE
-from speechtune_server.grpc_door.wire import FILE_ENCODINGS, RAW_ENCODINGS, audio_spec, stream_encodings
 from speechtune_server.live.clip import ClipResult
 from speechtune_server.live.inbox import EndReason
 from speechtune_server.live.messages import ConversationRequest, Heartbeat, Outgoing, Started, StreamEnded
 from speechtune_server.process.config import ServerConfig
+from speechtune_server.wire.requests import FILE_ENCODINGS, RAW_ENCODINGS, audio_spec, stream_encodings
+from speechtune_server.wire.resuming import NS_PER_SAMPLE
 
 _NS_PER_SECOND = 1_000_000_000
 

@@ -21,7 +21,6 @@ from speechtune.streaming.config import CommandRule
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_server.decoding.forms import FileEncoding, stream_file_encodings
 from speechtune_server.engine.model_store import ServedModel
-from speechtune_server.grpc_door import resuming
 from speechtune_server.live.clip import ClipRequest
 from speechtune_server.live.messages import (
     ConversationRequest,
@@ -33,6 +32,7 @@ from speechtune_server.live.messages import (
     UpdateCommands,
     WantedEvents,
 )
+from speechtune_server.wire import resuming
 
 RAW_ENCODINGS = {
     pb.LINEAR16: PcmEncoding.LINEAR16,
@@ -198,7 +198,7 @@ def order(control: pb.Control, model: ServedModel) -> Order:
     if kind == "update_commands":
         where = "control.update_commands.commands"
         return UpdateCommands(command_rules(control.update_commands.commands, model, where))
-    raise InvalidRequestError("control", "holds no order known to this server; flush, update_commands and reset are")
+    raise InvalidRequestError("control", "holds no order known to this server; flush, update_commands, reset, end are")
 
 
 def refuse_unknown_fields(message: Message, where: str) -> None:

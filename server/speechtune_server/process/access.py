@@ -95,7 +95,7 @@ class Access:
         # Compared in any case, so that the time tells nothing of which names there are.
         matches = hmac.compare_digest(hash_of(key.salt, secret), key.sha256)
         if not matches or key is _NOBODY:
-            raise NotAuthenticatedError("send a valid key as metadata: authorization: Bearer NAME.SECRET")
+            raise NotAuthenticatedError("send a valid key: authorization: Bearer NAME.SECRET")
         if scope not in key.scopes:
             raise NotPermittedError(f"this key has not the scope {scope.value!r}")
         self._spend(name, key.calls_per_minute)
