@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -25,20 +24,12 @@ PAGE_FOLDER = Path(speechtune.studio.__file__).parent / "page"
 
 
 def studio_app(studio: Studio, token: str, host_names: Collection[str] = ()) -> ASGIApp:
-    """The studio as an ASGI application.
+    """The studio, which whoever serves it starts and stops, as an ASGI application.
 
     Args:
         studio: what is behind the page.
         token, host_names: as for `Guard`.
     """
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await studio.start()
-        try:
-            yield
-        finally:
-            await studio.stop()
 
     async def page(_: Request) -> Response:
         return FileResponse(PAGE_FOLDER / "index.html", headers={"cache-control": "no-cache"})
@@ -52,7 +43,6 @@ def studio_app(studio: Studio, token: str, host_names: Collection[str] = ()) -> 
             *(() if studio.recogniser is None else studio.recogniser.routes),
         ],
         exception_handlers={SpeechTuneError: speechtune_error, Exception: unexpected_error},
-        lifespan=lifespan,
     )
     return Guard(app, token, host_names)
 

@@ -49,6 +49,7 @@ class Requests:
             Route("/train/stop", self.stop_training, methods=["POST"]),
             Route("/report", self.report),
             Route("/thresholds", self.thresholds, methods=["POST"]),
+            Route("/tried", self.tried, methods=["POST"]),
             Route("/tried/decide", self.decide, methods=["POST"]),
             Route("/rollout", self.roll_out, methods=["POST"]),
         ]
@@ -137,6 +138,11 @@ class Requests:
         if not content or not all(isinstance(level, int | float) and 0.0 <= level <= 1.0 for level in content.values()):
             raise ConfigError("thresholds: send a number from 0 to 1 for each command")
         await self._studio.set_thresholds({label: float(level) for label, level in content.items()})
+        return JSONResponse({})
+
+    async def tried(self, _: Request) -> Response:
+        """Tell every page what was heard; it is on disk a moment after the page was told of it."""
+        self._studio.changed("tried")
         return JSONResponse({})
 
     async def decide(self, request: Request) -> Response:
