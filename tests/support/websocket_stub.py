@@ -1,8 +1,7 @@
 """A client of the WebSocket door that looks like the stub of gRPC, so that one test runs against both doors.
 
-Requests and responses are protobuf, as the tests have them; what goes over the connection is the JSON of them and binary
-audio. An error comes as gRPC's own, made from the message and the close code. The connection itself is the library
-`websockets`, which shares no line with the server's.
+Requests and responses are protobuf, as the tests have them; what goes over the connection is their JSON, and audio in
+binary. An error comes as gRPC's own, made from the message and the close code.
 """
 
 from __future__ import annotations
@@ -35,6 +34,9 @@ CLOSE_CODES = {
     "INTERNAL": {1011},
 }
 
+_BARE_CODES = {1009: grpc.StatusCode.RESOURCE_EXHAUSTED, 1012: grpc.StatusCode.UNAVAILABLE}
+"""What a close means before which nothing was said."""
+
 
 def text_of(request: pb.StreamingRecognizeRequest) -> str:
     """A request as the JSON of protobuf."""
@@ -46,15 +48,22 @@ class WebSocketStub:
 
     def __init__(self, address: str) -> None:
         self.url = f"ws://{address}/v1/stream"
+        self._calls: list[WebSocketCall] = []
 
-    def StreamingRecognize(  # noqa: N802  (the name of the method)
+    def close(self) -> None:
+        """Break what is still open, as the end of a channel does."""
+        for call in self._calls:
+            call.cancel()
+
+    def StreamingRecognize(
         self,
         requests: Iterable[pb.StreamingRecognizeRequest] | None = None,
         metadata: Iterable[tuple[str, str]] = (),
         timeout: float | None = None,
     ) -> WebSocketCall:
         """A stream; with `requests`, they are sent and the stream is ended."""
-        return WebSocketCall(self.url, requests, dict(metadata), timeout)
+        self._calls.append(WebSocketCall(self.url, requests, dict(metadata), timeout))
+        return self._calls[-1]
 
 
 class WebSocketCall:
@@ -72,7 +81,7 @@ class WebSocketCall:
         self._url, self._headers = url, headers
         self._opening = asyncio.Lock()
         self._error: grpc.aio.AioRpcError | None = None
-        self._is_done = False
+        self._is_done, self._has_ended = False, False
         self._sending = asyncio.create_task(self._send_all(requests)) if requests is not None else None
         if timeout is not None:
             asyncio.get_running_loop().call_later(timeout, self.cancel)
@@ -106,8 +115,10 @@ class WebSocketCall:
             text = await connection.recv()
         except websockets.ConnectionClosed:
             self._is_done, self.close_code = True, connection.close_code
-            if connection.close_code not in (1000, 1012):
-                self._error = _error_of(grpc.StatusCode.UNAVAILABLE, f"closed with {connection.close_code}")
+            if self._error is None and not self._has_ended:
+                code = _BARE_CODES.get(connection.close_code or 0, grpc.StatusCode.UNKNOWN)
+                self._error = _error_of(code, f"closed with {connection.close_code}: {connection.close_reason}")
+            if self._error is not None:
                 raise self._error from None
             return grpc.aio.EOF  # type: ignore[attr-defined]
         except asyncio.CancelledError:
@@ -116,6 +127,7 @@ class WebSocketCall:
         content = json.loads(text)
         if "error" in content:
             await self._close_after(content["error"])
+        self._has_ended = "ended" in content
         return json_format.ParseDict(content, pb.StreamingRecognizeResponse())
 
     async def __aiter__(self) -> AsyncIterator[Any]:
@@ -143,7 +155,9 @@ class WebSocketCall:
         return list(connection.response.headers.raw_items())
 
     def cancel(self) -> None:
-        """Break the connection, as a device does that loses its network."""
+        """Break the connection, as a device does that loses its network; one that has ended stays as it is."""
+        if self._is_done:
+            return
         self._is_done = True
         self._error = _error_of(grpc.StatusCode.CANCELLED, "cancelled here")
         if self.connection is not None:

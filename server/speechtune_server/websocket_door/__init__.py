@@ -3,7 +3,7 @@
 Owns: the route `/v1/stream` (`routes.websocket_routes`, which another Starlette application may mount), which pages and
 host names are let in, close codes, and a server of its own on a port.
 Does not own: messages (`wire`), conversations (`live`), statuses (`process`).
-Imports: `starlette`, `uvicorn`, `speechtune`, `speechtune_server.live`, `speechtune_server.process`,
+Imports: `starlette`, `uvicorn`, `websockets`, `speechtune`, `speechtune_server.live`, `speechtune_server.process`,
 `speechtune_server.wire`.
 
 To mount it elsewhere: `Starlette(routes=[*websocket_routes(service), Mount("/", pages)])`. `service` is the one of

@@ -9,8 +9,11 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
+_NO_TEXT = 1007
 _HANDSHAKE_SECONDS = 10.0
 """From a connection to its whole handshake."""
 _LINGER_SECONDS = 10.0
@@ -59,6 +62,26 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
                 self.transport.abort()
                 return
         super().data_received(data)
+
+    def send_receive_event_to_app(self) -> None:
+        """As uvicorn, which logs text that is none as its own error, and fails where the client has closed already."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                if self.conn.state is State.OPEN:
+                    self.conn.send_close(_NO_TEXT)
+                    self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    async def send(self, message: Any) -> None:
+        """As uvicorn, which calls it an error of the application that it was not told of a close in time."""
+        await self.writable.wait()
+        if self.close_sent and self.initial_response is None:
+            raise ClientDisconnected
+        await super().send(message)
 
     async def run_asgi(self) -> None:
         """As uvicorn, which waits for a client that reads nothing for as long as that pleases."""
