@@ -9,6 +9,13 @@ import typer
 
 from speechtune.cli.options import NegativesOption, RoomOption
 from speechtune.errors import ConfigError
+from speechtune.remote.server_access import (
+    AuthoritiesOption,
+    CertificateOption,
+    KeyFileOption,
+    PrivateKeyOption,
+    ServerAccess,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,13 +46,38 @@ def studio(
     compare: Annotated[
         bool, typer.Option("--compare/--no-compare", help="Compare each take with those that were kept.")
     ] = True,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve the page by https, with a certificate of its own made by openssl.")
+    ] = False,
+    page_certificate: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Serve the page by https, with this certificate chain.")
+    ] = None,
+    page_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Of --page-certificate.")] = None,
+    allow_plaintext: Annotated[
+        bool, typer.Option("--allow-plaintext", help="Serve other machines without https too; no microphone there.")
+    ] = False,
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Running server that the model can be rolled out to.")
+    ] = None,
+    server_models: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Model folder of --server, as this machine sees it.")
+    ] = None,
+    authorities: AuthoritiesOption = None,
+    certificate: CertificateOption = None,
+    private_key: PrivateKeyOption = None,
+    key_file: KeyFileOption = None,
 ) -> None:
     """Open a page to record commands, train on them and try the model; it needs no network.
 
     The address has a token in it that lets the page in.
     """
+    if (server is None) != (server_models is None):
+        raise ConfigError("--server and --server-models belong together: name both")
+    if (page_certificate is None) != (page_key is None):
+        raise ConfigError("--page-certificate and --page-key belong together: name both")
     from speechtune.data.sets.folder_lock import sole_writer
     from speechtune.recipe_files import load_recipe
+    from speechtune.remote.rollout import ServedFolder
     from speechtune.studio.project import open_project
 
     overrides = [*(set_ or []), *([] if encoder is None else [f"encoder.name={encoder}"])]
@@ -64,6 +96,12 @@ def studio(
                 negatives=tuple(negatives or ()),
                 room=tuple(room or ()),
                 compares=compare,
+                own_certificate=tls,
+                certificate=None if page_certificate is None or page_key is None else (page_certificate, page_key),
+                allow_plaintext=allow_plaintext,
+                server=None
+                if server is None or server_models is None
+                else ServedFolder(ServerAccess(server, authorities, certificate, private_key, key_file), server_models),
             ),
             lambda shown: typer.echo(f"studio: {shown}"),
         )

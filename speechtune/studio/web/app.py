@@ -23,7 +23,7 @@ from speechtune.studio.web.sockets import Sockets
 PAGE_FOLDER = Path(speechtune.studio.__file__).parent / "page"
 
 
-def studio_app(studio: Studio, token: str, host_names: Collection[str] = ()) -> ASGIApp:
+def studio_app(studio: Studio, token: str, host_names: Collection[str] | None = ()) -> ASGIApp:
     """The studio, which whoever serves it starts and stops, as an ASGI application.
 
     Args:

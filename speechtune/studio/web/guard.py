@@ -39,13 +39,14 @@ class Guard:
     Args:
         app: what is behind it.
         token: that a caller must know.
-        host_names: names of this machine that an address may have; numbers and `localhost` always may.
+        host_names: names of this machine that an address may have; numbers and `localhost` always may. None: any name,
+            where a certificate stands for it.
     """
 
-    def __init__(self, app: ASGIApp, token: str, host_names: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, token: str, host_names: Collection[str] | None = ()) -> None:
         self._app = app
         self._token = token
-        self._host_names = {name.lower() for name in host_names} | {"localhost"}
+        self._host_names = None if host_names is None else {name.lower() for name in host_names} | {"localhost"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or web socket."""
@@ -79,6 +80,8 @@ class Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
+        if self._host_names is None:
+            return bool(host)
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() and not host.endswith("]") else host
         try:
             ipaddress.ip_address(name.strip("[]").partition("%")[0])
