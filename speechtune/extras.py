@@ -33,6 +33,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "trace": ("opentelemetry",),
     "web": ("starlette", "uvicorn", "websockets"),
     "wyoming": ("wyoming", "zeroconf"),
+    "studio": ("starlette", "uvicorn", "websockets"),
 }
 """Extra -> the packages that it brings, by the names that they are imported by."""
 

@@ -31,6 +31,7 @@ from speechtune.cli import (
     serve_key,
     split,
     stream,
+    studio,
     synthesize,
     threshold,
 )
@@ -65,6 +66,7 @@ for verb in (
     serve,
     serve_key,
     stream,
+    studio,
     review,
     info,
     export,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from speechtune.record.ports import Ear, Operator
     from speechtune.record.takes import Take
 
-_MAX_REMEMBERED = 10
 _NO_ENCODER = "none"
 
 
@@ -55,9 +53,9 @@ def record(
 
     from speechtune.cli.terminal.microphone import FilesInPlaceOfMicrophone, Microphone, device_from
     from speechtune.cli.terminal.recording_operator import TerminalOperator, UnattendedOperator
-    from speechtune.cli.terminal.speech_ends import ActivitySpeechFinder
     from speechtune.data.sets.folder_lock import sole_writer
     from speechtune.data.sets.growing import GrowingSet
+    from speechtune.models.speech_ends import ActivitySpeechFinder
     from speechtune.record.driver import run_recording
     from speechtune.record.prompts import RecordingPlan, missing_prompts
     from speechtune.record.session import RecordingSession
@@ -113,7 +111,6 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     """The comparison with kept takes, also those of an earlier session of the same speaker."""
     import torch
 
-    from speechtune.data.sets.clips import read_clip
     from speechtune.models.clip_embeddings import ClipEncoder, TakeComparer
     from speechtune.models.encoders.loading import load_encoder
 
@@ -123,11 +120,7 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     except EncoderUnavailableError as error:
         console.print(f"note: takes are not compared with each other ({error})", style="yellow", markup=False)
         return None
-    num_remembered: Counter[str] = Counter()
-    for clip in reversed(growing.clip_set.clips):
-        if clip.speaker == speaker and num_remembered[clip.label] < _MAX_REMEMBERED:
-            num_remembered[clip.label] += 1
-            ear.remember(read_clip(clip), clip.label)
+    ear.remember_clips([clip for clip in growing.clip_set.clips if clip.speaker == speaker])
     return ear
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from pydantic import JsonValue
 
 from speechtune.audio.timebase import samples_from_ms
+from speechtune.data.choice.selection import MIN_KEYWORD_CLIPS
 from speechtune.data.sets.clips import count_labels
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.operating_point import OperatingPoint
@@ -23,9 +25,9 @@ from speechtune.training.head.fitting import LighterClasses, Prior, train_head
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.head.word_prior import word_prior
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
-from speechtune.training.material.training_set import MIN_KEYWORD_CLIPS, TrainingData, TrainingSet, read_training_set
+from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
 from speechtune.training.parent import with_parents_settings
-from speechtune.training.stages import Progress, StageClock, silent
+from speechtune.training.stages import Progress, StageClock, silent, tell_loss
 from speechtune.training.tuning.acceleration import Device, check_tuning, is_main_process, torch_device
 from speechtune.training.tuning.encoder_phase import Tuned
 from speechtune.training.tuning.methods import Method, choose_method
@@ -235,7 +237,16 @@ def _train(
 ) -> None:
     progress("train head", 0, 1)
     lighter = LighterClasses.among(embedded.targets, embedded.is_added, classifier.labels)
-    train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, prior=prior, lighter=lighter)
+    steps = itertools.count(1)
+    train_head(
+        classifier.head,
+        embedded.embeddings,
+        embedded.targets,
+        recipe.head,
+        prior=prior,
+        lighter=lighter,
+        told=lambda value: tell_loss(progress, "train head", next(steps), value),
+    )
     progress("train head", 1, 1)
 
 

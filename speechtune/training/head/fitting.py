@@ -47,6 +47,7 @@ def train_head(
     rows: Tensor | None = None,
     prior: Prior | None = None,
     lighter: LighterClasses | None = None,
+    told: Callable[[float], None] | None = None,
 ) -> None:
     """Fit standardisation and every block's linear layer of `head`; there is no randomness.
 
@@ -64,6 +65,7 @@ def train_head(
         rows: int64[M], the rows to learn from; none: all.
         prior: of the last block; none: nothing is known.
         lighter: classes that count less than their rows ask for; none: there are no such.
+        told: is given the loss at every step of the last block, the one that hears words.
 
     Raises:
         TrainingDivergedError: the weights are not finite.
@@ -77,7 +79,8 @@ def train_head(
         known = prior if number == len(head.linears) else None
         columns = slice(first, first + size)
         problem = _Problem(_BlockRows(head, embeddings, rows, columns), chosen, weights, settings)
-        problem.fit(linear, None if known is None else (known, head.scale[columns]))
+        told_of_block = told if number == len(head.linears) else None
+        problem.fit(linear, None if known is None else (known, head.scale[columns]), told_of_block)
         first += size
     if not all(bool(torch.isfinite(parameter).all()) for parameter in head.parameters()):
         raise TrainingDivergedError(
@@ -171,7 +174,12 @@ class _Problem:
     def __init__(self, inputs: _BlockRows, targets: Tensor, weights: Tensor, settings: HeadSettings) -> None:
         self._inputs, self._targets, self._weights, self._settings = inputs, targets, weights, settings
 
-    def fit(self, linear: nn.Linear, known: tuple[Prior, Tensor] | None) -> None:
+    def fit(
+        self,
+        linear: nn.Linear,
+        known: tuple[Prior, Tensor] | None,
+        told: Callable[[float], None] | None = None,
+    ) -> None:
         """Change `linear` in place; `known` is what is known, and the scale of the standardised block."""
         with torch.no_grad():
             linear.weight.zero_()
@@ -183,7 +191,7 @@ class _Problem:
         def penalty() -> Tensor:
             return self._settings.l2 / 2 * (linear.weight - centre).square().sum()
 
-        self._descend(list(linear.parameters()), linear, penalty)
+        self._descend(list(linear.parameters()), linear, penalty, told)
 
     def _begin_with(self, linear: nn.Linear, prior: Prior, scale: Tensor) -> None:
         """Set the weights to the prior's directions at their scale, and the biases to what goes with it.
@@ -208,6 +216,7 @@ class _Problem:
         parameters: Sequence[Tensor],
         logits_of: Callable[[Tensor], Tensor],
         penalty: Callable[[], Tensor | None],
+        told: Callable[[float], None] | None = None,
     ) -> None:
         """L-BFGS on the weighted loss of all rows, piece by piece, and the penalty."""
         optimiser = torch.optim.LBFGS(
@@ -236,6 +245,8 @@ class _Problem:
                 part = (losses * self._weights[here]).sum()
                 part.backward()  # type: ignore[no-untyped-call]
                 total, first = total + part.detach(), first + len(piece)
+            if told is not None:
+                told(float(total))
             return total
 
         with torch.enable_grad():

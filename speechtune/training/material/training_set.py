@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.choice.sampling import draw_shots
-from speechtune.data.choice.selection import choose_labels
+from speechtune.data.choice.selection import MIN_KEYWORD_CLIPS, choose_labels
 from speechtune.data.sets.clips import Clip, ClipSet, combined_fingerprint, content_hashes, count_labels, speakers_of
 from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.data.sets.locks import refuse_locked
@@ -29,9 +29,6 @@ from speechtune.training.material.added_windows import with_added_classes
 from speechtune.training.material.clip_audio import ClipAudio
 from speechtune.training.material.window_length import SHORTEST_MS
 from speechtune.training.stages import Progress
-
-MIN_KEYWORD_CLIPS = 2
-"""Fewer clips in all leave nothing to check a model on."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechtune.cli.terminal.speech_ends import ActivitySpeechFinder
+from speechtune.models.speech_ends import ActivitySpeechFinder
 from tests.support.streaming import LoudnessActivity, quiet, tone
 
 TAKE = np.concatenate([quiet(8_000), tone(250, 8_000), quiet(16_000)])
