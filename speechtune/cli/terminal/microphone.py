@@ -224,8 +224,8 @@ def import_sounddevice() -> ModuleType:
         import sounddevice
     except (ImportError, OSError) as error:
         raise ConfigError(
-            f"microphone: cannot be opened ({error}); run: pip install 'speechtune[mic]', and install PortAudio "
-            "(on Debian and Ubuntu: apt install libportaudio2)"
+            f"microphone: cannot be opened ({error}); install PortAudio (on Debian and Ubuntu: apt install "
+            "libportaudio2)"
         ) from error
     module: ModuleType = sounddevice
     return module
