@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from contextlib import asynccontextmanager, suppress
 
 import numpy as np
@@ -322,6 +323,11 @@ async def test_a_client_that_reads_nothing_is_cut_off(first, monkeypatch, caplog
     async with running_server(wyoming_uri=LOCAL, max_in_flight_seconds=8.0) as server:
         (door,) = server.doors._open
         async with client_of(server) as deaf:
+            deaf._writer.transport.abort()
+            small = socket.socket()
+            small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            small.connect(("127.0.0.1", int(uri_of(server).rpartition(":")[2])))
+            deaf._reader, deaf._writer = await asyncio.open_connection(sock=small)
             deaf._writer.transport.pause_reading()
             with pytest.raises(ConnectionError):
                 await asyncio.wait_for(_ask_for_ever(deaf, *first), 15)
@@ -334,7 +340,7 @@ async def test_a_client_that_reads_nothing_is_cut_off(first, monkeypatch, caplog
 
 async def _ask_for_ever(client, *first):
     await say(client, *first)
-    question, chunk = Describe().event(), AudioChunk(**FORM, audio=bytes(64_000)).event()
+    question, chunk = Ping(text="x" * 50_000).event(), AudioChunk(**FORM, audio=bytes(64_000)).event()
     while True:
         await say(client, question, *([chunk] if first else []))
         await asyncio.sleep(0)
