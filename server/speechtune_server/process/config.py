@@ -234,15 +234,10 @@ class ServerConfig(BaseModel):
             if self.wyoming_zeroconf is not None:
                 raise ValueError("wyoming_zeroconf: needs wyoming_uri, which is what it tells of")
             return self
-        is_here = is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME))
-        if not is_here and not self.allow_plaintext:
+        if not self.allow_plaintext and not is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME)):
             raise ValueError(
                 f"wyoming_uri {self.wyoming_uri!r} is reached from other machines, and Wyoming has neither TLS nor "
                 "keys: set allow_plaintext = true where the network is trusted"
-            )
-        if is_here and self.wyoming_zeroconf is not None:
-            raise ValueError(
-                f"wyoming_zeroconf: nobody else reaches {self.wyoming_uri!r}; use tcp://0.0.0.0:10400 in its place"
             )
         if self.keys is not None and not self.wyoming_without_keys:
             raise ValueError(
