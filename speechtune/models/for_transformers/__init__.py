@@ -1,0 +1,6 @@
+"""A checkpoint for the `transformers` library.
+
+Owns: the folder that its Auto classes load, and the modelling file in it, which knows nothing of speechtune.
+Does not own: checkpoints, the hub.
+Imports: `numpy`, `safetensors`, `torch`, `transformers`, `speechtune`, `speechtune.models.checkpoints`.
+"""
