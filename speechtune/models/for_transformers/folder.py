@@ -10,6 +10,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from stat import S_IMODE
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,10 @@ def export_transformers(source: Path, folder: Path) -> TransformersReport:
             shutil.copyfile(modeling_speechtune.__file__, beside / CODE_FILE)
             card = write_card(summary.description, name, library="transformers")
             (beside / CARD_FILE).write_text(card, encoding="utf-8")
+            for (
+                file
+            ) in beside.iterdir():  # the weights' file is private otherwise, the card is as the process's mask says
+                file.chmod(S_IMODE((beside / CARD_FILE).stat().st_mode))
             difference = _difference(checkpoint, SpeechtuneForAudioClassification.from_pretrained(beside))
             if not difference <= TOLERANCE:
                 raise CheckpointIncompatibleError(
