@@ -13,6 +13,7 @@ import typer
 from speechtune import __version__
 from speechtune.cli import (
     add,
+    check_export,
     compare,
     evaluate,
     exchange,
@@ -70,6 +71,7 @@ for verb in (
     review,
     info,
     export,
+    check_export,
     push,
     loadtest,
 ):

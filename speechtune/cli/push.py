@@ -14,7 +14,12 @@ def register(app: typer.Typer) -> None:
 
 
 def push(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CKPT", help="Folder of a checkpoint, or one that `export --format transformers` wrote."
+        ),
+    ],
     repository: Annotated[
         str, typer.Argument(metavar="ORGANISATION/NAME", help="The repository; it is made if it is not there.")
     ],
@@ -48,4 +53,4 @@ def push(
     address = push_to_hub(
         checkpoint, repository, private=private, message=message, figures=figures, datasets=tuple(dataset or ())
     )
-    typer.echo(f"{address}: open it with speechtune recognize {repository} CLIP")
+    typer.echo(address)

@@ -81,7 +81,38 @@ class KeywordClassifier(nn.Module):
 
     def embed_features(self, features: Tensor) -> Tensor:
         """The encoder's features of B windows to embeddings float32[B, E]."""
-        frames = self.encoder.encode(features, None if self.uses_decoder else max(self.layers))
+        return self._pooled(self._frames(features))
+
+    def layer_outputs(self, waveforms: Tensor) -> dict[str, Tensor]:
+        """What every layer that a port has to get right gives for float32[B, N], in the order of the computation.
+
+        Returns:
+            The features of the encoder (`log_mel` or `normalised`, where it does not hear the waveforms themselves),
+            `frames_L` of every pooled layer L, `embedding`, `logits` and `posteriors`.
+        """
+        features = self.encoder.extract(waveforms)
+        frames = self._frames(features)
+        embedding = self._pooled(frames)
+        logits = self.head(embedding)
+        name = "log_mel" if self.encoder.hears_log_mel else "normalised"
+        return {
+            **({} if features is waveforms else {name: features}),
+            **{f"frames_{layer}": frames[layer - 1] for layer in self.layers},
+            "embedding": embedding,
+            "logits": logits,
+            "posteriors": self.posteriors_from_logits(logits),
+        }
+
+    @property
+    def blocks(self) -> dict[str, int]:
+        """The parts of an embedding in their order, and their sizes: `layer L` each, and `decoder` where it is used."""
+        names = [*(f"layer {layer}" for layer in self.layers), *(["decoder"] if self.uses_decoder else [])]
+        return dict(zip(names, self.head.block_sizes, strict=True))
+
+    def _frames(self, features: Tensor) -> tuple[Tensor, ...]:
+        return self.encoder.encode(features, None if self.uses_decoder else max(self.layers))
+
+    def _pooled(self, frames: tuple[Tensor, ...]) -> Tensor:
         blocks = [self.pooling(frames[layer - 1]) for layer in self.layers]
         if self.uses_decoder:
             blocks.append(self.encoder.state(frames[-1]))
