@@ -103,6 +103,8 @@ const EVENTS = {
       if (going !== here) return;
       const { text, position, total } = message;
       view.verdict.replaceChildren();
+      view.choices.replaceChildren();
+      view.panel.classList.remove("bad");
       show({
         position: t("record.position", { position, total }),
         prompt: text === null ? t("record.quiet") : t("record.say", { text }),
@@ -116,17 +118,16 @@ const EVENTS = {
   level: ({ dbfs }) => { view.meter.value = Math.max(dbfs, -60); },
   verdict(message) {
     show({ sign: "" });
-    going.shownAt = performance.now();
-    view.verdict.replaceChildren(...verdictLines(message));
-    view.panel.classList.toggle("bad", !message.good);
-    if (message.good) return;
+    going.verdict = message;
+    if (message.good) return; // it is told once the take is on disk
+    tellVerdict();
     const button = (choice, key, kind) => el("button", { type: "button", class: kind, onclick: () => choose(choice) }, t(key));
     view.choices.replaceChildren(
       button("redo", "record.redo", "primary"), button("keep", "record.keep", ""), button("skip", "record.skip", ""),
     );
     view.choices.firstElementChild.focus();
   },
-  kept: () => { view.panel.classList.remove("bad"); },
+  kept: () => { if (going.verdict.good) tellVerdict(); },
   done(message) {
     going.closed = true;
     toast(t("record.done", { kept: message.kept }));
@@ -136,6 +137,12 @@ const EVENTS = {
     toast(message.message, 20);
   },
 };
+
+function tellVerdict() {
+  going.shownAt = performance.now();
+  view.verdict.replaceChildren(...verdictLines(going.verdict));
+  view.panel.classList.toggle("bad", !going.verdict.good);
+}
 
 function take(message) {
   if (going) EVENTS[message.event]?.(message);
