@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from speechtune.errors import ConfigError
-from speechtune.studio.project import Plan, open_project, parse_plan, read_plan, write_plan
+from speechtune.studio.project import Plan, changed_plan, open_project, read_plan, write_plan
 from speechtune.studio.readiness import obstacles
 
 
 def test_a_plan_is_kept_and_a_new_studio_takes_the_commands_of_its_data(tmp_path: Path) -> None:
     project = open_project(tmp_path / "new" / "studio")
     assert read_plan(project, ("_unknown_", "yes")) == Plan(commands=("yes",))
-    plan = parse_plan({"commands": ["lights on", "불 켜"], "takes": 3, "speaker": "ann"})
+    plan = changed_plan(Plan(), {"add": ["lights on", "불 켜"], "takes": 3, "speaker": "ann"})
     write_plan(project, plan)
     assert read_plan(project, ("yes",)) == plan
     project.plan_file.write_text("{")
@@ -23,19 +23,25 @@ def test_a_plan_is_kept_and_a_new_studio_takes_the_commands_of_its_data(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("change", "message"),
     [
-        ({"commands": ["yes", "yes"]}, "named twice"),
-        ({"commands": ["../up"]}, "may not start with a dot"),
-        ({"commands": ["_unknown_"]}, "reserved"),
+        ({"add": ["../up"]}, "may not start with a dot"),
+        ({"add": ["_unknown_"]}, "reserved"),
+        ({"add": "yes"}, "name commands"),
+        ({"remove": 1}, "name commands"),
         ({"takes": 0}, "takes:"),
         ({"other": 1}, "other:"),
-        (["yes"], "plan:"),
     ],
 )
-def test_a_plan_that_cannot_be_recorded_is_refused_in_words(content: object, message: str) -> None:
+def test_a_plan_that_cannot_be_recorded_is_refused_in_words(change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        parse_plan(content)
+        changed_plan(Plan(), change)
+
+
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    plan = changed_plan(Plan(commands=("yes",), takes=3), {"add": ["no", "yes"]})
+    assert plan == Plan(commands=("yes", "no"), takes=3)
+    assert changed_plan(plan, {"remove": "yes", "takes": 4}) == Plan(commands=("no",), takes=4)
 
 
 def test_a_folder_of_clips_or_a_model_is_no_studio(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def flac(samples: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def plan(page: Page, **changes: Any) -> None:
-    page.post("plan", page.state()["plan"] | {"other_words": 0, "background": 0, "takes": 2} | changes)
+def plan(page: Page, commands: list[str], takes: int = 2) -> None:
+    page.post("plan", {"add": commands, "takes": takes, "other_words": 0, "background": 0})
 
 
 def record(page: Page, *texts: str, label: str | None = None) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ def test_files_are_imported_and_what_is_no_sound_is_refused(page: Page) -> None:
 @pytest.mark.parametrize(
     ("path", "content", "status"),
     [
-        ("plan", {"commands": ["a", "a"]}, 400),
+        ("plan", {"add": ["_silence_"]}, 400),
         ("plan", [], 400),
         ("train", {}, 400),
         ("takes/remove", {"name": "yes/none.flac"}, 400),

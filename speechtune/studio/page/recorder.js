@@ -2,11 +2,11 @@
 import { socket } from "./api.js";
 import { el, say, toast } from "./dom.js";
 import * as microphone from "./microphone.js";
-import { has, labelName, language, t } from "./strings.js";
+import { has, language, t } from "./strings.js";
 
 // Time to read the verdict, and then what is to be said next.
-const VERDICT_MS = 800;
-const READY_MS = 600;
+const VERDICT_MS = 600;
+const READY_MS = 450;
 const MOST_WAITING_BYTES = 4 << 20;
 
 let view = null;
@@ -28,6 +28,7 @@ export function mount(root, onrecord) {
     position, prompt, sign, meter, verdict, choices, stop,
   );
   start.setAttribute("aria-describedby", why.id);
+  document.addEventListener("keydown", ({ key }) => { if (key === "Escape" && going) choose("quit"); });
   root.append(start, why, panel);
   view = { start, why, panel, prompt, position, sign, meter, verdict, choices, stop, onrecord };
 }
@@ -67,10 +68,12 @@ function begin(opened, label) {
   here.connection = connection;
   connection.onopen = () => {
     connection.send(JSON.stringify({ rate: opened.rate, device: opened.name, label }));
-    here.unlisten = microphone.listen(
-      (block) => { if (connection.bufferedAmount < MOST_WAITING_BYTES) connection.send(block); else tell({ lost: true }); },
-      () => tell({ lost: true }),
-    );
+    const lost = () => tell({ lost: true });
+    here.unlisten = microphone.listen({
+      onblock: (block) => (connection.bufferedAmount < MOST_WAITING_BYTES ? connection.send(block) : lost()),
+      onlost: lost,
+      ongone: () => { toast(t("microphone.gone"), 20); choose("quit"); },
+    });
   };
   connection.onmessage = ({ data }) => take(JSON.parse(data));
   connection.onclose = () => {
