@@ -4,6 +4,7 @@
 
     SpeechTuneError                      anything below; never raised itself
     ├── ConfigError                      a recipe, an option or a setting makes no sense
+    │   └── MissingExtraError              a package that only some of the work needs is not installed
     ├── AudioError                       about samples and the files that hold them
     │   ├── UnreadableAudioError           the bytes are missing, damaged, empty, or not audio
     │   └── UnsupportedAudioError          audio of a kind, rate or length we do not take
@@ -16,7 +17,8 @@
     │   ├── EncoderUnavailableError        a known encoder whose weights are not on this machine
     │   ├── CheckpointNotFoundError        no checkpoint there
     │   ├── CheckpointCorruptError         a checkpoint whose files do not fit their own description
-    │   └── CheckpointIncompatibleError    a sound checkpoint that this version cannot use
+    │   ├── CheckpointIncompatibleError    a sound checkpoint that this version cannot use
+    │   └── HubUnavailableError            the Hugging Face hub cannot be asked, or broke off
     ├── TrainingDivergedError            the loss or the weights are no longer finite, or one class took all
     ├── SessionError                     about one live stream
     │   ├── SessionGrammarError            a call or message out of order
@@ -43,6 +45,10 @@ class SpeechTuneError(Exception):
 
 class ConfigError(SpeechTuneError):
     """A recipe, an option or a setting makes no sense."""
+
+
+class MissingExtraError(ConfigError):
+    """A package that only some of the work needs is not installed; the message says the command that brings it."""
 
 
 class AudioError(SpeechTuneError):
@@ -95,6 +101,12 @@ class CheckpointCorruptError(ModelError):
 
 class CheckpointIncompatibleError(ModelError):
     """A sound checkpoint that this version cannot use."""
+
+
+class HubUnavailableError(ModelError):
+    """The Hugging Face hub cannot be asked, or broke off."""
+
+    exit_code = 1
 
 
 class TrainingDivergedError(SpeechTuneError):

@@ -109,6 +109,7 @@ class HeadSettings(_Section):
     l2: Annotated[float, Field(ge=0.0, le=1e3)] = 0.1
     """Half the weight of the squared weights of the standardised embedding, against the mean loss of a row."""
     max_iterations: Annotated[int, Field(ge=1, le=10_000)] = 40
+    """Steps of L-BFGS after which fitting the head stops, should it not have converged before."""
     decoder_weight: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """How much the decoder's answer counts against that of one layer."""
     word_knowledge: Annotated[float, Field(ge=0.0, le=1e3)] = 5.0
@@ -117,6 +118,7 @@ class HeadSettings(_Section):
     class_balance: Probability = 0.5
     """Weight of a class with n clips: n to the power of minus this; 0 counts clips alike, 1 counts classes alike."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of each target that is spread evenly over all labels."""
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 40
     """How many windows of noise and near-silence teach `_silence_`."""
     most_negatives: Annotated[int, Field(ge=10, le=1_000_000)] = 400
@@ -142,18 +144,22 @@ class TuneSettings(_Section):
     top_layers: Annotated[int, Field(ge=1, le=100)] = 2
     """How many of the layers that are used `top` tunes, counted from the last."""
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 16
+    """Rank of the corrections that `lora` adds to each layer."""
     lora_scale: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """What the corrections are multiplied by: peft's alpha divided by the rank."""
     augment: TuneAugmentSettings = TuneAugmentSettings()
     silence_clips: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """How many windows of noise and near-silence teach `_silence_` while the encoder is tuned."""
     batch_clips: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Clips per step, all processes and accumulated parts together."""
     accumulate: Annotated[int, Field(ge=1, le=1_024)] = 1
     """Parts that a batch is computed in, for machines with little memory."""
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-4
+    """Of the encoder's topmost layer, after the warm-up."""
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Each layer learns at so much of the rate of the one above it."""
     head_learning_rate: Annotated[float, Field(ge=0.0, le=1.0)] = 5e-4
+    """Of the head, after the warm-up."""
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
     """Of the encoder's weights."""
     warmup: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
@@ -161,6 +167,7 @@ class TuneSettings(_Section):
     clip_norm: Annotated[float, Field(gt=0.0, le=1e3)] = 5.0
     """Longest gradient; longer ones are shortened to it."""
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
+    """Share of each target that is spread evenly over all labels."""
     pretrained_share: Probability = 0.6
     """What is kept of the pretrained weights: the encoder becomes so much of them and the rest of the tuned ones."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -175,6 +182,7 @@ class TuneSettings(_Section):
     save_every: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Steps between two saved states, from which the same command goes on if it was killed."""
     tracker: Literal["none", "tensorboard", "mlflow", "wandb"] = "none"
+    """Where losses and validations are logged too, if that package is installed."""
 
 
 class CalibrationSettings(_Section):
@@ -247,6 +255,7 @@ class Recipe(_Section):
     """Everything that decides what a checkpoint will be, but the data."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Seed of every random draw: the clips that `--shots` draws, folds, variation, and the order of tuning."""
     encoder: EncoderSettings = EncoderSettings()
     clip: ClipSettings = ClipSettings()
     augment: AugmentSettings = AugmentSettings()

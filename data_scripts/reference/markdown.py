@@ -33,9 +33,11 @@ def outside_code(text: str) -> str:
 def docstring(text: str | None) -> str:
     """A docstring in Google's form as Markdown; examples become blocks of code."""
     lines, made = inspect.cleandoc(text or "").splitlines(), []
-    is_code = is_section = False
+    is_code = is_section = is_example = False
     for line in lines:
-        starts_code = line.startswith((">>> ", "    ")) and not is_section
+        # What an example prints belongs to it, up to the next empty line.
+        is_example = bool(line) and (is_example or line.startswith(">>> "))
+        starts_code = is_example or (line.startswith("    ") and not is_section)
         if starts_code != is_code and (line or is_code):
             made += ["", "```python" if line.startswith(">>> ") else "```text"] if starts_code else ["```", ""]
             is_code = starts_code

@@ -3,5 +3,5 @@
 Owns: the listening sockets, admission, batching across streams, what goes over the wire and with which status.
 Does not own: what is detected (`speechtune.streaming`), the models (`speechtune.models`), the contract (`proto/`).
 Imports: `av`, `google`, `grpc`, `grpc_health`, `grpc_reflection`, `numpy`, `opentelemetry`, `prometheus_client`,
-`pydantic`, `starlette`, `torch`, `uvicorn`, `websockets`, `speechtune`, `speechtune_client`.
+`pydantic`, `starlette`, `torch`, `uvicorn`, `websockets`, `wyoming`, `zeroconf`, `speechtune`, `speechtune_client`.
 """

@@ -79,7 +79,11 @@ class RecognitionServer:
         self.has_ended = True
         """Whether, once stopped, no thread of it goes on."""
         self.admission = Admission(
-            config.max_streams, config.max_clips, config.streams_per_client, config.clips_per_client
+            config.max_streams,
+            config.max_clips,
+            config.streams_per_client,
+            config.clips_per_client,
+            config.max_start_wait_seconds,
         )
         self._config = config
         self._load_activity = load_activity
@@ -130,7 +134,8 @@ class RecognitionServer:
             await self.doors.start(files)
             self._service.engine = await self._load()
         except BaseException:
-            await self._close(0.0)
+            self.admission.state = ServiceState.DRAINING  # who waits for the start is told
+            await self._close(_FLUSH_SECONDS)
             raise
         self.admission.state = ServiceState.SERVING
         await self._health.set_serving(True)

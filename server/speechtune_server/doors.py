@@ -53,6 +53,8 @@ class Doors:
         config = self._service.config
         if config.websocket_address is not None:
             await self._start("websocket", self._websocket_door(files), config.websocket_address)
+        if config.wyoming_uri is not None:
+            await self._start("wyoming", self._wyoming_door(), config.wyoming_uri)
 
     async def stop(self) -> None:
         """Close them."""
@@ -60,8 +62,8 @@ class Doors:
             await door.stop()
 
     async def _start(self, name: str, door: Door, address: str) -> None:
+        self._open.append(door)  # also what fails half way has to be closed
         self.addresses[name] = await door.start(address)
-        self._open.append(door)
         _log.info("%s: listening on %s", name, self.addresses[name])
 
     def _websocket_door(self, files: CertificateFiles | None) -> Door:
@@ -74,3 +76,10 @@ class Doors:
             raise ConfigError(f"websocket_address: needs {error.name}; pip install 'speechtune[web]'") from error
         application = Starlette(routes=websocket_routes(self._service, self._calls))
         return WebServer(application, self._service.config, files)
+
+    def _wyoming_door(self) -> Door:
+        try:
+            from speechtune_server.wyoming_door.server import WyomingServer
+        except ImportError as error:
+            raise ConfigError(f"wyoming_uri: needs {error.name}; pip install 'speechtune[wyoming]'") from error
+        return WyomingServer(self._service, self._calls)

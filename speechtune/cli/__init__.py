@@ -6,7 +6,7 @@ Imports: `grpc`, `numpy`, `psutil`, `pydantic`, `rich`, `sounddevice`, `starlett
 `speechtune.remote`, `speechtune.streaming`, `speechtune.studio`, `speechtune.training`, `speechtune_client`,
 `speechtune_server`.
 
-At start only typer and rich are imported; torch, grpc and the rest inside the verb that needs them, so that `--help` is
+At start only typer is imported; torch, numpy, rich and the rest inside the verb that needs them, so that `--help` is
 quick.
 """
 

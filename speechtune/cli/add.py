@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,11 @@ from speechtune.cli.options import (
     SpeakerPatternOption,
     keywords_from,
 )
-from speechtune.recipe import Recipe
-from speechtune.recipe_files import load_recipe, parse_recipe
+from speechtune.errors import ConfigError
+from speechtune.extras import need
+
+if TYPE_CHECKING:
+    from speechtune.recipe import Recipe
 
 OutOption = Annotated[
     Path | None, typer.Option(metavar="CKPT", help="Folder to write to. Defaults to replacing the checkpoint.")
@@ -44,15 +47,19 @@ def add(
     recipe: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings as TOML. Defaults to the checkpoint's own.")
     ] = None,
-    method: Annotated[str, typer.Option(help="head, lora, top, full or auto.")] = "head",
+    method: Annotated[str, typer.Option(help="What is tuned: head, lora, top, full or auto.")] = "head",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:
     """Add keywords to a checkpoint; the old ones' clips are heard again, so that they are not forgotten."""
+    need("add", "train")
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.checkpoints.hub import local_folder
+    from speechtune.recipe_files import load_recipe
 
+    place = _destination(checkpoint, out)
     new = keywords_from(keywords) or ()
-    settings = read_summary(checkpoint).recipe if recipe is None else load_recipe(recipe)
+    settings = read_summary(local_folder(checkpoint)).recipe if recipe is None else load_recipe(recipe)
     settings = _with_method(settings, method)
 
     from speechtune.cli.finetune import show_result
@@ -70,7 +77,6 @@ def add(
         more=tuple(old or ()),
         room=tuple(room or ()),
     )
-    place = checkpoint if out is None else out
     check_destination(place)
     with progress_bars() as progress:
         result = add_keywords(checkpoint, wanted, new, place, settings, progress, parse_device(device))
@@ -84,15 +90,26 @@ def remove(
     out: OutOption = None,
 ) -> None:
     """Drop keywords: they are rejected from now on, like any other word; the rest answers as before."""
+    need("remove", "train")
     words = keywords_from(keywords) or ()
 
     from speechtune.training.vocabulary import remove_keywords
 
-    place = checkpoint if out is None else out
+    place = _destination(checkpoint, out)
     kept = remove_keywords(checkpoint, words, place).classifier.labels.keywords
     typer.echo(f"checkpoint {place}: {', '.join(kept)}")
 
 
+def _destination(checkpoint: Path, out: Path | None) -> Path:
+    from speechtune.models.checkpoints.hub import hub_name
+
+    if out is None and hub_name(checkpoint) is not None:
+        raise ConfigError(f"--out: name a folder; {checkpoint} is on the Hugging Face hub, and is not replaced there")
+    return checkpoint if out is None else out
+
+
 def _with_method(settings: Recipe, method: str) -> Recipe:
+    from speechtune.recipe_files import parse_recipe
+
     tune = parse_recipe(f"[tune]\nmethod = {method!r}", "--method").tune
     return settings.model_copy(update={"tune": settings.tune.model_copy(update={"method": tune.method})})

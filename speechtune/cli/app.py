@@ -15,12 +15,14 @@ from speechtune.cli import (
     add,
     compare,
     evaluate,
+    exchange,
     export,
     finetune,
     info,
     inspect,
     loadtest,
     mine,
+    push,
     recognize,
     record,
     review,
@@ -34,6 +36,7 @@ from speechtune.cli import (
     threshold,
 )
 from speechtune.errors import SpeechTuneError
+from speechtune.extras import missing_extra
 
 _INTERRUPTED = 130  # as a shell has it: 128 and the signal's number
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, which newer typers carry under another name
@@ -51,6 +54,7 @@ for verb in (
     inspect,
     split,
     synthesize,
+    exchange,
     finetune,
     add,
     search,
@@ -66,6 +70,7 @@ for verb in (
     review,
     info,
     export,
+    push,
     loadtest,
 ):
     verb.register(app)
@@ -105,6 +110,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _told(error: Exception) -> tuple[str, int]:
     """What is said of an error, and the exit code."""
+    if isinstance(error, ModuleNotFoundError):
+        error = missing_extra(error) or error
     if isinstance(error, SpeechTuneError):
         return str(error), error.exit_code
     if isinstance(error, _UsageError):

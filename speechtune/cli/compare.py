@@ -9,6 +9,7 @@ import typer
 
 from speechtune.cli.options import SpeakerPatternOption, SyntheticOption, check_out_file
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +41,7 @@ def compare(
     synthetic: SyntheticOption = False,
 ) -> None:
     """Compare two systems clip by clip: McNemar's test, and the difference of every headline with its interval."""
+    need("compare", "train")
     from rich.console import Console
 
     from speechtune.evaluation.clips.comparison import compare as compare_predictions

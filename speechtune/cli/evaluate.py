@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import (
+    MODEL_HELP,
     BackendOption,
     SpeakerPatternOption,
     SyntheticOption,
     check_out_folder,
 )
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 from speechtune.remote.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -39,9 +41,7 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[CKPT]", help="Folder of a checkpoint, or an exported .onnx file; may be left out with --address."
-        ),
+        typer.Argument(metavar="[CKPT]", help=f"{MODEL_HELP}; may be left out with --address."),
     ] = None,
     data: Annotated[
         Path | None, typer.Argument(metavar="[DATA]", help="Test clips: folder per label, or a manifest.")
@@ -96,6 +96,7 @@ def evaluate(
 
     Where the clips declare a test split, that alone is used. Synthetic clips are left out.
     """
+    need("evaluate", "train")
     from rich.console import Console
 
     from speechtune.cli.terminal.progress import StageBars

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speechtune.cli.options import CheckpointArgument, check_out_file
+from speechtune.extras import need
 
 
 def register(app: typer.Typer) -> None:
@@ -24,11 +25,13 @@ def export(
     ] = False,
 ) -> None:
     """Export a checkpoint as ONNX: float32[B, N] at 16 kHz to logits and posteriors, labels and settings included."""
+    need("export", "train")
     check_out_file(out)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
+    from speechtune.models.checkpoints.hub import local_folder
     from speechtune.models.export import export_onnx
 
-    report = export_onnx(load_checkpoint(checkpoint), out, int8=int8)
+    report = export_onnx(load_checkpoint(local_folder(checkpoint)), out, int8=int8)
     typer.echo(
         f"{report.path}: {report.num_bytes / 1e6:.1f} MB, {report.description.precision}, "
         f"posteriors within {report.max_difference:.1g} of torch's on noise and silence"

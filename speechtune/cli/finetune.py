@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from speechtune.cli.options import DataArgument, NegativesOption, RoomOption, SpeakerPatternOption, keywords_from
-from speechtune.recipe_files import load_recipe
+from speechtune.cli.options import (
+    DataArgument,
+    NegativesOption,
+    RoomOption,
+    SetOption,
+    SpeakerPatternOption,
+    keywords_from,
+)
+from speechtune.extras import need
 
 if TYPE_CHECKING:
     from speechtune.training.finetune import FinetuneResult
@@ -38,12 +43,10 @@ def finetune(
     room: RoomOption = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as TOML.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as augment.copies=20.")
-    ] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Recipe, a TOML file.")] = None,
+    set_: SetOption = None,
     method: Annotated[
-        str | None, typer.Option(help="head, lora, top, full, or auto: choose by the data, and say why.")
+        str | None, typer.Option(help="What is tuned: head, lora, top, full; auto chooses by the data and says why.")
     ] = None,
     from_: Annotated[
         Path | None, typer.Option("--from", metavar="CKPT", help="Go on from encoder and window of this checkpoint.")
@@ -52,6 +55,9 @@ def finetune(
     profile: Annotated[bool, typer.Option("--profile", help="Show the wall time of every stage.")] = False,
 ) -> None:
     """Fine-tune on a few clips of each command and write a checkpoint."""
+    need("finetune", "train")
+    from speechtune.recipe_files import load_recipe
+
     overrides = list(set_ or [])
     if encoder is not None:
         overrides.append(f"encoder.name={encoder}")
@@ -80,6 +86,9 @@ def finetune(
 
 def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
     """Print what came out, for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(markup=False)
     point, labels = result.operating_point, result.checkpoint.classifier.labels
     table = Table("keyword", "clips", "threshold", box=None, pad_edge=False)

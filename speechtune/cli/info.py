@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.cli.options import ModelArgument
@@ -25,9 +23,12 @@ def register(app: typer.Typer) -> None:
 
 def info(
     checkpoint: ModelArgument,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole description, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole description as JSON.")] = False,
 ) -> None:
     """Show what a checkpoint or an exported model recognises, and how it was made."""
+    from rich.console import Console
+    from rich.table import Table
+
     from speechtune.models.opened import is_exported
 
     description, facts, digest = _of_exported(checkpoint) if is_exported(checkpoint) else _of_folder(checkpoint)
@@ -50,8 +51,9 @@ def info(
 def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str]:
     """A checkpoint's description, what is shown of it, and its digest."""
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.checkpoints.hub import local_folder
 
-    summary = read_summary(folder)
+    summary = read_summary(local_folder(folder))
     description = summary.description
     facts = {
         "encoder": f"{description.encoder['name']} ({description.encoder['family']})",

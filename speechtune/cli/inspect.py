@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
-from speechtune.errors import ConfigError, EncoderUnavailableError
-from speechtune.whole_files import write_whole
+from speechtune.errors import ConfigError, EncoderUnavailableError, MissingExtraError
+from speechtune.extras import need
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from speechtune.data.inspection.inspected_clip import Embedder
     from speechtune.data.inspection.report import InspectionReport
 
@@ -38,16 +37,20 @@ def inspect(
     fix: Annotated[
         bool, typer.Option("--fix", help="Write a trimmed and levelled copy of the usable clips to DIR/fixed.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Every measure of every clip, for machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every measure of every clip as JSON.")] = False,
     encoder: Annotated[
         str, typer.Option(help="Encoder that hears which clips sound like another label; `none`: labels are trusted.")
     ] = "whisper-tiny.en",
 ) -> None:
     """Judge every clip of a data set: damage, level, length, copies, doubtful labels, leaks."""
+    from rich.console import Console
+
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.data.inspection.inspect import inspect_clips
     from speechtune.data.sets.loading import load_clips
 
+    if out is not None:
+        need("inspect --out, which draws spectrograms,", "train")
     if fix and out is None:
         raise ConfigError("--fix: say where to with --out DIR; originals are never changed")
     if fix and out is not None and (out / "fixed").exists():
@@ -79,18 +82,20 @@ def inspect(
 def _embedder(encoder: str) -> Embedder | None:
     if encoder == _NO_ENCODER:
         return None
-    from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
-    from speechtune.models.encoders.loading import load_encoder
-
     try:
+        need("hearing which clips sound like another label", "train")
+        from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
+        from speechtune.models.encoders.loading import load_encoder
+
         return ClipEmbedder(ClipEncoder(load_encoder(encoder)))
-    except EncoderUnavailableError as error:
+    except (MissingExtraError, EncoderUnavailableError) as error:
         _tell(f"note: labels are not doubted ({error})")
         return None
 
 
 def _write(report: InspectionReport, out: Path) -> None:
     from speechtune.data.inspection.page import render_page
+    from speechtune.whole_files import write_whole
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -102,10 +107,15 @@ def _write(report: InspectionReport, out: Path) -> None:
 
 
 def _tell(text: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True).print(text, markup=False, highlight=False)
 
 
 def _show(report: InspectionReport, console: Console) -> None:
+    from rich.table import Column, Table
+    from rich.text import Text
+
     labels = Table(Column("label", overflow="fold"), "clips", "speakers", box=None, pad_edge=False)
     for label, speakers in report.num_clips_per_label_and_speaker().items():
         known = sum(bool(speaker) for speaker in speakers)

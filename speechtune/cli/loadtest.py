@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import time
@@ -48,7 +47,12 @@ def loadtest(
     address: AddressOption = DEFAULT_ADDRESS,
     seed: Annotated[int, typer.Option(min=0, help="Number that the mixing of speech and noise begins from.")] = 0,
 ) -> None:
-    """Stream mixed speech from many devices at once to a server on this machine; print what came of it as JSON."""
+    """Stream mixed speech from many devices at once to a server on this machine.
+
+    Detections, delays and losses are printed as JSON.
+    """
+    import asyncio
+
     import grpc
 
     from speechtune.remote import load_generator as load

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import BackendOption, ModelArgument
-from speechtune.evaluation.streams.mining import DEFAULT_MARGIN, DEFAULT_MOST
+from speechtune.evaluation.streams.margin import DEFAULT_MARGIN, DEFAULT_MOST
+from speechtune.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,11 +54,12 @@ def mine(
     Nothing of it should be a command. The page mined.html in the folder plays every clip, so that a person can confirm;
     speechtune review takes commands out.
     """
+    need("mine", "train")
     from rich.console import Console
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, check_new_folder, write_mined
-    from speechtune.evaluation.streams.mining import check_margin
+    from speechtune.evaluation.streams.margin import check_margin
     from speechtune.evaluation.streams.mining import mine as find
     from speechtune.evaluation.streams.playback import play
     from speechtune.evaluation.streams.recordings import check_readable, check_words

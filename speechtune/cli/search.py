@@ -11,13 +11,13 @@ from speechtune.cli.options import (
     DataArgument,
     NegativesOption,
     RoomOption,
+    SetOption,
     SpeakerPatternOption,
     check_out_file,
     keywords_from,
 )
 from speechtune.errors import ConfigError
-from speechtune.recipe_files import load_recipe
-from speechtune.whole_files import write_whole
+from speechtune.extras import need
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +46,14 @@ def search(
     noise: Annotated[Path | None, typer.Option(help="Folder of background recordings.")] = None,
     speaker_pattern: SpeakerPatternOption = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings to start from, as TOML.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")] = None,
+    set_: SetOption = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
+    need("search", "train", "search")
+    from speechtune.recipe_files import load_recipe
+    from speechtune.whole_files import write_whole
+
     journal = out.with_suffix(".study") if study is None else study
     check_out_file(out)
     check_out_file(journal, "--study")

@@ -39,7 +39,7 @@ def threshold(
         typer.Option(metavar="CKPT2", help="New checkpoint to write. Defaults to showing the thresholds only."),
     ] = None,
 ) -> None:
-    """Choose one threshold per keyword on long audio, heard through the session, and write a new checkpoint.
+    """Choose one threshold per keyword on long audio, played to the streaming session, and write a new checkpoint.
 
     For an exported .onnx file the thresholds are shown. To keep them, give the checkpoint that it was exported from.
     """
@@ -88,8 +88,9 @@ def _save(checkpoint: Path, point: StreamOperatingPoint, fa_per_hour: float, out
     from dataclasses import replace
 
     from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from speechtune.models.checkpoints.hub import local_folder
 
-    loaded = load_checkpoint(checkpoint)
+    loaded = load_checkpoint(local_folder(checkpoint))
     training = {**loaded.training, "thresholds_chosen_on_streams": _facts(point, fa_per_hour)}
     return save_checkpoint(replace(loaded, thresholds=point.thresholds, training=training), out).digest
 

@@ -1,4 +1,4 @@
-"""One door to a tuned model: a checkpoint's folder or an exported `.onnx` file, ready to score.
+"""One door to a tuned model: a checkpoint's folder, one of the hub, or an exported `.onnx` file, ready to score.
 
 Whoever opens an exported file needs no torch.
 """
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechtune.errors import ConfigError
+from speechtune.errors import ConfigError, MissingExtraError
+from speechtune.extras import need
 from speechtune.models.backends import Backend
 from speechtune.models.checkpoints.files import read_summary
+from speechtune.models.checkpoints.hub import hub_name, local_folder
 from speechtune.models.scorers.onnx_scorer import OnnxDescription, OnnxScorer, read_onnx_description
 from speechtune.models.scorers.second_look import with_second_look
 from speechtune.recipe import SessionSettings
@@ -33,7 +35,7 @@ class OpenModel:
     """A model in this process.
 
     Attributes:
-        name: of its folder or file.
+        name: of its folder, file or repository.
         scorer: turns windows into posteriors; looks again where it is in doubt, if the model was made to.
         settings: of its sessions.
         digest: sha256 of the checkpoint, hex; of an exported file that of the checkpoint it was made from.
@@ -87,7 +89,8 @@ def open_model(
     """Open a checkpoint's folder, or an exported `.onnx` file.
 
     Args:
-        path: the folder or the file.
+        path: the folder, the file, or a model of the Hugging Face hub: `organisation/name`, where no folder of that
+            name is here, or `hf://organisation/name`; `@revision` may follow.
         backend: what runs a checkpoint. Defaults to torch; for ONNX Runtime it is exported into a temporary folder.
         num_threads: cores that ONNX Runtime may use for one window.
         num_cores: cores that ONNX Runtime may share many windows out over. Defaults to all that this process has.
@@ -97,6 +100,8 @@ def open_model(
         CheckpointCorruptError: its files are damaged.
         CheckpointIncompatibleError: it is another program's model, one of a newer version, or one that cannot be run by
             this backend.
+        MissingExtraError: it is a checkpoint's folder, and the extra `train` is not installed.
+        HubUnavailableError: it is one of the hub, not in its cache on this machine, and the hub cannot be asked.
         ConfigError: a backend was named for an exported file, which runs as it was exported.
     """
     cores = _num_cores() if num_cores is None else num_cores
@@ -106,18 +111,21 @@ def open_model(
                 f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it was exported"
             )
         return exported_model(path, OnnxScorer(path, num_threads, cores))
+    need_for_checkpoint(path)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
 
-    checkpoint = load_checkpoint(path)
+    folder, name = local_folder(path), hub_name(path)
+    checkpoint = load_checkpoint(folder)
     facts: dict[str, JsonValue] = {
         "checkpoint": str(path),
         "digest": checkpoint.digest,
         "encoder": checkpoint.classifier.encoder.name,
         "backend": str(backend or Backend.TORCH),
-        **{f"training: {name}": value for name, value in checkpoint.training.items()},
+        **({} if name is None else {"revision": folder.name}),
+        **{f"training: {fact}": value for fact, value in checkpoint.training.items()},
     }
     return OpenModel(
-        name=path.name,
+        name=path.name if name is None else name.name,
         scorer=_scorer(checkpoint, backend or Backend.TORCH, num_threads, cores),
         settings=checkpoint.recipe.session,
         digest=checkpoint.digest,
@@ -126,16 +134,30 @@ def open_model(
     )
 
 
+def need_for_checkpoint(folder: Path) -> None:
+    """See to it that the folder of a checkpoint can be run or exported here.
+
+    Raises:
+        MissingExtraError: the extra `train` is not installed.
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: nor would it help.
+    """
+    try:
+        need(f"{folder}: the folder of a checkpoint, unlike an exported .onnx file,", "train")
+    except MissingExtraError:
+        read_summary(folder)
+        raise
+
+
 def identify_model(path: Path) -> ModelIdentity:
     """Tell which model a checkpoint's folder or an exported `.onnx` file is.
 
     Raises:
-        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as for `open_model`.
+        ModelError: as for `open_model`.
     """
     if is_exported(path):
         exported = read_onnx_description(path)
         return ModelIdentity(exported.checkpoint_digest, tuple(exported.negatives))
-    summary = read_summary(path)
+    summary = read_summary(local_folder(path))
     return ModelIdentity(summary.digest, tuple(summary.description.negatives))
 
 

@@ -15,11 +15,11 @@ from speechtune.errors import ConfigError, ModelUnavailableError, SpeechTuneErro
 if TYPE_CHECKING:
     from speechtune_client import CommandClient
 
-AuthoritiesOption = Annotated[Path | None, typer.Option(metavar="PEM", help="Use TLS; these may vouch for the server.")]
+AuthoritiesOption = Annotated[Path | None, typer.Option(metavar="PEM", help="Use TLS, and trust these authorities.")]
 CertificateOption = Annotated[
-    Path | None, typer.Option(metavar="PEM", help="Where the server asks for it (mutual TLS): the client's own.")
+    Path | None, typer.Option(metavar="PEM", help="Certificate of the client, for mutual TLS.")
 ]
-PrivateKeyOption = Annotated[Path | None, typer.Option(metavar="PEM", help="Of --certificate.")]
+PrivateKeyOption = Annotated[Path | None, typer.Option(metavar="PEM", help="Private key of --certificate.")]
 KeyFileOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="File with the API key, NAME.SECRET.", envvar="SPEECHTUNE_KEY_FILE"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from speechtune.audio.timebase import seconds_from_samples
+
 
 @dataclass(frozen=True)
 class Score:
@@ -59,6 +61,16 @@ class Detection:
     end_sample: int
     decision_sample: int
     alternatives: tuple[Score, ...]
+
+    @property
+    def start_offset(self) -> float:
+        """Where the keyword begins, in seconds from the stream's start."""
+        return seconds_from_samples(self.start_sample)
+
+    @property
+    def end_offset(self) -> float:
+        """Where the keyword ends, in seconds from the stream's start."""
+        return seconds_from_samples(self.end_sample)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from speechtune.data.sets.clips import count_labels
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.operating_point import OperatingPoint
 from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from speechtune.models.checkpoints.hub import local_folder
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
@@ -80,7 +81,7 @@ def finetune(
         out: folder of the checkpoint.
         recipe: every setting.
         progress: told of every stage.
-        start: a checkpoint to take encoder and window from, with their settings.
+        start: a checkpoint, here or on the Hugging Face hub, to take encoder and window from, with their settings.
         device: where the encoder runs.
 
     Raises:
@@ -95,7 +96,7 @@ def finetune(
     started = None
     if start is not None:
         with clock.stage("load encoder"):
-            started = load_checkpoint(start)
+            started = load_checkpoint(local_folder(start))
             recipe = with_parents_settings(recipe, started)
     with clock.stage("read clips"):
         read = read_training_set(data, recipe, progress)

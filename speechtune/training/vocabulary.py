@@ -12,6 +12,7 @@ from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import LabelSet
 from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from speechtune.models.checkpoints.files import read_summary
+from speechtune.models.checkpoints.hub import local_folder
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import FinetuneResult, finetune
@@ -48,6 +49,7 @@ def add_keywords(
         UnknownLabelError: no clips of a new word, or of an old one.
         ModelError, DataError, AudioError, TrainingDivergedError: as for `finetune`.
     """
+    start = local_folder(start)
     old = read_summary(start).description.keywords
     if known := [keyword for keyword in new if keyword in old]:
         raise ConfigError(f"checkpoint {start}: {', '.join(known)}: keywords already; leave them out of --keywords")
@@ -65,7 +67,7 @@ def remove_keywords(start: Path, words: tuple[str, ...], out: Path) -> Checkpoin
         ConfigError: no keyword would be left, or `out` cannot be written to.
         ModelError: as for `load_checkpoint`.
     """
-    loaded = load_checkpoint(start)
+    loaded = load_checkpoint(local_folder(start))
     labels = loaded.classifier.labels
     if unknown := [word for word in words if word not in labels.keywords]:
         raise UnknownLabelError(

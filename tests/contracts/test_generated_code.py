@@ -60,14 +60,6 @@ def test_the_packages_ask_for_what_the_generated_code_needs(project):
     assert floors["protobuf"] >= protobuf_needed
 
 
-def test_both_packages_have_one_version():
-    versions = {
-        tomllib.loads((REPOSITORY / project).read_text(encoding="utf-8"))["project"]["version"]
-        for project in ("pyproject.toml", "proto/pyproject.toml")
-    }
-    assert len(versions) == 1
-
-
 def test_every_field_of_the_contract_that_could_be_misread_is_commented():
     source = (generate_stubs.PROTO_FOLDER / "command_recognition.proto").read_text(encoding="utf-8")
     assert pb.DESCRIPTOR.package == "speechtune.v1"

@@ -75,7 +75,8 @@ def test_importing_the_library_and_its_help_costs_neither_torch_nor_grpc() -> No
 WITH_EXAMPLES = [
     path
     for path in (*SOURCES, *sorted((REPOSITORY / "data_scripts").rglob("*.py")))
-    if re.search(r"^\s*>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    if path.name != "front.py"  # its examples need a folder with clips in it: tests/test_front.py
+    and re.search(r"^\s*>>> ", path.read_text(encoding="utf-8"), re.MULTILINE)
 ]
 
 

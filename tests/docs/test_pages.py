@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+import speechtune
 from data_scripts import generate_reference
 from tests.support.documents import DOCS, Page, page, pages, written_pages
 from tests.support.speech import REPOSITORY
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 ROOTS = "speechtune|server|proto|docs|data_scripts|benchmarks|examples|tests"
+OFFERED = {f"speechtune.{name}": getattr(speechtune, name) for name in speechtune.__all__}
 PLACE = re.compile(rf"^(?:{ROOTS})/[\w./-]+$")
 
 
@@ -56,6 +59,14 @@ def test_python_can_be_read_and_what_it_imports_is_there(page: Page) -> None:
             if isinstance(node, ast.ImportFrom) and node.module is not None:
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+                assert node.module == "speechtune_client" or not node.module.startswith("speechtune"), (
+                    f"{node.module}: documents show what `import speechtune` offers, and the client"
+                )
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "speechtune":
+                assert node.attr in speechtune.__all__, ast.unparse(node)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in OFFERED:
+                named = {keyword.arg: None for keyword in node.keywords if keyword.arg is not None}
+                inspect.signature(OFFERED[ast.unparse(node.func)]).bind(*node.args, **named)
 
 
 @pytest.mark.parametrize("page", written_pages(), ids=lambda page: page.name)
@@ -68,7 +79,7 @@ def test_no_page_names_a_machine_a_registry_or_a_picture_that_is_not_there(page:
 
 def test_the_readme_is_a_door() -> None:
     for one in pages():
-        if one.path.parent == REPOSITORY:
+        if one.name.startswith("README"):
             assert len(one.text.splitlines()) <= 150, one.name
 
 

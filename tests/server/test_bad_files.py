@@ -124,7 +124,7 @@ async def _served(names):
 
 
 def test_clips_and_streams_of_a_server_say_the_same(verdicts):
-    pytest.importorskip("av", reason="streams of FLAC and Opus need PyAV (pip install 'speechtune[serve]')")
+    pytest.importorskip("av", reason="streams of FLAC and Opus need PyAV (pip install 'speechtune[media]')")
     unary, streamed = asyncio.run(asyncio.wait_for(_served(FILES), 60))
     expected = verdicts | dict.fromkeys(ANOTHER_FORM)
     assert differing(expected, unary) == {}

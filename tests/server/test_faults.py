@@ -20,16 +20,18 @@ from speechtune_server.decoding.ogg import page_check_sum
 from speechtune_server.live.file_samples import samples_of_file
 from speechtune_server.live.messages import FileForm
 from tests.support.files import flac_frames, in_form
-from tests.support.hostile import connect_at_once, send_malformed, send_malformed_texts
+from tests.support.hostile import connect_at_once, send_malformed, send_malformed_events, send_malformed_texts
 from tests.support.serving import (
     COMMANDS,
     COMMANDS_CONTENT,
     GRPC,
+    WEBSOCKET,
+    WYOMING,
     asynchronous,
     audio,
     config,
     detections,
-    each_door,
+    every_door,
     refusal,
     responses,
     running_server,
@@ -43,7 +45,14 @@ THE_CLIENTS_FAULT = {
 }  # fmt: skip
 
 
-@each_door
+MALFORMED = {
+    GRPC: (send_malformed, 1_000),
+    WEBSOCKET: (send_malformed_texts, 300),
+    WYOMING: (send_malformed_events, 300),
+}
+
+
+@every_door
 @asynchronous
 async def test_no_malformed_request_is_ever_our_fault(tmp_path, caplog, door):
     """A thousand here; ten thousand with `python -m benchmarks.hostile_clients`."""
@@ -51,15 +60,15 @@ async def test_no_malformed_request_is_ever_our_fault(tmp_path, caplog, door):
         settings = {"open_admin": True, "model_folder": tmp_path, "max_streams": 1_000, "max_clips": 1_000}
         async with running_server(**settings, door=door) as server, stub_of(server, door=door) as stub:
             address = server.address if door == GRPC else server.doors.addresses[door]
-            send = send_malformed if door == GRPC else send_malformed_texts
-            statuses = await send(address, 1_000 if door == GRPC else 300, seed=time.time_ns() % 1_000_000)
+            send, number = MALFORMED[door]
+            statuses = await send(address, number, seed=time.time_ns() % 1_000_000)
             assert set(statuses) <= THE_CLIENTS_FAULT, statuses
             await until(lambda: server.admission.num_calls == 0)
             assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
     assert caplog.text == ""
 
 
-async def _websockets_at_once(stub, num_connections, on_open):
+async def _at_once(stub, num_connections, on_open):
     async def device():
         call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT)]))
         with suppress(grpc.aio.AioRpcError):
@@ -70,7 +79,7 @@ async def _websockets_at_once(stub, num_connections, on_open):
     return Counter(await asyncio.gather(*(device() for _ in range(num_connections))))
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_count_is_exact(door):
     """A hundred here; a thousand with `python -m benchmarks.hostile_clients`."""
@@ -85,7 +94,7 @@ async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_cou
             first, second = (message.SerializeToString() for message in (config(), audio(COMMANDS_CONTENT)))
             statuses = await connect_at_once(server.address, 100, first, second, look)
         else:
-            statuses = await _websockets_at_once(stub, 100, look)
+            statuses = await _at_once(stub, 100, look)
         assert set(statuses) == {"OK", "RESOURCE_EXHAUSTED"}
         assert statuses.total() == 100
         assert statuses["OK"] >= 4
@@ -94,7 +103,7 @@ async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_cou
         assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_clients_that_send_a_byte_now_and_then_cost_nobody_else_anything(door):
     async with running_server(door=door) as server, stub_of(server, door=door) as stub:
@@ -135,7 +144,7 @@ class Stumbling(PitchScorer):
         return super().score(windows)
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_a_runner_that_raises_anything_fails_only_the_streams_it_was_asked_by(door):
     statuses = []
@@ -185,7 +194,7 @@ class _SlowActivity(LoudnessActivity):
         return super().probabilities_together(requests)
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_a_batch_that_times_out_tells_all_of_its_streams_the_same(caplog, door):
     async def status(stub):

@@ -18,6 +18,7 @@ from tests.support.serving import (
     config,
     detections,
     each_door,
+    every_door,
     kinds,
     refusal,
     responses,
@@ -54,7 +55,7 @@ async def test_a_client_too_far_ahead_is_refused_at_once_and_told_when_to_come_a
         scorer.may_go.set()
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_a_client_within_the_bound_loses_nothing_while_the_model_stalls(door):
     scorer = ObedientScorer()
@@ -106,7 +107,7 @@ async def test_one_stream_too_many_is_refused_and_the_count_is_exact():
         await until(lambda: server.admission.num_streams == 0)
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_a_client_that_disappears_leaves_nothing_behind(door):
     scorer = ObedientScorer()
@@ -128,7 +129,7 @@ async def test_a_client_that_disappears_leaves_nothing_behind(door):
             assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_a_client_that_never_reads_does_not_hold_up_the_others(door):
     async with (
@@ -249,7 +250,7 @@ async def test_a_drain_without_notice_still_warns_first(door):
         await stopping
 
 
-@each_door
+@every_door
 @asynchronous
 async def test_streams_that_do_not_finish_by_the_deadline_are_cut_off(door):
     scorer = ObedientScorer()

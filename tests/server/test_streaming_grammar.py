@@ -77,7 +77,7 @@ async def test_a_stream_of_config_alone_starts_and_ends(door):
 @pytest.mark.parametrize(
     ("fields", "field", "hint"),
     [
-        ({"audio": None}, "config.audio", "not set"),
+        ({"audio": None}, "config.audio.encoding", "is not set"),
         ({"audio": pb.AudioSpec(sample_rate_hertz=16_000)}, "config.audio.encoding", "LINEAR16, FLOAT32"),
         ({"audio": pb.AudioSpec(encoding=pb.FLAC, channels=1)}, "config.audio.channels", "FLAC carries its own"),
         ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS, channel=9)}, "config.audio.channel", "1 to 8"),

@@ -89,8 +89,8 @@ class Page:
 
 @cache
 def pages() -> tuple[Page, ...]:
-    """The README in every language, and all documents."""
-    paths = [*sorted(REPOSITORY.glob("README*.md")), *sorted(DOCS.rglob("*.md"))]
+    """The README in every language, the other pages beside it, and all documents."""
+    paths = [*sorted(REPOSITORY.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
     return tuple(Page(path, path.read_text(encoding="utf-8")) for path in paths)
 
 

@@ -16,6 +16,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from websockets.asyncio.client import ClientConnection, connect
+from wyoming.event import async_read_event
 
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import model_admin_pb2 as admin_pb
@@ -105,6 +106,21 @@ async def send_malformed_texts(address: str, num_streams: int, seed: int) -> Cou
         draw = random.Random(seed * 1_000 + number)
         for _ in left:
             statuses[await _one_websocket(f"ws://{address}/v1/stream", draw)] += 1
+
+    await asyncio.gather(*(sender(number) for number in range(_CONCURRENCY)))
+    return statuses
+
+
+async def send_malformed_events(uri: str, num_connections: int, seed: int) -> Counter[str]:
+    """Open so many connections of Wyoming side by side and send what was never meant; gives how they ended."""
+    statuses: Counter[str] = Counter()
+    left = iter(range(num_connections))
+    host, _, port = uri.removeprefix("tcp://").rpartition(":")
+
+    async def sender(number: int) -> None:
+        draw = random.Random(seed * 1_000 + number)
+        for _ in left:
+            statuses[await _one_wyoming(host, int(port), draw)] += 1
 
     await asyncio.gather(*(sender(number) for number in range(_CONCURRENCY)))
     return statuses
@@ -204,6 +220,71 @@ async def _send_something(connection: ClientConnection, draw: random.Random) -> 
         except json_format.SerializeToJsonError:
             text = _CONFIG_TEXT
         await connection.send(mutated(text.encode(), draw) if kind == 4 else text, text=True)
+
+
+_WYOMING_EVENTS: list[tuple[dict[str, Any], bytes]] = [
+    ({"type": "describe"}, b""),
+    ({"type": "detect", "data": {"names": ["low"]}}, b""),
+    ({"type": "detect", "data": {"names": {"low": 1}}}, b""),
+    ({"type": "audio-start", "data": {"rate": 16_000, "width": 2, "channels": 1}}, b""),
+    ({"type": "audio-start", "data": {"rate": 1e308, "width": [], "channels": None}}, b""),
+    ({"type": "audio-chunk", "data": {"rate": 16_000, "width": 2, "channels": 1}}, bytes(999)),
+    ({"type": "audio-chunk", "data": {"rate": 8_000, "width": 2, "channels": 2, "timestamp": -5}}, bytes(4_000)),
+    ({"type": "audio-stop"}, b""),
+    ({"type": "ping", "data": {"text": {"deep": [1]}}}, b""),
+    ({"type": "something-new", "data": {"x": "ü" * 1_000}}, bytes(50)),
+    ({"type": 7}, b""),
+    ({"data": {}}, b""),
+    ({"type": "describe", "data": []}, b""),
+    ({"type": "describe", "data_length": -1}, b""),
+    ({"type": "describe", "data_length": 10**18}, b""),
+    ({"type": "describe", "data_length": 5}, b"[1,2]"),
+    ({"type": "describe", "data_length": "5"}, b"12345"),
+    ({"type": "audio-chunk", "payload_length": 10**12}, bytes(10)),
+]
+_WYOMING_LINES = [
+    b"\n",
+    b"{\n",
+    b"[]\n",
+    b"null\n",
+    b"\xff\xfe\n",
+    b"[" * 60_000 + b"\n",
+    b"x" * 100_000,
+    b"9" * 5_000 + b"\n",
+]
+
+
+async def _one_wyoming(host: str, port: int, draw: random.Random) -> str:
+    reader, writer = await asyncio.open_connection(host, port)
+    status = "OK"
+    try:
+        for _ in range(draw.randint(1, 6)):
+            writer.write(_odd_event(draw))
+            await writer.drain()
+        if draw.random() < 0.2:
+            writer.transport.abort()
+        elif draw.random() < 0.9:
+            writer.write_eof()
+        else:
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+        async with asyncio.timeout(_SECONDS):
+            while (event := await async_read_event(reader)) is not None:
+                status = event.data["code"] if event.type == "error" else status
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return status
+
+
+def _odd_event(draw: random.Random) -> bytes:
+    if draw.random() < 0.2:
+        return draw.choice(_WYOMING_LINES)
+    head, content = draw.choice(_WYOMING_EVENTS)
+    length = {"payload_length": len(content)} if content and not {"data_length", "payload_length"} & set(head) else {}
+    written = json.dumps(head | length).encode() + b"\n" + content
+    return mutated(written, draw) if draw.random() < 0.3 else written
 
 
 async def _outcome(connection: ClientConnection) -> str:

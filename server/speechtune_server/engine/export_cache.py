@@ -18,6 +18,7 @@ from typing import Literal
 from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleError, ConfigError
 from speechtune.file_locks import FOREVER, held
 from speechtune.models.checkpoints.files import read_summary
+from speechtune.models.opened import need_for_checkpoint
 from speechtune.models.scorers.onnx_scorer import OnnxScorer
 from speechtune.whole_files import remove_leftovers_of
 
@@ -47,8 +48,10 @@ def export_in_own_process(folder: Path, path: Path, precision: Precision) -> Non
     """Export a checkpoint by another process, so that torch is imported there and not here.
 
     Raises:
+        MissingExtraError: as for `need_for_checkpoint`.
         CheckpointIncompatibleError: it cannot be exported, or not in time.
     """
+    need_for_checkpoint(folder)
     arguments = ["export", str(folder), "--out", str(path), *(["--int8"] if precision == "int8" else [])]
     try:
         result = run_while_we_live("from speechtune.cli import main; main()", arguments, _EXPORT_SECONDS)

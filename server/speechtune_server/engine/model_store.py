@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import CheckpointIncompatibleError, ModelUnavailableError
+from speechtune.models.opened import need_for_checkpoint
 from speechtune.names import composed
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune.streaming.config import Scorer
@@ -51,8 +52,10 @@ def load_served_model(
 
     Raises:
         CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `load_checkpoint`.
+        MissingExtraError: as for `need_for_checkpoint`.
         ConfigError: `bf16` where the machine has no instructions for it.
     """
+    need_for_checkpoint(folder)
     import torch
 
     from speechtune.models.checkpoints.checkpoint import load_checkpoint

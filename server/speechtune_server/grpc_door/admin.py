@@ -23,22 +23,22 @@ class ModelAdmin(pb_grpc.ModelAdminServicer):
 
     async def LoadModel(self, request: pb.LoadModelRequest, context: Any) -> pb.LoadModelResponse:
         """Serve another model, or another checkpoint under a name."""
-        self._check(request)
+        await self._check(request)
         model = await self._library.load(request.folder, request.name, request.digest)
         return pb.LoadModelResponse(name=model.name, digest=model.digest)
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Any) -> pb.UnloadModelResponse:
         """Serve a model no longer."""
-        self._check(request)
+        await self._check(request)
         await self._library.unload(request.model)
         return pb.UnloadModelResponse()
 
     async def SetDefaultModel(self, request: pb.SetDefaultModelRequest, context: Any) -> pb.SetDefaultModelResponse:
         """Let "" stand for another model."""
-        self._check(request)
+        await self._check(request)
         model = await self._library.set_default(request.model)
         return pb.SetDefaultModelResponse(name=model.name, digest=model.digest)
 
-    def _check(self, request: Any) -> None:
-        self._admission.check_serving()
+    async def _check(self, request: Any) -> None:
+        await self._admission.serving()
         refuse_unknown_fields(request, "")

@@ -78,7 +78,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                 async with self._admission.body(current_client()) if is_clip else nullcontext():
                     requests.append(parsed(parse, b"" if is_empty else await _only(context, self._max_body_seconds)))
                 # Not earlier: who sends nothing must not keep a place from who does.
-                with self._admission.clip(current_client()) if is_clip else nullcontext():
+                async with self._admission.clip(current_client()) if is_clip else nullcontext():
                     return await behaviour(requests.pop(), context)
 
         return guarded

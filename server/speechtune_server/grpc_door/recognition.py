@@ -43,7 +43,7 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """The models that can be asked for."""
-        self.service.admission.check_serving()
+        await self.service.admission.serving()
         store = self.service.loaded.store
         return pb.ListModelsResponse(
             models=[replies.model_info(model, model is store.default) for model in store.models]
@@ -52,6 +52,6 @@ class CommandRecognition(pb_grpc.CommandRecognitionServicer):
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
         """What this server takes, and its limits."""
         service = self.service
-        service.admission.check_serving()
+        await service.admission.serving()
         num_streams = service.admission.num_streams
         return replies.server_info(service.config, service.loaded.store, num_streams, speechtune.__version__)

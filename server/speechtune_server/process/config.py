@@ -19,6 +19,7 @@ from speechtune_server.process.logs import LogFormat, LogLevel
 from speechtune_server.process.places import share_of
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
+WYOMING_SCHEME = "tcp://"
 
 _PATH_KEYS = frozenset(
     {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
@@ -74,6 +75,14 @@ class ServerConfig(BaseModel):
     websocket_hosts: tuple[str, ...] = ()
     """Names by which clients reach the WebSockets. IP addresses and localhost are always taken. Without TLS, other
     names must stand here, so that no foreign page gets in by a name of its own."""
+    wyoming_uri: str | None = None
+    """tcp://HOST:PORT where Wyoming is taken, for Home Assistant, without TLS and without keys. Defaults to none: no
+    port is open for it."""
+    wyoming_zeroconf: str | None = None
+    """Name by which the local network is told of `wyoming_uri`, so that Home Assistant finds it. Defaults to none: the
+    network is not told."""
+    wyoming_without_keys: bool = False
+    """Where `keys` is set: whether clients of Wyoming, which has no keys, may recognise without one."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
     """Streams open at once; one more is refused."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -87,6 +96,9 @@ class ServerConfig(BaseModel):
     max_body_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
     """A unary request that has not come after so long is refused; where places are short, one that has not begun to
     come gives its own to another much earlier."""
+    max_start_wait_seconds: Annotated[float, Field(ge=0.0, le=600.0)] = 30.0
+    """How long a call that comes while the models are loaded waits for them; then it is answered UNAVAILABLE, with 0 at
+    once."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
@@ -173,6 +185,15 @@ class ServerConfig(BaseModel):
             host_and_port(address)
         return address
 
+    @field_validator("wyoming_uri")
+    @classmethod
+    def _uri_is_tcp(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            if not uri.startswith(WYOMING_SCHEME):
+                raise ValueError(f"{uri!r}: write tcp://HOST:PORT, for example tcp://127.0.0.1:10400")
+            host_and_port(uri.removeprefix(WYOMING_SCHEME))
+        return uri
+
     @field_validator("websocket_origins")
     @classmethod
     def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -204,6 +225,29 @@ class ServerConfig(BaseModel):
             raise ValueError(
                 f"metrics_address {self.metrics_address!r} is reached from other machines, over plain HTTP: "
                 "set allow_plaintext = true where the network is trusted"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _wyoming_is_safe(self) -> ServerConfig:
+        if self.wyoming_uri is None:
+            if self.wyoming_zeroconf is not None:
+                raise ValueError("wyoming_zeroconf: needs wyoming_uri, which is what it tells of")
+            return self
+        is_here = is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME))
+        if not is_here and not self.allow_plaintext:
+            raise ValueError(
+                f"wyoming_uri {self.wyoming_uri!r} is reached from other machines, and Wyoming has neither TLS nor "
+                "keys: set allow_plaintext = true where the network is trusted"
+            )
+        if is_here and self.wyoming_zeroconf is not None:
+            raise ValueError(
+                f"wyoming_zeroconf: nobody else reaches {self.wyoming_uri!r}; use tcp://0.0.0.0:10400 in its place"
+            )
+        if self.keys is not None and not self.wyoming_without_keys:
+            raise ValueError(
+                "wyoming_uri: Wyoming has no keys, so whoever reaches it needs none; set wyoming_without_keys = true "
+                "if that is meant"
             )
         return self
 

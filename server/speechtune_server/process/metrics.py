@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from speechtune.errors import AddressInUseError, ConfigError
+from speechtune.errors import AddressInUseError
 from speechtune.labels import SILENCE, UNKNOWN
 from speechtune.streaming.events import Detection, Interim, Rejected
 from speechtune_server.process.admission import Admission
@@ -81,18 +81,12 @@ class NoMetrics:
 
 
 class PrometheusMetrics:
-    """Counts with `prometheus_client` in a registry of its own, and answers HTTP at an address.
-
-    Raises:
-        ConfigError: the package is not installed.
-    """
+    """Counts with `prometheus_client` in a registry of its own, and answers HTTP at an address."""
 
     def __init__(self, address: str) -> None:
-        try:
-            import prometheus_client as prometheus
-            from prometheus_client.core import GaugeMetricFamily
-        except ImportError as error:
-            raise ConfigError("metrics_address: needs prometheus-client; pip install 'speechtune[serve]'") from error
+        import prometheus_client as prometheus
+        from prometheus_client.core import GaugeMetricFamily
+
         self._prometheus: Any = prometheus
         self._family: Any = GaugeMetricFamily
         self._address = address

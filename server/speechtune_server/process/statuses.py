@@ -35,6 +35,7 @@ STATUS_TABLE: Mapping[type[SpeechTuneError], Status] = MappingProxyType(
     {
         errors.SpeechTuneError: Status.INTERNAL,
         errors.ConfigError: Status.INVALID_ARGUMENT,
+        errors.MissingExtraError: Status.FAILED_PRECONDITION,
         errors.AudioError: Status.INVALID_ARGUMENT,
         errors.UnreadableAudioError: Status.INVALID_ARGUMENT,
         errors.UnsupportedAudioError: Status.INVALID_ARGUMENT,
@@ -48,6 +49,7 @@ STATUS_TABLE: Mapping[type[SpeechTuneError], Status] = MappingProxyType(
         errors.EncoderUnavailableError: Status.FAILED_PRECONDITION,
         errors.CheckpointNotFoundError: Status.NOT_FOUND,
         errors.CheckpointCorruptError: Status.FAILED_PRECONDITION,
+        errors.HubUnavailableError: Status.FAILED_PRECONDITION,
         errors.CheckpointIncompatibleError: Status.FAILED_PRECONDITION,
         errors.TrainingDivergedError: Status.INTERNAL,
         errors.SessionError: Status.INVALID_ARGUMENT,

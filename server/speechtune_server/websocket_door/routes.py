@@ -19,7 +19,7 @@ from speechtune_server.live.conversation import Conversation
 from speechtune_server.live.inbox import EndReason
 from speechtune_server.live.service import Service
 from speechtune_server.process.access import Scope
-from speechtune_server.process.call_context import REQUEST_ID_KEY, current_client, current_request_id
+from speechtune_server.process.call_context import REQUEST_ID_KEY, address_client, current_client, current_request_id
 from speechtune_server.process.calls import Calls, ClientGoneError
 from speechtune_server.websocket_door.closing import DONE, GOING_AWAY, close_code, error_text
 from speechtune_server.websocket_door.visitors import Visitors
@@ -122,6 +122,4 @@ def _authorization(websocket: WebSocket) -> str:
 
 
 def _address(websocket: WebSocket) -> str:
-    """The client's address in the form of gRPC's, so that one client has one share of the places, by whatever door."""
-    host = websocket.client.host if websocket.client is not None else ""
-    return f"ipv6:%5B{host}%5D" if ":" in host else f"ipv4:{host}"
+    return address_client(websocket.client.host if websocket.client is not None else "")

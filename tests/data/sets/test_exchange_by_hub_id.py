@@ -30,8 +30,8 @@ def table_of(paths):
 
 _IMPORT = """
 import sys
-from data_scripts.import_datasets import main
-print([main([source, "--out", sys.argv[1]]) for source in ("someone/words", "someone/else")])
+from speechtune.cli.app import run
+print([run(["import-clips", source, "--out", sys.argv[1]]) for source in ("someone/words", "someone/else")])
 """
 
 
@@ -50,7 +50,7 @@ def test_a_data_set_is_imported_by_its_id_and_decoded_by_nobody_but_us(tmp_path)
         )
     assert "3 clips, 2 labels, 2 speakers" in done.stdout
     assert "[0, 2]" in done.stdout
-    assert "import_datasets: someone/else: neither a folder here nor a data set" in done.stderr.splitlines()[-1]
+    assert "speechtune: someone/else: neither a folder here nor a data set" in done.stderr.splitlines()[-1]
     clips = load_clips(tmp_path / "out").clips
     assert [(clip.label, clip.speaker) for clip in clips] == [("yes", "syes"), ("no", "sno"), ("yes", "syes")]
     assert all(np.array_equal(read_clip(clip), read_audio(path)) for clip, path in zip(clips, paths, strict=True))
