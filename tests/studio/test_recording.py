@@ -179,3 +179,15 @@ def test_background_comes_first_then_commands_by_turns_then_other_words(tmp_path
     (other,) = prompts_of(plan, takes, None, "_unknown_")
     assert other.label == "_unknown_"
     assert other.text
+
+
+def test_clipping_at_the_rate_of_the_sound_card_is_a_fault(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, (Prompt("yes", "yes", 1),), rate_hz=48_000)
+    loud = np.clip(8.0 * word_like(1, 36_000), -0.9, 0.9).astype(np.float32)
+    desk.next("announce")
+    desk.operator.choose(Choice.GO)
+    desk.be_quiet(480)
+    desk.next("cue")
+    desk.hear(np.concatenate([loud, np.full(48_000, 1e-6, dtype=np.float32)]), block=2_048)
+    assert [fault["kind"] for fault in desk.next("verdict")["faults"]] == ["clipped"]
+    desk.leave()
