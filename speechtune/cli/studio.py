@@ -9,6 +9,7 @@ import typer
 
 from speechtune.cli.options import NegativesOption, RoomOption
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 from speechtune.remote.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -71,6 +72,7 @@ def studio(
 
     The address has a token in it that lets the page in.
     """
+    need("the studio", "train", "studio")
     if (server is None) != (server_models is None):
         raise ConfigError("--server and --server-models belong together: name both")
     if (page_certificate is None) != (page_key is None):
@@ -83,10 +85,8 @@ def studio(
     overrides = [*(set_ or []), *([] if encoder is None else [f"encoder.name={encoder}"])]
     settings = load_recipe(recipe, overrides)
     project = open_project(folder, clips, model)
-    try:
-        from speechtune.cli.studio_process import StudioSettings, run
-    except ImportError as error:
-        raise ConfigError(f"studio: {error.name} is missing; run: pip install 'speechtune[studio]'") from error
+    from speechtune.cli.studio_process import StudioSettings, run
+
     with sole_writer(project.clips):
         run(
             project,

@@ -13,15 +13,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechtune.data.sets.manifest import MANIFEST_NAME
 from speechtune.errors import ConfigError
 from speechtune.labels import RESERVED
+from speechtune.names import composed
 from speechtune.record.prompts import OTHER_WORDS, RecordingPlan
 from speechtune.whole_files import why_not_writable, write_whole
 
@@ -143,20 +145,27 @@ def read_plan(project: Project, labels: tuple[str, ...]) -> Plan:
         raise ConfigError(f"{path}: is not what a studio writes ({error}); mend or remove it") from error
 
 
-def parse_plan(content: object) -> Plan:
-    """A plan out of what the page sends.
+def changed_plan(plan: Plan, change: Mapping[str, Any]) -> Plan:
+    """The plan with what the page changes of it: fields by their names, commands to `add`, and one to `remove`.
+
+    Two pages that change different things at once both get what they want.
 
     Raises:
-        ConfigError: it is none, or one that cannot be recorded; the message says what of it.
+        ConfigError: it cannot be recorded; the message says what of it.
     """
+    content = {**plan.model_dump(), **change}
+    added, removed = content.pop("add", []), content.pop("remove", None)
+    if not isinstance(added, list) or not all(isinstance(one, str) for one in (*added, removed or "")):
+        raise ConfigError("add, remove: name commands")
+    commands = [one for one in (*content["commands"], *map(composed, added)) if one != removed]
     try:
-        plan = Plan.model_validate(content)
+        changed = Plan.model_validate({**content, "commands": tuple(dict.fromkeys(commands))})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "plan"
         raise ConfigError(f"{where}: {first['msg']}") from error
-    recording = plan.recording
-    return plan if recording is None else plan.model_copy(update={"commands": recording.commands})
+    recording = changed.recording
+    return changed if recording is None else changed.model_copy(update={"commands": recording.commands})
 
 
 def write_plan(project: Project, plan: Plan) -> None:

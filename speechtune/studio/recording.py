@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.audio.levels import peak_dbfs
+from speechtune.audio.levels import clipped_seconds, peak_dbfs
 from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.labels import BACKGROUND_NOISE, UNKNOWN
@@ -47,6 +47,7 @@ class PageMicrophone:
         self._blocks: queue.Queue[NDArray[np.float32] | None] = queue.Queue()
         self._resampler = StreamResampler(rate_hz)
         self._first: NDArray[np.float32] | None = None
+        self._take: list[NDArray[np.float32]] = []
         self._is_heard = False
         self._has_lost = False
         self._is_closed = False
@@ -73,7 +74,7 @@ class PageMicrophone:
         """Hear what comes from now on; gives back at the first block that is not all zeros, or after two seconds."""
         self._resampler = StreamResampler(self._rate_hz)
         self._blocks = queue.Queue()
-        self._has_lost, self._first, self._is_heard = False, None, True
+        self._has_lost, self._first, self._is_heard, self._take = False, None, True, []
         if self._is_closed:
             return False
         num_zeros = 0
@@ -94,6 +95,7 @@ class PageMicrophone:
             self._first = None
             if block is None:
                 return None
+            self._take.append(block)
             samples = self._resampler.process(block)
             if len(samples):
                 return samples
@@ -102,6 +104,11 @@ class PageMicrophone:
         """The take is over; whether samples of it were lost."""
         self._is_heard = False
         return self._has_lost
+
+    @property
+    def clipped_seconds(self) -> float:
+        """How long the tops of the take that is over were flat."""
+        return clipped_seconds(self._take, self._rate_hz)
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """The page plays takes by itself."""

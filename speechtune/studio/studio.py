@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from speechtune.recipe import Recipe
 from speechtune.record.prompts import missing_prompts
 from speechtune.studio.comparison import Comparison
 from speechtune.studio.ports import Recogniser, Rollout
-from speechtune.studio.project import Project, parse_plan, read_plan, write_plan
+from speechtune.studio.project import Project, changed_plan, read_plan, write_plan
 from speechtune.studio.readiness import obstacles
 from speechtune.studio.takes import Origin, Takes
 from speechtune.studio.trainer import Trainer
@@ -196,13 +196,9 @@ class Studio:
         session = f"{datetime.now():%Y-%m-%dT%H%M%S}"
         return Origin(self.plan.speaker or None, session, device, self.plan.room or None)
 
-    def change_plan(self, content: object) -> None:
-        """Record something else from now on.
-
-        Raises:
-            ConfigError: it cannot be recorded, or not be kept.
-        """
-        plan = parse_plan(content)
+    def change_plan(self, change: Mapping[str, Any]) -> None:
+        """Record something else from now on; errors and `change` as for `changed_plan`, and where it cannot be kept."""
+        plan = changed_plan(self.plan, change)
         write_plan(self.project, plan)
         self.plan = plan
         self.changed("plan", "takes")

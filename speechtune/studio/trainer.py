@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from speechtune.whole_files import write_whole
 
 _PATIENCE_SECONDS = 5.0
 """For a process that was asked to end."""
+_IDLE_SECONDS = 600.0
+"""After which a process that has nothing to do gives its memory back."""
 _MOST_LOSSES = 2_000
 _LINE_BYTES = 1 << 22
 
@@ -54,6 +56,58 @@ class TrainingState:
     error: str = ""
 
 
+class _Worker:
+    """The process that trains, started when it is needed."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def work(self, job: Job) -> AsyncIterator[dict[str, Any]]:
+        """What the process says of a job, line by line; the last one tells what came of it, unless the process ends."""
+        if self._idle is not None:
+            self._idle.cancel()
+        process = await self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError, ConnectionResetError):  # it was stopped at once
+            process.stdin.write(job.model_dump_json().encode() + b"\n")
+            await process.stdin.drain()
+        async for text in process.stdout:
+            line = json.loads(text)
+            yield line
+            if "trained" in line or "error" in line:
+                self._idle = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._let_go)
+                return
+        await process.wait()
+
+    async def end(self) -> None:
+        """End the process, whatever it is at."""
+        process, self._process = self._process, None
+        if self._idle is not None:
+            self._idle.cancel()
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _PATIENCE_SECONDS)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+    async def _running(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            command = (sys.executable, "-m", "speechtune.studio.training_process")
+            self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES)
+        return self._process
+
+    def _let_go(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()  # it ends at the end of its input
+
+
 @dataclass(eq=False)
 class Trainer:
     """One training at a time.
@@ -67,7 +121,7 @@ class Trainer:
     trained_file: Path
     changed: Callable[[], None]
     state: TrainingState = field(default_factory=TrainingState)
-    _process: Process | None = None
+    _worker: _Worker = field(default_factory=_Worker)
     _is_stopping: bool = False
 
     def last(self) -> Trained | None:
@@ -98,55 +152,31 @@ class Trainer:
         """Train, once it has begun, and wait for it; None: it failed or was stopped, as `state` tells."""
         trained: Trained | None = None
         try:
-            trained = await self._run(job)
+            async for line in self._worker.work(job):
+                trained = self._follow(line) or trained
+                if self._is_stopping:
+                    await self._worker.end()
+            if trained is not None:
+                await asyncio.to_thread(write_whole, self.trained_file, trained.model_dump_json(indent=1) + "\n")
+        except OSError as error:
+            self._set(replace(self.state, error=f"{error.filename or 'the training'}: {error.strerror or error}"))
         finally:
-            if self.state.status == "running":
-                self._set(replace(self.state, status="stopped" if trained is None else "done"))
+            self._end(trained)
         return trained
+
+    def _end(self, trained: Trained | None) -> None:
+        if trained is not None and not self.state.error:
+            self._set(replace(self.state, status="done"))
+        elif self._is_stopping:
+            self._set(replace(self.state, status="stopped"))
+        else:
+            error = self.state.error or "the training ended by itself; the terminal of the studio says more"
+            self._set(replace(self.state, status="failed", error=error))
 
     async def stop(self) -> None:
         """Stop the one that is running, if any; what stood there before it stays."""
         self._is_stopping = True
-        process = self._process
-        if process is None:
-            return
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _PATIENCE_SECONDS)
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-
-    async def _run(self, job: Job) -> Trained | None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "speechtune.studio.training_process"), stdin=PIPE, stdout=PIPE, limit=_LINE_BYTES
-        )
-        self._process = process
-        if self._is_stopping:
-            process.terminate()
-        try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            with suppress(BrokenPipeError, ConnectionResetError):  # it was stopped at once
-                process.stdin.write(job.model_dump_json().encode())
-                process.stdin.close()
-            trained: Trained | None = None
-            async for line in process.stdout:
-                trained = self._follow(json.loads(line)) or trained
-            code = await process.wait()
-        finally:
-            self._process = None
-            if process.returncode is None:
-                process.kill()
-        if trained is not None:
-            await asyncio.to_thread(write_whole, self.trained_file, trained.model_dump_json(indent=1) + "\n")
-        elif not self._is_stopping and not self.state.error:
-            reason = f"the training ended by itself (exit code {code}); the terminal of the studio says more"
-            self._set(replace(self.state, error=reason))
-        if trained is None and self.state.error and not self._is_stopping:
-            self._set(replace(self.state, status="failed"))
-        return trained
+        await self._worker.end()
 
     def _follow(self, line: dict[str, Any]) -> Trained | None:
         """Take a line of the process."""

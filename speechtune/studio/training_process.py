@@ -1,6 +1,7 @@
-"""The process that trains: reads a job from its input, tells what it does line by line, and ends.
+"""The process that trains: reads jobs from its input, one a line, and tells what it does line by line.
 
-It is a process of its own so that a training can be stopped, fails alone, and gives its memory back.
+It is a process of its own so that a training can be stopped, fails alone, and gives its memory back. It takes one job
+after the other, so that training again need not wait for the libraries.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ class _ProgressLines:
         self._tell({"loss": value, "step": step, "of": stage})
 
 
-def main() -> int:
-    """Train what the input says; exit code as for the command line."""
+def main() -> None:
+    """Train what each line of the input says, until it ends."""
     # Libraries print where they like; our lines go where nobody else writes.
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -129,13 +130,13 @@ def main() -> int:
     def tell(line: dict[str, Any]) -> None:
         lines.write(json.dumps(line) + "\n")
 
-    try:
-        job = Job.model_validate_json(sys.stdin.buffer.read())
-        tell({"trained": _train(job, _ProgressLines(tell)).model_dump(mode="json")})
-    except SpeechTuneError as error:
-        tell({"error": str(error)})
-        return error.exit_code
-    return 0
+    for line in sys.stdin.buffer:
+        try:
+            trained = _train(Job.model_validate_json(line), _ProgressLines(tell))
+        except SpeechTuneError as error:
+            tell({"error": str(error)})
+        else:
+            tell({"trained": trained.model_dump(mode="json")})
 
 
 def _train(job: Job, progress: _ProgressLines) -> Trained:
@@ -185,4 +186,4 @@ def _tested(job: Job, folder: Path, progress: _ProgressLines) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

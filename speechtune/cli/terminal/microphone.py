@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES, read_audio
+from speechtune.audio.levels import clipped_seconds
 from speechtune.audio.resample import StreamResampler
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.errors import ConfigError
@@ -20,6 +22,7 @@ from speechtune.ordinary_files import odd_kind
 _BLOCK_MS = 32
 _PLAY_LATENCY_SECONDS = 0.5  # nobody waits for a take to be played, and a busy machine plays gaps with less
 _UNHEARD_MS = 800
+_MAX_TAKE_BLOCKS = 12_000 // _BLOCK_MS  # a stream that is read for ever must not be kept
 _MAX_LATE_BLOCKS = 2_000 // _BLOCK_MS
 _PAUSE_MS = 800  # after each file, so that the end of its speech is certain
 _GIVE_BACK_SECONDS = 1.0
@@ -50,6 +53,7 @@ class Microphone:
         self._resampler = StreamResampler(self._rate_hz)
         self._has_lost = False
         self._first: NDArray[np.float32] | None = None
+        self._latest: deque[NDArray[np.float32]] = deque(maxlen=_MAX_TAKE_BLOCKS)
 
     def start(self) -> bool:
         """Hear from now on; a microphone never runs out.
@@ -62,6 +66,7 @@ class Microphone:
             self._stream.start()
         except self._sounddevice.PortAudioError as error:
             raise self._refused(error) from error
+        self._latest.clear()
         self._pass_late_start()
         return True
 
@@ -70,6 +75,7 @@ class Microphone:
         while True:
             block = self._read_block() if self._first is None else self._first
             self._first = None
+            self._latest.append(block)
             samples = self._resampler.process(block)
             if len(samples):
                 return samples
@@ -94,6 +100,11 @@ class Microphone:
         """Hear no more until the next `start`; whether samples were lost since then, or since `take_loss`."""
         self._stream.abort()
         return self._has_lost
+
+    @property
+    def clipped_seconds(self) -> float:
+        """How long the tops of the take that is over were flat."""
+        return clipped_seconds(self._latest, self._rate_hz)
 
     def take_loss(self) -> bool:
         """Whether samples were lost, because nobody took them in time, since the start or since this was asked."""
@@ -154,6 +165,11 @@ class FilesInPlaceOfMicrophone:
         """Drop the rest of the file; nothing is ever lost."""
         self._samples = self._samples[:0]
         return False
+
+    @property
+    def clipped_seconds(self) -> float:
+        """Not known of a file, whose samples are resampled when it is read."""
+        return 0.0
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Files are played by nobody."""

@@ -19,6 +19,12 @@ async function ask(path, options = {}) {
   return answer;
 }
 
+// Why the studio lets this page in no more; "" where it does, or cannot be reached.
+export async function reasonOfRefusal() {
+  const response = await fetch("/api/state", { headers: { "x-studio-token": token } }).catch(() => null);
+  return response?.status === 403 ? t("error.token") : "";
+}
+
 export const post = (path, content = {}) =>
   ask(`/api/${path}`, { method: "POST", body: JSON.stringify(content), headers: { "content-type": "application/json" } });
 

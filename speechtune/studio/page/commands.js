@@ -17,8 +17,8 @@ export function mount(section) {
   const form = el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); add(words); } },
     words, el("button", { type: "submit" }, t("commands.add.button")));
   const inputs = Object.fromEntries(Object.entries(NUMBERS).map(([name, [, min, max]]) =>
-    [name, el("input", { type: "number", id: `plan-${name}`, min, max, onchange: changed })]));
-  inputs.speaker = el("input", { id: "plan-speaker", maxlength: 64, autocomplete: "off", placeholder: t("commands.speaker.hint"), onchange: changed });
+    [name, el("input", { type: "number", id: `plan-${name}`, min, max, onchange: () => changeNumber(name) })]));
+  inputs.speaker = el("input", { id: "plan-speaker", maxlength: 64, autocomplete: "off", placeholder: t("commands.speaker.hint"), onchange: () => change({ speaker: inputs.speaker.value.trim() }) });
   const field = (name, key) => el("label", { for: `plan-${name}` }, t(key), inputs[name]);
   const settings = el("div", { class: "settings" },
     ...Object.entries(NUMBERS).map(([name, [key]]) => field(name, key)), field("speaker", "commands.speaker"));
@@ -47,18 +47,16 @@ export function render(state) {
 
 async function add(input) {
   const words = input.value.split(",").map((word) => word.trim()).filter(Boolean);
-  if (!words.length) return;
-  const { plan } = current();
-  const fresh = words.filter((word) => !plan.commands.includes(word));
-  if (await tried(() => post("plan", { ...plan, commands: [...plan.commands, ...new Set(fresh)] }))) input.value = "";
+  if (words.length && (await change({ add: words }))) input.value = "";
 }
 
-function changed() {
-  const { plan } = current();
-  const numbers = Object.keys(NUMBERS).map((name) => [name, view.inputs[name].valueAsNumber]);
-  const whole = numbers.map(([name, value]) => [name, Number.isInteger(value) ? value : plan[name]]);
-  tried(() => post("plan", { ...plan, ...Object.fromEntries(whole), speaker: view.inputs.speaker.value.trim() }));
+function changeNumber(name) {
+  const value = view.inputs[name].valueAsNumber;
+  if (Number.isInteger(value)) change({ [name]: value });
+  else render(current());
 }
+
+const change = (what) => tried(() => post("plan", what));
 
 // Whether it went well; what went wrong is shown.
 export async function tried(action) {
@@ -160,9 +158,8 @@ function asideItem(take) {
 }
 
 async function remove(label) {
-  const { plan, takes } = current();
-  const went = await tried(() => post("plan", { ...plan, commands: plan.commands.filter((one) => one !== label) }));
-  if (went && takes.some((take) => take.label === label)) toast(t("commands.removed", { label }), 12);
+  const { takes } = current();
+  if ((await change({ remove: label })) && takes.some((take) => take.label === label)) toast(t("commands.removed", { label }), 12);
 }
 
 async function drop(take) {
@@ -207,7 +204,7 @@ function grouped(pairs) {
 async function importFiles(label, files) {
   let kept = 0, aside = 0;
   const known = [...current().plan.commands, ...current().takes.map((take) => take.label), UNKNOWN, BACKGROUND];
-  if (!known.includes(label) && !(await tried(() => post("plan", { ...current().plan, commands: [...current().plan.commands, label] })))) return;
+  if (!known.includes(label) && !(await change({ add: [label] }))) return;
   for (const file of files.filter((one) => !one.name.startsWith("."))) {
     await tried(async () => {
       const verdict = await send("import", { label, name: file.name }, file);

@@ -31,9 +31,9 @@ export async function open() {
   return microphone;
 }
 
-// Blocks (Float32Array) go to `onblock` until the function that this returns is called.
-export function listen(onblock, onlost = () => {}) {
-  const listener = { onblock, onlost };
+// Blocks (Float32Array) go to `onblock` until the function that this returns is called, or the microphone is `ongone`.
+export function listen({ onblock, onlost = () => {}, ongone = () => {} }) {
+  const listener = { onblock, onlost, ongone };
   listeners.add(listener);
   return () => {
     listeners.delete(listener);
@@ -57,7 +57,10 @@ async function start() {
     for (const listener of [...listeners]) data === "lost" ? listener.onlost() : listener.onblock(data);
   };
   source.connect(tap).connect(context.destination); // which is silent: the tap puts nothing out
-  track.onended = close;
+  track.onended = () => {
+    for (const listener of [...listeners]) listener.ongone();
+    close();
+  };
   return { context, stream, rate: context.sampleRate, name: track.label, changed: changedBy(track) };
 }
 

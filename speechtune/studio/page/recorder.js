@@ -2,11 +2,11 @@
 import { socket } from "./api.js";
 import { el, say, toast } from "./dom.js";
 import * as microphone from "./microphone.js";
-import { has, labelName, language, t } from "./strings.js";
+import { has, language, t } from "./strings.js";
 
 // Time to read the verdict, and then what is to be said next.
-const VERDICT_MS = 800;
-const READY_MS = 600;
+const VERDICT_MS = 600;
+const READY_MS = 450;
 const MOST_WAITING_BYTES = 4 << 20;
 
 let view = null;
@@ -28,6 +28,7 @@ export function mount(root, onrecord) {
     position, prompt, sign, meter, verdict, choices, stop,
   );
   start.setAttribute("aria-describedby", why.id);
+  document.addEventListener("keydown", ({ key }) => { if (key === "Escape" && going) choose("quit"); });
   root.append(start, why, panel);
   view = { start, why, panel, prompt, position, sign, meter, verdict, choices, stop, onrecord };
 }
@@ -67,10 +68,12 @@ function begin(opened, label) {
   here.connection = connection;
   connection.onopen = () => {
     connection.send(JSON.stringify({ rate: opened.rate, device: opened.name, label }));
-    here.unlisten = microphone.listen(
-      (block) => { if (connection.bufferedAmount < MOST_WAITING_BYTES) connection.send(block); else tell({ lost: true }); },
-      () => tell({ lost: true }),
-    );
+    const lost = () => tell({ lost: true });
+    here.unlisten = microphone.listen({
+      onblock: (block) => (connection.bufferedAmount < MOST_WAITING_BYTES ? connection.send(block) : lost()),
+      onlost: lost,
+      ongone: () => { toast(t("microphone.gone"), 20); choose("quit"); },
+    });
   };
   connection.onmessage = ({ data }) => take(JSON.parse(data));
   connection.onclose = () => {
@@ -103,6 +106,8 @@ const EVENTS = {
       if (going !== here) return;
       const { text, position, total } = message;
       view.verdict.replaceChildren();
+      view.choices.replaceChildren();
+      view.panel.classList.remove("bad");
       show({
         position: t("record.position", { position, total }),
         prompt: text === null ? t("record.quiet") : t("record.say", { text }),
@@ -116,17 +121,16 @@ const EVENTS = {
   level: ({ dbfs }) => { view.meter.value = Math.max(dbfs, -60); },
   verdict(message) {
     show({ sign: "" });
-    going.shownAt = performance.now();
-    view.verdict.replaceChildren(...verdictLines(message));
-    view.panel.classList.toggle("bad", !message.good);
-    if (message.good) return;
+    going.verdict = message;
+    if (message.good) return; // it is told once the take is on disk
+    tellVerdict();
     const button = (choice, key, kind) => el("button", { type: "button", class: kind, onclick: () => choose(choice) }, t(key));
     view.choices.replaceChildren(
       button("redo", "record.redo", "primary"), button("keep", "record.keep", ""), button("skip", "record.skip", ""),
     );
     view.choices.firstElementChild.focus();
   },
-  kept: () => { view.panel.classList.remove("bad"); },
+  kept: () => { if (going.verdict.good) tellVerdict(); },
   done(message) {
     going.closed = true;
     toast(t("record.done", { kept: message.kept }));
@@ -136,6 +140,12 @@ const EVENTS = {
     toast(message.message, 20);
   },
 };
+
+function tellVerdict() {
+  going.shownAt = performance.now();
+  view.verdict.replaceChildren(...verdictLines(going.verdict));
+  view.panel.classList.toggle("bad", !going.verdict.good);
+}
 
 function take(message) {
   if (going) EVENTS[message.event]?.(message);

@@ -1,6 +1,6 @@
 // What the studio says that there is. It sends everything at first, then each part that changes; when it cannot be
 // reached, the page keeps what it has, and asks again.
-import { socket } from "./api.js";
+import { reasonOfRefusal, socket } from "./api.js";
 
 const listeners = [];
 let state = null;
@@ -16,8 +16,10 @@ export function follow(onConnection) {
     state = { ...state, ...part };
     for (const listener of listeners) listener(state, part);
   };
-  events.onclose = (event) => {
-    onConnection(false, event.reason);
-    setTimeout(() => follow(onConnection), 1000);
+  events.onclose = async () => {
+    // A web socket does not tell why it was refused; a plain request does.
+    const reason = await reasonOfRefusal();
+    onConnection(false, reason);
+    setTimeout(() => follow(onConnection), reason ? 10_000 : 1000);
   };
 }

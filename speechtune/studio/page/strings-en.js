@@ -14,6 +14,7 @@ export const english = {
 
   "microphone.refused": "The browser may not use the microphone. Allow it for this page, by the sign left of the address, and try again.",
   "microphone.none": "No microphone can be opened ({reason}). Connect one, or choose another in the browser's settings.",
+  "microphone.gone": "The microphone is gone. Everything that was kept is on disk.",
   "microphone.raw": "Echo cancellation, noise suppression and automatic gain are off: the model learns what your microphone hears.",
   "microphone.changed": "This browser leaves {what} on though it was asked not to. The model then learns sound that it may not hear elsewhere.",
   "microphone.echoCancellation": "echo cancellation",
@@ -75,7 +76,6 @@ export const english = {
   "record.quiet": "Be silent for ten seconds: the background is recorded.",
   "record.wait": "wait …",
   "record.now": "now",
-  "record.judging": "listening to it …",
   "record.kept": "Kept",
   "record.good": "Good: {seconds} s, speech at {speech} dBFS{snr}.",
   "record.good.background": "Good: {seconds} s of background.",

@@ -66,13 +66,17 @@ export function render(state) {
 
 async function begin() {
   const here = (going = { unlisten: () => {}, digest: "" });
+  outcome("", t("try.say"), "");
   microphone.use("try");
   try {
     here.microphone = await microphone.open();
     if (going !== here) return;
-    here.unlisten = microphone.listen((block) => {
-      const { connection } = here;
-      if (here.started && connection.readyState === WebSocket.OPEN && connection.bufferedAmount < MOST_WAITING_BYTES) connection.send(block);
+    here.unlisten = microphone.listen({
+      onblock(block) {
+        const { connection } = here;
+        if (here.started && connection.readyState === WebSocket.OPEN && connection.bufferedAmount < MOST_WAITING_BYTES) connection.send(block);
+      },
+      ongone: () => { toast(t("microphone.gone"), 20); end(); },
     });
     connect(here);
   } catch (error) {
@@ -97,7 +101,6 @@ function connect(here) {
     toast(t("try.ended", { reason: here.reason ?? t("error.unreachable") }), 15);
     end();
   };
-  if (!view.outcome.childElementCount) outcome("", t("try.say"), "");
 }
 
 // A stream keeps the model that it began with: for a new one it is opened again.

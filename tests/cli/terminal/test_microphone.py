@@ -143,6 +143,26 @@ def test_a_take_of_which_samples_were_lost_is_recorded_again(
     assert abs(len(read_clip(clip)) - len(word)) < 10_000
 
 
+@needs_speech
+def test_a_take_that_is_clipped_at_the_rate_of_the_device_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    word = read_audio(SPEECH_FOLDER / "fsdd" / "1" / "george_3.flac")
+    room = np.random.default_rng(0).normal(scale=1e-3, size=12_000).astype(np.float32)
+    loud = soxr.resample(np.concatenate([room, 30.0 * word, room, room]), 16_000, 48_000)
+    take = np.clip(loud, -0.9, 0.9).astype(np.float32)
+
+    def hear(number: int, size: int) -> Block:
+        return take[np.arange((number - 1) * size, number * size) % len(take)], False
+
+    plug_in(monkeypatch, hear, rate_hz=48_000)
+    data = tmp_path / "data"
+    assert run(["record", str(data), "--commands", "one", "--takes", "1", "--auto", "--encoder", "none"]) == 0
+    shown = capsys.readouterr().out
+    assert "clipped:" in shown
+    assert "kept 0 takes" in shown
+
+
 @pytest.mark.parametrize(
     "arguments", [["stream", "mic", "--device", "missing"], ["record", "DIR", "--commands", "a", "--device", "missing"]]
 )
