@@ -54,7 +54,7 @@ BackendOption = Annotated[
     Backend | None,
     typer.Option(
         help="What runs the checkpoint: torch (the default), or ONNX Runtime, quicker on a CPU: onnx gives the "
-        "same events, onnx-int8, the quickest, those of a server of that backend.",
+        "same events; onnx-int8, the quickest, and torch-bf16 those of a server of that backend.",
     ),
 ]
 AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the server.")]

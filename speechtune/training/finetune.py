@@ -21,6 +21,7 @@ from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.head.fitting import LighterClasses, Prior, train_head
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.head.word_prior import word_prior
+from speechtune.training.int8_comparison import with_int8_agreement
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.material.training_set import MIN_KEYWORD_CLIPS, TrainingData, TrainingSet, read_training_set
 from speechtune.training.parent import with_parents_settings
@@ -126,10 +127,12 @@ def finetune(
         with clock.stage("train head"):
             _train(classifier, embedded, recipe, prior, progress)
     classifier.head.set_temperature(held_out.temperature)
-    with clock.stage("save"):
-        facts = read.facts | _facts(held_out, chosen, method, tuned, started)
-        checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
-        if is_main_process():
+    facts = read.facts | _facts(held_out, chosen, method, tuned, started)
+    checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
+    if is_main_process():
+        with clock.stage("compare int8"):
+            checkpoint = with_int8_agreement(checkpoint, read, progress)
+        with clock.stage("save"):
             checkpoint = save_checkpoint(checkpoint, out)
             if method.tuning is not None:
                 saved.remove()

@@ -37,7 +37,8 @@ class Backend(StrEnum):
     """What runs the models."""
 
     AUTO = "auto"
-    """torch where there is a GPU, else onnx."""
+    """torch where there is a GPU; else onnx-int8 for a model whose calibration clips it decides as onnx does, if the CPU
+    has instructions for it; else onnx."""
     TORCH = "torch"
     TORCH_BF16 = "torch-bf16"
     """torch with products in bfloat16, where the machine has instructions for them."""
