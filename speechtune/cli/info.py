@@ -50,6 +50,7 @@ def info(
 def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str]:
     """A checkpoint's description, what is shown of it, and its digest."""
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.int8_agreement import FACT, recorded_agreement
 
     summary = read_summary(folder)
     description = summary.description
@@ -60,8 +61,12 @@ def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str
         "weights": f"{summary.num_weight_bytes / 1e6:.1f} MB",
         "digest": summary.digest,
     }
+    agreement = recorded_agreement(description.training)
     for name, value in description.training.items():
         facts[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value)
+    if agreement is not None:
+        served = "served so by --backend auto" if agreement.is_enough else "served as fp32 by --backend auto"
+        facts[FACT.replace("_", " ")] = f"{agreement}: {served} on a CPU with instructions for int8"
     return description, facts, summary.digest
 
 

@@ -44,8 +44,10 @@ class Int8Agreement(BaseModel):
 
     @property
     def is_enough(self) -> bool:
-        """Whether int8 may stand for fp32: it decides alike all but one window in two hundred, and no posterior moves
-        by more than a tenth."""
+        """Whether int8 may stand for fp32.
+
+        It decides alike all windows but one in two hundred, and no posterior moves by more than a tenth.
+        """
         return self.num_same >= _LEAST_SHARE * self.num_windows and self.largest_difference <= _MOST_DIFFERENCE
 
     def __str__(self) -> str:

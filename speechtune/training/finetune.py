@@ -130,12 +130,9 @@ def finetune(
     facts = read.facts | _facts(held_out, chosen, method, tuned, started)
     checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
     if is_main_process():
-        with clock.stage("compare int8"):
-            checkpoint = with_int8_agreement(checkpoint, read, progress)
-        with clock.stage("save"):
-            checkpoint = save_checkpoint(checkpoint, out)
-            if method.tuning is not None:
-                saved.remove()
+        checkpoint = _saved(checkpoint, read, out, clock, progress)
+        if method.tuning is not None:
+            saved.remove()
     notes = read.notes + held_out.notes + _notes(chosen.point, method, tuned)
     return FinetuneResult(
         checkpoint, chosen.point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary
@@ -239,6 +236,14 @@ def _train(
     lighter = LighterClasses.among(embedded.targets, embedded.is_added, classifier.labels)
     train_head(classifier.head, embedded.embeddings, embedded.targets, recipe.head, prior=prior, lighter=lighter)
     progress("train head", 1, 1)
+
+
+def _saved(checkpoint: Checkpoint, read: TrainingSet, out: Path, clock: StageClock, progress: Progress) -> Checkpoint:
+    """The checkpoint, on disk, with what int8 makes of its clips."""
+    with clock.stage("compare int8"):
+        checkpoint = with_int8_agreement(checkpoint, read, progress)
+    with clock.stage("save"):
+        return save_checkpoint(checkpoint, out)
 
 
 def _facts(

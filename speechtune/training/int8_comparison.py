@@ -22,7 +22,13 @@ _MOST_WEIGHTS = 150_000_000
 
 
 def with_int8_agreement(checkpoint: Checkpoint, read: TrainingSet, progress: Progress) -> Checkpoint:
-    """The same checkpoint, which is on the CPU, with what int8 makes of its clips among its facts, or why nobody knows."""
+    """The same checkpoint with what int8 makes of its clips among its facts, or why nobody knows.
+
+    Args:
+        checkpoint: on the CPU; it need not be saved.
+        read: what it was trained on.
+        progress: told of this stage.
+    """
     progress("compare int8", 0, 1)
     found: JsonValue
     try:

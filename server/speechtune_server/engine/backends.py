@@ -10,10 +10,11 @@ from pathlib import Path
 
 from speechtune.models.backends import Backend as ModelBackend
 from speechtune.models.opened import exported_model, is_exported, open_model
-from speechtune_server.engine.choice import BackendChoice, Machine, choose_backend, this_machine
+from speechtune_server.engine.choice import BackendChoice, choose_backend
 from speechtune_server.engine.export_cache import Precision, default_cache, exported_scorer
 from speechtune_server.engine.model_store import LoadModel, ServedModel, served_model
 from speechtune_server.process.config import Backend
+from speechtune_server.process.machine import Machine, this_machine
 
 _EXPORTED = {"fp32": Backend.ONNX, "int8": Backend.ONNX_INT8}
 _BY_TORCH = BackendChoice(Backend.TORCH, "the settings say so")

@@ -5,31 +5,13 @@ A server has no clips to try int8 on. Training has, and wrote into the checkpoin
 
 from __future__ import annotations
 
-import platform
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from speechtune.models.checkpoints.files import read_summary
 from speechtune.models.int8_agreement import recorded_agreement
 from speechtune_server.process.config import Backend
-
-_CUDA_DRIVER = Path("/proc/driver/nvidia/version")
-_CPU = Path("/proc/cpuinfo")
-_INT8_INSTRUCTIONS = re.compile(r"\b(avx512_vnni|avx_vnni|asimddp)\b")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What matters of the machine.
-
-    Attributes:
-        has_gpu: whether torch finds a GPU.
-        has_int8: whether its cores multiply int8 in one instruction; else int8 is slower, and sums may overflow.
-    """
-
-    has_gpu: bool
-    has_int8: bool
+from speechtune_server.process.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -38,13 +20,6 @@ class BackendChoice:
 
     backend: Backend
     reason: str
-
-
-def this_machine() -> Machine:
-    """The machine that this process runs on."""
-    is_apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    has_int8 = _INT8_INSTRUCTIONS.search(_CPU.read_text(errors="replace")) is not None if _CPU.is_file() else is_apple
-    return Machine(_CUDA_DRIVER.exists(), has_int8)
 
 
 def choose_backend(wanted: Backend, folder: Path, machine: Machine) -> BackendChoice:

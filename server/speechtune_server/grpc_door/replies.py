@@ -191,7 +191,7 @@ def recognition(result: ClipResult, model: ServedModel) -> pb.RecognizeResponse:
 def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.Limits:
     """What is refused when exceeded; of a stream, with what its own form of audio comes to."""
     written = pb.Limits(
-        max_streams=config.max_streams,
+        max_streams=config.stream_limit,
         max_streams_per_client=config.streams_per_client,
         max_clips=config.max_clips,
         max_clips_per_client=config.clips_per_client,
