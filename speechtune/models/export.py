@@ -35,6 +35,7 @@ from speechtune.models.golden.vectors import (
     write_golden,
 )
 from speechtune.models.golden.windows import golden_windows
+from speechtune.models.int8_agreement import Int8Agreement, agreement_between
 from speechtune.models.scorers.onnx_scorer import (
     BATCH_NAME,
     INPUT_NAME,
@@ -44,6 +45,7 @@ from speechtune.models.scorers.onnx_scorer import (
     OnnxDescription,
     OnnxScorer,
 )
+from speechtune.models.scorers.second_look import with_second_look
 from speechtune.models.scorers.torch_scorer import TorchScorer
 from speechtune.whole_files import write_whole
 
@@ -82,7 +84,7 @@ class ExportReport:
     golden: Path | None = None
 
 
-class _Exported(nn.Module):
+class _ExportedModule(nn.Module):
     def __init__(self, classifier: KeywordClassifier) -> None:
         super().__init__()
         self.classifier = classifier
@@ -105,6 +107,42 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False, golde
         ConfigError: the place cannot be written to, or the model is too large for one file.
         CheckpointIncompatibleError: this encoder cannot be exported faithfully.
     """
+    with TemporaryDirectory() as folder:
+        finished, description = _exported(checkpoint, Path(folder), int8)
+        classifier = checkpoint.classifier
+        difference = _difference(TorchScorer(classifier, checkpoint.thresholds), OnnxScorer(finished))
+        content = finished.read_bytes()
+    if not int8 and not difference <= FP32_TOLERANCE:
+        raise _unfaithful(f"posteriors differ by {difference:.2g}")
+    vectors = _golden(classifier, description, content) if golden else None
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise ConfigError(f"export {path}: cannot be written ({error.strerror or error})") from error
+    if vectors is None:
+        return ExportReport(path, description, len(content), difference)
+    write_golden(vectors, golden_path(path))
+    return ExportReport(path, description, len(content), difference, golden_path(path))
+
+
+def compare_int8(checkpoint: Checkpoint, windows: NDArray[np.float32]) -> Int8Agreement:
+    """Compare an int8 export of `checkpoint`, which need not be saved, with the checkpoint itself.
+
+    Args:
+        checkpoint: on the CPU.
+        windows: float32[B, window_samples], B >= 1, of the clips that it was calibrated on.
+
+    Raises:
+        ConfigError, CheckpointIncompatibleError: as for `export_onnx`.
+    """
+    with TemporaryDirectory() as folder:
+        finished, description = _exported(checkpoint, Path(folder), True)
+        int8 = OnnxScorer(finished, num_cores=torch.get_num_threads())
+    return agreement_between(checkpoint.scorer(), with_second_look(int8, description.second_look), windows)
+
+
+def _exported(checkpoint: Checkpoint, folder: Path, int8: bool) -> tuple[Path, OnnxDescription]:
+    """The finished file, in `folder`, and what it says of itself."""
     classifier = checkpoint.classifier.eval()
     if sum(tensor.numel() * 4 for tensor in classifier.state_dict().values()) > _LARGEST_BYTES:
         raise ConfigError("export: the model is larger than one ONNX file can be; serve it with --backend torch")
@@ -120,26 +158,13 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False, golde
         endpointing=checkpoint.recipe.endpointing,
         second_look=checkpoint.recipe.clip.second_look,
     )
-    with TemporaryDirectory() as folder:
-        traced = Path(folder) / "fp32.onnx"
-        _trace(classifier, traced)
-        if int8:
-            traced = _quantised(traced, Path(folder) / "int8.onnx")
-        content = _described(traced, description)
-        finished = Path(folder) / "finished.onnx"
-        finished.write_bytes(content)
-        difference = _difference(TorchScorer(classifier, checkpoint.thresholds), OnnxScorer(finished))
-    if not int8 and not difference <= FP32_TOLERANCE:
-        raise _unfaithful(f"posteriors differ by {difference:.2g}")
-    vectors = _golden(classifier, description, content) if golden else None
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise ConfigError(f"export {path}: cannot be written ({error.strerror or error})") from error
-    if vectors is None:
-        return ExportReport(path, description, len(content), difference)
-    write_golden(vectors, golden_path(path))
-    return ExportReport(path, description, len(content), difference, golden_path(path))
+    traced = folder / "fp32.onnx"
+    _trace(classifier, traced)
+    if int8:
+        traced = _quantised(traced, folder / "int8.onnx")
+    finished = folder / "finished.onnx"
+    finished.write_bytes(_described(traced, description))
+    return finished, description
 
 
 @torch.no_grad()
@@ -149,7 +174,7 @@ def _trace(classifier: KeywordClassifier, path: Path) -> None:
     try:
         with _quiet():
             torch.onnx.export(
-                _Exported(classifier).eval(),
+                _ExportedModule(classifier).eval(),
                 (example,),
                 str(path),
                 dynamo=False,  # the newer exporter needs onnxscript and gains nothing here

@@ -24,6 +24,7 @@ from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.head.fitting import LighterClasses, Prior, train_head
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.head.word_prior import word_prior
+from speechtune.training.int8_comparison import with_int8_agreement
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
 from speechtune.training.parent import with_parents_settings
@@ -129,13 +130,12 @@ def finetune(
         with clock.stage("train head"):
             _train(classifier, embedded, recipe, prior, progress)
     classifier.head.set_temperature(held_out.temperature)
-    with clock.stage("save"):
-        facts = read.facts | _facts(held_out, chosen, method, tuned, started)
-        checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
-        if is_main_process():
-            checkpoint = save_checkpoint(checkpoint, out)
-            if method.tuning is not None:
-                saved.remove()
+    facts = read.facts | _facts(held_out, chosen, method, tuned, started)
+    checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
+    if is_main_process():
+        checkpoint = _saved(checkpoint, read, out, clock, progress)
+        if method.tuning is not None:
+            saved.remove()
     notes = read.notes + held_out.notes + _notes(chosen.point, method, tuned)
     return FinetuneResult(
         checkpoint, chosen.point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary
@@ -248,6 +248,14 @@ def _train(
         told=lambda value: tell_loss(progress, "train head", next(steps), value),
     )
     progress("train head", 1, 1)
+
+
+def _saved(checkpoint: Checkpoint, read: TrainingSet, out: Path, clock: StageClock, progress: Progress) -> Checkpoint:
+    """The checkpoint, on disk, with what int8 makes of its clips."""
+    with clock.stage("compare int8"):
+        checkpoint = with_int8_agreement(checkpoint, read, progress)
+    with clock.stage("save"):
+        return save_checkpoint(checkpoint, out)
 
 
 def _facts(
