@@ -69,9 +69,9 @@ def finetune(
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.training.devices import is_main_process, parse_device
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
-    from speechtune.training.tuning.acceleration import is_main_process, parse_device
 
     check_destination(out)
     with progress_bars() as progress:
