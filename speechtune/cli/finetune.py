@@ -103,6 +103,8 @@ def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
         console.print(result.summary, highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    if result.advice:
+        console.print(result.advice, highlight=False)
     if profile:
         for stage, seconds in result.seconds.items():
             console.print(f"{stage:<14}{seconds:8.2f} s")

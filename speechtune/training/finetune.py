@@ -16,8 +16,10 @@ from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
+from speechtune.training.advice import advice
 from speechtune.training.devices import Device, is_main_process, torch_device
 from speechtune.training.head.chosen_negatives import keep_those_that_matter
+from speechtune.training.head.confusions import find_confusions
 from speechtune.training.head.cross_fitting import OutOfFold
 from speechtune.training.head.fitting import HeadTrainer
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
@@ -47,6 +49,7 @@ class FinetuneResult:
         seconds: wall time of every stage.
         tuned: how the encoder phase went; None: the encoder was left as it was.
         summary: how often it fires on talk and how much it misses, in one sentence, as far as that is known.
+        advice: which further recordings would help most, in one sentence; empty where none stands out.
     """
 
     checkpoint: Checkpoint
@@ -56,6 +59,7 @@ class FinetuneResult:
     seconds: dict[str, float] = field(default_factory=dict)
     tuned: Tuned | None = None
     summary: str = ""
+    advice: str = ""
 
 
 def finetune(
@@ -119,25 +123,23 @@ def finetune(
         identity = identity_of(recipe, read.identity, method.tuning, started.digest if started else recipe.encoder.name)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
-            log_folder = out.with_name(f"{out.name}.logs") if recipe.tune.tracker != "none" else None
-            tuned = tune_and_average(run, method.tuning, embedded, saved, log_folder)
+            tuned = tune_and_average(run, method.tuning, embedded, saved, out.with_name(f"{out.name}.logs"))
         with clock.stage("embed again"):
             embedded = run.embed(read, scratch)
         with clock.stage("train head"):
             run.train_head(embedded)
-    classifier = run.classifier
-    classifier.head.set_temperature(held_out.temperature)
+    run.classifier.head.set_temperature(held_out.temperature)
     with clock.stage("save"):
         facts = read.facts | _facts(held_out, chosen, method, tuned, started)
-        checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
+        checkpoint = Checkpoint(run.classifier, chosen.point.thresholds, recipe, facts)
         if is_main_process():
             checkpoint = save_checkpoint(checkpoint, out)
             if method.tuning is not None:
                 saved.remove()
-    notes = read.notes + held_out.notes + _notes(chosen.point, method, tuned)
-    return FinetuneResult(
-        checkpoint, chosen.point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary
-    )
+    notes = read.notes + _notes(held_out, chosen.point, method, tuned)
+    wishes = advice(read, held_out, chosen)
+    counts = count_labels(read.clips)
+    return FinetuneResult(checkpoint, chosen.point, counts, notes, clock.seconds, tuned, chosen.summary, wishes)
 
 
 def untrained_run(read: TrainingSet, recipe: Recipe, device: torch.device, progress: Progress = silent) -> TrainingRun:
@@ -218,8 +220,9 @@ def _facts(
     return facts
 
 
-def _notes(point: OperatingPoint, method: Method, tuned: Tuned | None) -> tuple[str, ...]:
-    notes = [point.note] if point.note else []
+def _notes(held_out: OutOfFold, point: OperatingPoint, method: Method, tuned: Tuned | None) -> tuple[str, ...]:
+    notes = [*held_out.notes, *(str(pair) for pair in find_confusions(held_out))]
+    notes += [point.note] if point.note else []
     if method.reason is not None:
         notes.append(method.reason)
     if tuned is not None:

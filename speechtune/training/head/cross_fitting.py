@@ -27,6 +27,7 @@ class OutOfFold:
 
     Attributes:
         predictions: calibrated posteriors of every clip that may judge, itself and not its varied copies.
+        answers: int64[N], the class that each of these clips was taken for: a word where `predictions` say `_unknown_`.
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
         heads: of every fold, at that temperature.
@@ -35,6 +36,7 @@ class OutOfFold:
     """
 
     predictions: Predictions
+    answers: NDArray[np.int64]
     temperature: float
     notes: tuple[str, ...]
     heads: tuple[KeywordHead, ...] = ()
@@ -93,6 +95,7 @@ def cross_fit(
     )
     return OutOfFold(
         predictions,
+        logits.numpy()[recorded].argmax(axis=1),
         temperature,
         notes,
         heads=tuple(heads),

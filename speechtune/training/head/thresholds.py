@@ -22,7 +22,7 @@ from speechtune.evaluation.streams.talk_curve import (
 from speechtune.labels import UNKNOWN
 from speechtune.recipe import CalibrationSettings
 from speechtune.training.head.cross_fitting import OutOfFold
-from speechtune.training.head.speech_playback import HeardTalk, hear_talk
+from speechtune.training.head.speech_playback import HeardTalk, Talk, hear_talk
 from speechtune.training.head.training_run import TrainingRun
 from speechtune.training.material.training_set import TrainingSet
 
@@ -95,16 +95,17 @@ def choose_by_talk(run: TrainingRun, held_out: OutOfFold, read: TrainingSet) -> 
     heard = []
     with run.classifier.on(run.device):
         # Recorded running speech is what will be heard; words strung together are the worst case.
-        for are_words, excess in ((False, 1.0), (True, EXCESS_OF_HELD_OUT_WORDS)):
-            clips = _talk_of_folds(held_out, read, are_words=are_words)
-            talk = hear_talk(run.classifier, held_out.heads, clips, run.recipe, excess)
+        for are_words in (False, True):
+            talk = hear_talk(
+                run.classifier, held_out.heads, _talk_of_folds(held_out, read, are_words=are_words), run.recipe
+            )
             if talk is not None:
                 heard.append(talk)
     run.progress("hear talk", 1, 1)
     return choose(held_out, heard, run.recipe.calibration)
 
 
-def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -> list[list[NDArray[np.float32]]]:
+def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -> Talk:
     """Of every fold, the audio of the negative clips that its head never met, nor their word; words, or other speech.
 
     Speech that names no word, but is so little that it was held out as one, counts as a word.
@@ -122,7 +123,7 @@ def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -
     spare = [(clip.label, samples) for clip, samples in read.spare if clip.label in wanted]
     for number, (label, samples) in enumerate(spare):
         talk[min(folds_of[label]) if are_words else number % len(talk)].append(samples)
-    return talk
+    return Talk(talk, EXCESS_OF_HELD_OUT_WORDS, len(wanted)) if are_words else Talk(talk, 1.0, None)
 
 
 def choose(held_out: OutOfFold, talk: Sequence[HeardTalk], settings: CalibrationSettings) -> ChosenThresholds:

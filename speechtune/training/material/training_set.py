@@ -27,6 +27,7 @@ from speechtune.errors import UnsplittableError
 from speechtune.labels import PARTS, SILENCE, UNKNOWN, LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.material.clip_audio import ChosenAudio, ClipAudio
+from speechtune.training.material.clip_check import uneven_notes
 from speechtune.training.material.windows import SHORTEST_MS
 from speechtune.training.stages import Progress
 
@@ -133,7 +134,8 @@ def read_training_set(data: TrainingData, recipe: Recipe, progress: Progress) ->
     }
     labels = with_added_classes(labels, recipe)
     identity = _identity(labels, whole, hashes, recordings)
-    return TrainingSet(labels, clips, samples, recordings, facts, clip_set.notes + samples.check.notes(), identity)
+    notes = clip_set.notes + samples.check.notes() + uneven_notes(count_labels(clips), labels)
+    return TrainingSet(labels, clips, samples, recordings, facts, notes, identity)
 
 
 def with_added_classes(labels: LabelSet, recipe: Recipe) -> LabelSet:

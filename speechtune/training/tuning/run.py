@@ -21,7 +21,7 @@ from speechtune.training.tuning.resume import SavedState
 
 
 def tune_and_average(
-    run: TrainingRun, tuning: Tuning, embedded: EmbeddedClips, saved: SavedState | None, log_folder: Path | None
+    run: TrainingRun, tuning: Tuning, embedded: EmbeddedClips, saved: SavedState | None, log_folder: Path
 ) -> Tuned:
     """Tune the encoder of the run's classifier, whose head is trained, and average it with what it was.
 
@@ -33,7 +33,7 @@ def tune_and_average(
         tuning: which weights.
         embedded: the clips, embedded by the encoder as it is.
         saved: where to go on from, and what is left for a run after a kill; None: nothing is saved.
-        log_folder: for a tracker.
+        log_folder: for a tracker, if the recipe names one.
 
     Raises:
         TrainingDivergedError, ConfigError: as for `tune_encoder`.
@@ -51,7 +51,8 @@ def tune_and_average(
         run.trainer.train(classifier.head, embedded, torch.from_numpy(np.flatnonzero(~is_held)))
     batches = TuningBatches(read, np.flatnonzero(~held), classifier, recipe)
     pretrained = copy.deepcopy(classifier.encoder.state_dict())
-    around = Surroundings(run.device, validation, saved, log_folder, run.progress)
+    logs = log_folder if recipe.tune.tracker != "none" else None
+    around = Surroundings(run.device, validation, saved, logs, run.progress)
     tuned = tune_encoder(classifier, batches, tuning, recipe, around)
     average_into(classifier.encoder.state_dict(), pretrained, recipe.tune.pretrained_share)
     return tuned
