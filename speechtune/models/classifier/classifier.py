@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -130,6 +133,28 @@ class KeywordClassifier(nn.Module):
     def posteriors_from_logits(self, logits: Tensor) -> Tensor:
         """Logits float32[B, C] to posteriors float32[B, K]: softmax at the temperature, negatives summed."""
         return torch.softmax(logits / self.head.temperature, dim=1) @ self.label_of_class
+
+    def relabelled(self, labels: LabelSet) -> KeywordClassifier:
+        """The same classifier, on the same encoder, with the same classes in the order of `labels`."""
+        changed = KeywordClassifier(
+            self.encoder,
+            labels,
+            self.window_samples,
+            layers=self.layers,
+            num_segments=self.pooling.num_segments,
+            uses_decoder=self.uses_decoder,
+        )
+        changed.head = self.head.with_classes([self.labels.classes.index(name) for name in labels.classes])
+        return changed.eval()
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """While it lasts the weights are on `device`; then they are on the CPU, where heads are trained."""
+        self.to(device)
+        try:
+            yield
+        finally:
+            self.to("cpu")
 
     @property
     def num_used_layers(self) -> int:
