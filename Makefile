@@ -35,7 +35,7 @@ types: $(STAMP) ## mypy --strict on our packages
 	$(BIN)/mypy
 
 contracts: $(STAMP) ## who may import whom
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 unit: $(STAMP) ## pytest
 	$(BIN)/python -m pytest -n 2

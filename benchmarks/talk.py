@@ -11,8 +11,8 @@ learnt from. The mixes: `pauses`, phrases between pauses inside sentences; `nois
 `running`, phrases inside sentences with 0 to 50 ms round them; `halves`, the two words of `smart mirror` alone; `talk`,
 no phrase at all: sentences, two people at once, digits and words strung together. Of the two hours that are played
 about an hour and a half is independent talk: 43 minutes of sentences, the rest digits and words. With `--hours` there
-is `varied` too: the same sentences four times at other speeds and pitches, twice in noise, in a room, and three voices
-at once, which makes three hours with `talk`, of which no more are independent.
+is `varied` too: the same sentences eight times at other speeds and pitches, four times in noise, in three rooms, and
+three voices at once, which makes close to six hours with `talk`, of which no more are independent.
 """
 
 from __future__ import annotations
@@ -167,7 +167,8 @@ def measure(checkpoints: Sequence[Path], mixes: Path) -> Table:
     for checkpoint in checkpoints:
         system = open_model(checkpoint)
         for mix in (mix for mix in MIXES if (mixes / mix).is_dir()):
-            heard = play(system.scorer, SileroActivity(), find_recordings(mixes / mix), system.settings)
+            recordings = find_recordings(mixes / mix)
+            heard = play(system.scorer, SileroActivity(), recordings, system.settings, exact_from=1.0)
             scores = score_streams(heard.streams, heard.labels.keywords)
             total, rate = scores.total, scores.total.alone_interval
             table.add_row(

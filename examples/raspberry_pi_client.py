@@ -49,7 +49,10 @@ def microphone() -> Iterator[bytes]:
         sys.exit("no microphone: install alsa-utils (arecord) or the package sounddevice, or give --source")
     with sounddevice.RawInputStream(RATE_HZ, CHUNK_BYTES // 2, channels=1, dtype="int16") as stream:
         while True:
-            yield bytes(stream.read(CHUNK_BYTES // 2)[0])
+            chunk, overflowed = stream.read(CHUNK_BYTES // 2)
+            if overflowed:
+                print("audio was lost: this device is too busy to take it", file=sys.stderr)
+            yield bytes(chunk)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ The steps, each a package and a command: choose an encoder (`models`), prepare c
 
 Imports: `accelerate`, `av`, `datasets`, `espeakng_loader`, `filelock`, `grpc`, `huggingface_hub`, `jinja2`, `librosa`,
 `numpy`, `onnx`, `onnxruntime`, `optuna`, `packaging`, `peft`, `psutil`, `pydantic`, `pyroomacoustics`, `rich`,
-`safetensors`, `scipy`, `sounddevice`, `soundfile`, `soxr`, `tokenizers`, `tomli_w`, `torch`, `torchaudio`,
+`safetensors`, `scipy`, `sounddevice`, `soundfile`, `soxr`, `starlette`, `tokenizers`, `tomli_w`, `torch`, `torchaudio`,
 `transformers`, `typer`, `speechtune_client`, `speechtune_server`.
 """
 

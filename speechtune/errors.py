@@ -17,7 +17,8 @@
     │   ├── EncoderUnavailableError        a known encoder whose weights are not on this machine
     │   ├── CheckpointNotFoundError        no checkpoint there
     │   ├── CheckpointCorruptError         a checkpoint whose files do not fit their own description
-    │   └── CheckpointIncompatibleError    a sound checkpoint that this version cannot use
+    │   ├── CheckpointIncompatibleError    a sound checkpoint that this version cannot use
+    │   └── HubUnavailableError            the Hugging Face hub cannot be asked, or broke off
     ├── TrainingDivergedError            the loss or the weights are no longer finite, or one class took all
     ├── SessionError                     about one live stream
     │   ├── SessionGrammarError            a call or message out of order
@@ -100,6 +101,12 @@ class CheckpointCorruptError(ModelError):
 
 class CheckpointIncompatibleError(ModelError):
     """A sound checkpoint that this version cannot use."""
+
+
+class HubUnavailableError(ModelError):
+    """The Hugging Face hub cannot be asked, or broke off."""
+
+    exit_code = 1
 
 
 class TrainingDivergedError(SpeechTuneError):

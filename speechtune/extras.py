@@ -31,6 +31,9 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "rooms": ("pyroomacoustics",),
     "search": ("optuna",),
     "trace": ("opentelemetry",),
+    "web": ("starlette", "uvicorn", "websockets"),
+    "wyoming": ("wyoming", "zeroconf"),
+    "studio": ("starlette", "uvicorn", "websockets"),
 }
 """Extra -> the packages that it brings, by the names that they are imported by."""
 

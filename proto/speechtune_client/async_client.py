@@ -127,14 +127,21 @@ class AsyncCommandClient:
     async def recognize(
         self,
         content: bytes,
-        encoding: str = "WAV",
+        encoding: str = "",
         *,
         sample_rate_hertz: int = 0,
         channels: int = 0,
         model: str = "",
         commands: Iterable[str | CommandRule] = (),
     ) -> Recognition:
-        """The commands in one whole clip; rate and channels only for raw encodings.
+        """The commands in one whole clip.
+
+        Args:
+            content: a WAV, FLAC or Ogg Opus file, or raw audio.
+            encoding: of the content, as for `stream`; "": its first bytes tell what file it is.
+            sample_rate_hertz, channels: of raw audio; a file carries its own.
+            model: "" is the server's default, "name" one by name, "name@digest" that very checkpoint.
+            commands: keywords to report, as words or rules; none: all of the model's.
 
         Raises:
             ValueError: an encoding that the contract does not have.

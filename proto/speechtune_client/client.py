@@ -27,9 +27,14 @@ from speechtune_client.replay import DEFAULT_REPLAY_SECONDS, Replay
 from speechtune_client.settings import CommandRule, Order, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+from speechtune_client.v1 import model_admin_pb2 as admin_pb
+from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
+
+LOAD_SECONDS = 600.0
+"""For the server to load a model."""
 
 
 class CommandClient:
@@ -63,6 +68,7 @@ class CommandClient:
             else grpc.secure_channel(address, tls.credentials(), options=CHANNEL_OPTIONS)
         )
         self._stub = pb_grpc.CommandRecognitionStub(self._channel)
+        self._admin = admin_grpc.ModelAdminStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -120,17 +126,46 @@ class CommandClient:
             raise translated(error) from error
         return tuple(messages.model_info(model) for model in response.models)
 
+    def load_model(self, folder: str, name: str = "", digest: str = "") -> str:
+        """Have the server serve a checkpoint; needs a key that may administer models.
+
+        Args:
+            folder: of the checkpoint, relative to the server's model folder.
+            name: to serve it under, in place of the model of that name; "": the folder's own.
+            digest: it must have; "": any.
+
+        Returns:
+            The digest of the model that is served now.
+
+        Raises:
+            ClientError: it cannot be used, or the call failed; what was served before still is.
+        """
+        request = admin_pb.LoadModelRequest(folder=folder, name=name, digest=digest)
+        try:
+            response = self._admin.LoadModel(request, timeout=LOAD_SECONDS, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise translated(error) from error
+        loaded: str = response.digest
+        return loaded
+
     def recognize(
         self,
         content: bytes,
-        encoding: str = "WAV",
+        encoding: str = "",
         *,
         sample_rate_hertz: int = 0,
         channels: int = 0,
         model: str = "",
         commands: Iterable[str | CommandRule] = (),
     ) -> Recognition:
-        """The commands in one whole clip; rate and channels only for raw encodings.
+        """The commands in one whole clip.
+
+        Args:
+            content: a WAV, FLAC or Ogg Opus file, or raw audio.
+            encoding: of the content, as for `stream`; "": its first bytes tell what file it is.
+            sample_rate_hertz, channels: of raw audio; a file carries its own.
+            model: "" is the server's default, "name" one by name, "name@digest" that very checkpoint.
+            commands: keywords to report, as words or rules; none: all of the model's.
 
         Raises:
             ValueError: an encoding that the contract does not have.

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from speechtune_client import events
 from speechtune_client.errors import ClientError
+from speechtune_client.file_forms import encoding_of
 from speechtune_client.pacing import FILE_ENCODINGS, pacing_interval_ms
 from speechtune_client.settings import CommandRule, DetectorSettings, Endpointing, Flush, Order, Reset, StreamSettings
 from speechtune_client.v1 import command_recognition_pb2 as pb
@@ -49,13 +50,16 @@ def recognize_request(
     model: str,
     commands: Iterable[str | CommandRule],
 ) -> pb.RecognizeRequest:
-    """A whole clip.
+    """A whole clip; with "" for its encoding, the first bytes tell.
 
     Raises:
         ValueError: no such encoding in the contract.
     """
+    known = encoding or encoding_of(content)
+    # What is not known here a newer server may know.
+    form = pb.AudioSpec(sample_rate_hertz=sample_rate_hertz, channels=channels)
     return pb.RecognizeRequest(
-        audio=audio_spec(encoding, sample_rate_hertz, channels),
+        audio=audio_spec(known, sample_rate_hertz, channels) if known else form,
         model=model,
         commands=command_rules(commands),
         content=content,
@@ -145,7 +149,15 @@ def recognition(response: pb.RecognizeResponse) -> events.Recognition:
 
 def model_info(model: pb.ModelInfo) -> events.ModelInfo:
     """One model of the list."""
-    return events.ModelInfo(model.name, model.digest, model.is_default, _rules(model.commands), seconds(model.window))
+    return events.ModelInfo(
+        model.name,
+        model.digest,
+        model.is_default,
+        _rules(model.commands),
+        seconds(model.window),
+        model.backend,
+        model.backend_reason,
+    )
 
 
 def server_info(response: pb.GetServerInfoResponse) -> events.ServerInfo:
@@ -157,6 +169,8 @@ def server_info(response: pb.GetServerInfoResponse) -> events.ServerInfo:
         tuple(pb.AudioEncoding.Name(code) for code in response.clip_encodings),
         _limits(response.limits),
         response.num_active_streams,
+        response.backend,
+        response.backend_reason,
     )
 
 

@@ -21,26 +21,31 @@ from speechtune.streaming.voice.activity import ActivityModel, SileroActivity
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc
+from speechtune_server.doors import Doors
 from speechtune_server.engine.backends import loader_for
 from speechtune_server.engine.dispatch import Dispatch
 from speechtune_server.engine.model_library import ModelLibrary
 from speechtune_server.engine.model_store import LoadModel
 from speechtune_server.engine.reloads import Reloads
 from speechtune_server.engine.runner import Runner
-from speechtune_server.grpc_door.access import Access, read_keys
 from speechtune_server.grpc_door.admin import SERVICE_NAME as ADMIN_SERVICE
 from speechtune_server.grpc_door.admin import ModelAdmin
 from speechtune_server.grpc_door.health import HEALTH_SERVICE, Health
 from speechtune_server.grpc_door.interceptors import CallInterceptor
 from speechtune_server.grpc_door.recognition import CommandRecognition
 from speechtune_server.grpc_door.socket import bind, server_options
-from speechtune_server.grpc_door.tls import TlsFiles
+from speechtune_server.grpc_door.tls import credentials_of
 from speechtune_server.hits.keeper import HitKeeper
 from speechtune_server.live.service import Engine, Service
+from speechtune_server.process.access import Access, read_keys
 from speechtune_server.process.admission import Admission, ServiceState
+from speechtune_server.process.calls import Calls
+from speechtune_server.process.capacity import streams_carried
+from speechtune_server.process.certificates import CertificateFiles
 from speechtune_server.process.clock import Clock, MonotonicClock
 from speechtune_server.process.config import ServerConfig
 from speechtune_server.process.logs import configure_logs
+from speechtune_server.process.machine import this_machine
 from speechtune_server.process.metrics import ModelInForce, metrics_for
 from speechtune_server.process.tracing import tracing_for
 
@@ -72,11 +77,18 @@ class RecognitionServer:
         clock: Clock | None = None,
     ) -> None:
         self.address = ""
-        """HOST:PORT it listens on, once started."""
+        """HOST:PORT it listens on for gRPC, once started."""
         self.has_ended = True
         """Whether, once stopped, no thread of it goes on."""
+        self._machine = this_machine()
+        self._settings = config
+        config = config.with_streams(streams_carried([config.backend], self._machine))
         self.admission = Admission(
-            config.max_streams, config.max_clips, config.streams_per_client, config.clips_per_client
+            config.stream_limit,
+            config.max_clips,
+            config.streams_per_client,
+            config.clips_per_client,
+            config.max_start_wait_seconds,
         )
         self._config = config
         self._load_activity = load_activity
@@ -88,7 +100,7 @@ class RecognitionServer:
         self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
         self._metrics = metrics_for(config.metrics_address)
         self._library = ModelLibrary(
-            load_model or loader_for(config.backend, config.export_folder, config.num_threads),
+            load_model or loader_for(config.backend, config.export_folder, config.num_threads, self._machine),
             config.models,
             config.default_model_name,
             config.model_folder,
@@ -98,9 +110,10 @@ class RecognitionServer:
         self._service = Service(config, self.admission, self._clock, self._metrics, self._hits)
         self._access = Access(read_keys(config.keys) if config.keys else None, config.open_admin, self._clock)
         self._tracing = tracing_for(config.trace)
-        interceptor = CallInterceptor(
-            self._access, self.admission, self._metrics, self._tracing, config.max_body_seconds
-        )
+        calls = Calls(self._access, self._metrics, self._tracing)
+        self.doors = Doors(self._service, calls)
+        """Those beside gRPC."""
+        interceptor = CallInterceptor(calls, self.admission, config.max_body_seconds)
         self._grpc = grpc.aio.server(interceptors=[interceptor], options=server_options(config))
         pb_grpc.add_CommandRecognitionServicer_to_server(CommandRecognition(self._service), self._grpc)
         admin_grpc.add_ModelAdminServicer_to_server(ModelAdmin(self._library, self.admission), self._grpc)
@@ -119,12 +132,16 @@ class RecognitionServer:
         try:
             await self._health.set_serving(False)
             # The port first: that it is taken should be known before seconds are spent on models.
-            self.address = bind(self._grpc, self._config.address, self._credentials())
+            files = self._certificate()
+            self.address = bind(self._grpc, self._config.address, credentials_of(files) if files else None)
             self._metrics.start(self.admission, self._models_in_force)
             await self._grpc.start()
+            await self.doors.start(files)
             self._service.engine = await self._load()
+            self._take_what_fits()
         except BaseException:
-            await self._close(0.0)
+            self.admission.state = ServiceState.DRAINING  # who waits for the start is told
+            await self._close(_FLUSH_SECONDS)
             raise
         self.admission.state = ServiceState.SERVING
         await self._health.set_serving(True)
@@ -166,14 +183,14 @@ class RecognitionServer:
             ModelInForce(model.name, model.digest, model.precision, model is store.default) for model in store.models
         ]
 
-    def _credentials(self) -> grpc.ServerCredentials | None:
+    def _certificate(self) -> CertificateFiles | None:
         config = self._config
         if config.certificate is None or config.private_key is None:
             return None
-        tls = TlsFiles(config.certificate, config.private_key, config.client_authorities)
-        self._metrics.watch_certificate(lambda: tls.seconds_left)
-        self._watching = asyncio.create_task(self._health.watch_certificate(tls.look))
-        return tls.credentials()
+        files = CertificateFiles(config.certificate, config.private_key, config.client_authorities)
+        self._metrics.watch_certificate(lambda: files.seconds_left)
+        self._watching = asyncio.create_task(self._health.watch_certificate(files.look))
+        return files
 
     async def _load(self) -> Engine:
         activity = await self._activity_runner.run(self._load_activity)
@@ -194,6 +211,14 @@ class RecognitionServer:
         )
         return Engine(self._library, dispatch)
 
+    def _take_what_fits(self) -> None:
+        """Take as many streams as the models that were loaded leave room for, unless the settings say how many."""
+        backends = [model.chosen.backend for model in self._library.store.models if model.chosen is not None]
+        config = self._settings.with_streams(streams_carried(backends, self._machine))
+        self._service.config = config
+        self.admission.allow_streams(config.stream_limit, config.streams_per_client)
+        _log.info("up to %d streams at once, on %d cores", config.stream_limit, self._machine.num_cores)
+
     async def _wait_idle(self, seconds: float) -> None:
         waits: set[asyncio.Task[Any]] = {
             asyncio.create_task(self._clock.wait(self.admission.idle, seconds)),
@@ -208,6 +233,7 @@ class RecognitionServer:
         if self._watching is not None:
             self._watching.cancel()
         await self._grpc.stop(grace_seconds)
+        await self.doors.stop()
         if self._service.engine is not None:
             await self._service.engine.dispatch.close()
         self._metrics.stop()

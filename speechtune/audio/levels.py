@@ -6,6 +6,8 @@ room, not a voice activity detector.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +71,17 @@ def clipped_fraction(samples: NDArray[np.float32]) -> float:
         runs = edges[1::2] - edges[::2]
         num_flat += int(runs[runs >= _MIN_FLAT_RUN].sum())
     return num_flat / len(samples)
+
+
+def clipped_seconds(blocks: Collection[NDArray[np.float32]], rate_hz: int) -> float:
+    """How long the tops of blocks, each float32[any], are flat; they must be as a device gave them.
+
+    Resampled, a flat top is flat no more: at 48,000 Hz clipping must be looked for before that.
+    """
+    if not blocks:
+        return 0.0
+    samples = np.concatenate(list(blocks))
+    return clipped_fraction(samples) * len(samples) / rate_hz
 
 
 def frame_levels_dbfs(samples: NDArray[np.float32]) -> NDArray[np.float64]:

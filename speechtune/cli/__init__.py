@@ -1,11 +1,12 @@
 """The command line: one verb per stage, one file per verb.
 
 Owns: options, progress bars, tables, exit codes. Does not own: any work; every verb calls one function of the library.
-Imports: `grpc`, `numpy`, `psutil`, `pydantic`, `rich`, `sounddevice`, `torch`, `typer`, `speechtune`,
+Imports: `grpc`, `numpy`, `psutil`, `pydantic`, `rich`, `sounddevice`, `starlette`, `torch`, `typer`, `speechtune`,
 `speechtune.audio`, `speechtune.data`, `speechtune.evaluation`, `speechtune.models`, `speechtune.record`,
-`speechtune.remote`, `speechtune.streaming`, `speechtune.training`, `speechtune_client`, `speechtune_server`.
+`speechtune.remote`, `speechtune.streaming`, `speechtune.studio`, `speechtune.training`, `speechtune_client`,
+`speechtune_server`.
 
-At start only typer and rich are imported; torch, grpc and the rest inside the verb that needs them, so that `--help` is
+At start only typer is imported; torch, numpy, rich and the rest inside the verb that needs them, so that `--help` is
 quick.
 """
 

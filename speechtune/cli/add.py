@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +15,11 @@ from speechtune.cli.options import (
     SpeakerPatternOption,
     keywords_from,
 )
+from speechtune.errors import ConfigError
 from speechtune.extras import need
-from speechtune.recipe import Recipe
-from speechtune.recipe_files import load_recipe, parse_recipe
+
+if TYPE_CHECKING:
+    from speechtune.recipe import Recipe
 
 OutOption = Annotated[
     Path | None, typer.Option(metavar="CKPT", help="Folder to write to. Defaults to replacing the checkpoint.")
@@ -52,16 +54,19 @@ def add(
     """Add keywords to a checkpoint; the old ones' clips are heard again, so that they are not forgotten."""
     need("add", "train")
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.checkpoints.hub import local_folder
+    from speechtune.recipe_files import load_recipe
 
+    place = _destination(checkpoint, out)
     new = keywords_from(keywords) or ()
-    settings = read_summary(checkpoint).recipe if recipe is None else load_recipe(recipe)
+    settings = read_summary(local_folder(checkpoint)).recipe if recipe is None else load_recipe(recipe)
     settings = _with_method(settings, method)
 
     from speechtune.cli.finetune import show_result
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.training.devices import is_main_process, parse_device
     from speechtune.training.material.training_set import TrainingData
-    from speechtune.training.tuning.acceleration import is_main_process, parse_device
     from speechtune.training.vocabulary import add_keywords
 
     wanted = TrainingData(
@@ -72,7 +77,6 @@ def add(
         more=tuple(old or ()),
         room=tuple(room or ()),
     )
-    place = checkpoint if out is None else out
     check_destination(place)
     with progress_bars() as progress:
         result = add_keywords(checkpoint, wanted, new, place, settings, progress, parse_device(device))
@@ -91,11 +95,21 @@ def remove(
 
     from speechtune.training.vocabulary import remove_keywords
 
-    place = checkpoint if out is None else out
+    place = _destination(checkpoint, out)
     kept = remove_keywords(checkpoint, words, place).classifier.labels.keywords
     typer.echo(f"checkpoint {place}: {', '.join(kept)}")
 
 
+def _destination(checkpoint: Path, out: Path | None) -> Path:
+    from speechtune.models.checkpoints.hub import hub_name
+
+    if out is None and hub_name(checkpoint) is not None:
+        raise ConfigError(f"--out: name a folder; {checkpoint} is on the Hugging Face hub, and is not replaced there")
+    return checkpoint if out is None else out
+
+
 def _with_method(settings: Recipe, method: str) -> Recipe:
+    from speechtune.recipe_files import parse_recipe
+
     tune = parse_recipe(f"[tune]\nmethod = {method!r}", "--method").tune
     return settings.model_copy(update={"tune": settings.tune.model_copy(update={"method": tune.method})})

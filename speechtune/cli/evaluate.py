@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import (
+    MODEL_HELP,
     BackendOption,
     SpeakerPatternOption,
     SyntheticOption,
@@ -40,9 +41,7 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[CKPT]", help="Folder of a checkpoint, or an exported .onnx file; may be left out with --address."
-        ),
+        typer.Argument(metavar="[CKPT]", help=f"{MODEL_HELP}; may be left out with --address."),
     ] = None,
     data: Annotated[
         Path | None, typer.Argument(metavar="[DATA]", help="Test clips: folder per label, or a manifest.")

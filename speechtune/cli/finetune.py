@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from speechtune.cli.options import (
     DataArgument,
@@ -18,7 +16,6 @@ from speechtune.cli.options import (
     keywords_from,
 )
 from speechtune.extras import need
-from speechtune.recipe_files import load_recipe
 
 if TYPE_CHECKING:
     from speechtune.training.finetune import FinetuneResult
@@ -59,6 +56,8 @@ def finetune(
 ) -> None:
     """Fine-tune on a few clips of each command and write a checkpoint."""
     need("finetune", "train")
+    from speechtune.recipe_files import load_recipe
+
     overrides = list(set_ or [])
     if encoder is not None:
         overrides.append(f"encoder.name={encoder}")
@@ -71,9 +70,9 @@ def finetune(
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.training.devices import is_main_process, parse_device
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
-    from speechtune.training.tuning.acceleration import is_main_process, parse_device
 
     check_destination(out)
     with progress_bars() as progress:
@@ -87,6 +86,9 @@ def finetune(
 
 def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
     """Print what came out, for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(markup=False)
     point, labels = result.operating_point, result.checkpoint.classifier.labels
     table = Table("keyword", "clips", "threshold", box=None, pad_edge=False)
@@ -105,6 +107,8 @@ def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
         console.print(result.summary, highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    if result.advice:
+        console.print(result.advice, highlight=False)
     if profile:
         for stage, seconds in result.seconds.items():
             console.print(f"{stage:<14}{seconds:8.2f} s")

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from speechtune.audio.timebase import ms_from_samples
 from speechtune.cli.options import ModelArgument
@@ -28,6 +26,9 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole description as JSON.")] = False,
 ) -> None:
     """Show what a checkpoint or an exported model recognises, and how it was made."""
+    from rich.console import Console
+    from rich.table import Table
+
     from speechtune.models.opened import is_exported
 
     description, facts, digest = _of_exported(checkpoint) if is_exported(checkpoint) else _of_folder(checkpoint)
@@ -50,8 +51,10 @@ def info(
 def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str]:
     """A checkpoint's description, what is shown of it, and its digest."""
     from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.checkpoints.hub import local_folder
+    from speechtune.models.int8_agreement import FACT, recorded_agreement
 
-    summary = read_summary(folder)
+    summary = read_summary(local_folder(folder))
     description = summary.description
     facts = {
         "encoder": f"{description.encoder['name']} ({description.encoder['family']})",
@@ -60,8 +63,12 @@ def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str
         "weights": f"{summary.num_weight_bytes / 1e6:.1f} MB",
         "digest": summary.digest,
     }
+    agreement = recorded_agreement(description.training)
     for name, value in description.training.items():
         facts[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value)
+    if agreement is not None:
+        served = "served so by --backend auto" if agreement.is_enough else "served as fp32 by --backend auto"
+        facts[FACT.replace("_", " ")] = f"{agreement}: {served} on a CPU with instructions for int8"
     return description, facts, summary.digest
 
 

@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
 from speechtune.errors import ConfigError, EncoderUnavailableError, MissingExtraError
 from speechtune.extras import need
-from speechtune.whole_files import write_whole
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from speechtune.data.inspection.inspected_clip import Embedder
     from speechtune.data.inspection.report import InspectionReport
 
@@ -45,6 +43,8 @@ def inspect(
     ] = "whisper-tiny.en",
 ) -> None:
     """Judge every clip of a data set: damage, level, length, copies, doubtful labels, leaks."""
+    from rich.console import Console
+
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.data.inspection.inspect import inspect_clips
     from speechtune.data.sets.loading import load_clips
@@ -95,6 +95,7 @@ def _embedder(encoder: str) -> Embedder | None:
 
 def _write(report: InspectionReport, out: Path) -> None:
     from speechtune.data.inspection.page import render_page
+    from speechtune.whole_files import write_whole
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -106,10 +107,15 @@ def _write(report: InspectionReport, out: Path) -> None:
 
 
 def _tell(text: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True).print(text, markup=False, highlight=False)
 
 
 def _show(report: InspectionReport, console: Console) -> None:
+    from rich.table import Column, Table
+    from rich.text import Text
+
     labels = Table(Column("label", overflow="fold"), "clips", "speakers", box=None, pad_edge=False)
     for label, speakers in report.num_clips_per_label_and_speaker().items():
         known = sum(bool(speaker) for speaker in speakers)

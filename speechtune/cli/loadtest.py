@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import time
@@ -52,6 +51,8 @@ def loadtest(
 
     Detections, delays and losses are printed as JSON.
     """
+    import asyncio
+
     import grpc
 
     from speechtune.remote import load_generator as load

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechtune.cli.options import BackendOption, ModelArgument
-from speechtune.evaluation.streams.mining import DEFAULT_MARGIN, DEFAULT_MOST
+from speechtune.evaluation.streams.margin import DEFAULT_MARGIN, DEFAULT_MOST
 from speechtune.extras import need
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def mine(
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.evaluation.reports.mined_folder import MINED_PAGE_NAME, Miner, check_new_folder, write_mined
-    from speechtune.evaluation.streams.mining import check_margin
+    from speechtune.evaluation.streams.margin import check_margin
     from speechtune.evaluation.streams.mining import mine as find
     from speechtune.evaluation.streams.playback import play
     from speechtune.evaluation.streams.recordings import check_readable, check_words

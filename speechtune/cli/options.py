@@ -12,10 +12,12 @@ from speechtune.models.backends import Backend
 from speechtune.names import composed
 from speechtune.whole_files import why_not_writable
 
-CheckpointArgument = Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")]
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint, or an exported .onnx file.")
+MODEL_HELP = "Folder of a checkpoint, its name on the Hugging Face hub, or an exported .onnx file"
+
+CheckpointArgument = Annotated[
+    Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint, or its name on the Hugging Face hub.")
 ]
+ModelArgument = Annotated[Path, typer.Argument(metavar="CKPT", help=f"{MODEL_HELP}.")]
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA", help="Folder per label, or a manifest (.jsonl, .csv).")]
 NegativesOption = Annotated[
     list[Path] | None,
@@ -56,13 +58,14 @@ SetOption = Annotated[
         help="One setting of the recipe, such as augment.copies=20. May be given several times.",
     ),
 ]
-
-
+MicrophoneOption = Annotated[
+    str | None, typer.Option(help="Number or part of the name of the microphone. Defaults to the system's.")
+]
 BackendOption = Annotated[
     Backend | None,
     typer.Option(
         help="What runs the checkpoint. torch is the default. onnx is quicker on a CPU and gives the same events. "
-        "onnx-int8 is the quickest, and gives the events of a server with that backend.",
+        "onnx-int8 is the quickest. It and torch-bf16 give the events of a server with that backend.",
     ),
 ]
 AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the server.")]

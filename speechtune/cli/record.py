@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from speechtune.cli.options import keywords_from
+from speechtune.cli.options import MicrophoneOption, keywords_from
 from speechtune.errors import EncoderUnavailableError
-from speechtune.labels import BACKGROUND_NOISE, UNKNOWN
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from speechtune.data.sets.growing import GrowingSet
     from speechtune.record.driver import RecordingOutcome
     from speechtune.record.ports import Ear, Operator
     from speechtune.record.takes import Take
 
-_MAX_REMEMBERED = 10
 _NO_ENCODER = "none"
 
 
@@ -37,9 +34,7 @@ def record(
     unknown: Annotated[int, typer.Option(help="Other words to say, for _unknown_.")] = 0,
     background: Annotated[int, typer.Option(help="Recordings of 10 s in which nobody speaks.")] = 0,
     speaker: Annotated[str | None, typer.Option(help="Who speaks; one name is one person.")] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Number or part of the name of the microphone. Defaults to the system's.")
-    ] = None,
+    device: MicrophoneOption = None,
     room: Annotated[str | None, typer.Option(help="Room of the recording, for the manifest.")] = None,
     session: Annotated[str | None, typer.Option(help="Name of this recording session. Defaults to the time.")] = None,
     from_files: Annotated[
@@ -52,11 +47,15 @@ def record(
     ] = "whisper-tiny.en",
 ) -> None:
     """Record commands take by take; each is judged at once, and on disk before the next."""
-    from speechtune.cli.terminal.microphone import FilesInPlaceOfMicrophone, Microphone
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from speechtune.cli.terminal.microphone import FilesInPlaceOfMicrophone, Microphone, device_from
     from speechtune.cli.terminal.recording_operator import TerminalOperator, UnattendedOperator
-    from speechtune.cli.terminal.speech_ends import ActivitySpeechFinder
     from speechtune.data.sets.folder_lock import sole_writer
     from speechtune.data.sets.growing import GrowingSet
+    from speechtune.models.speech_ends import ActivitySpeechFinder
     from speechtune.record.driver import run_recording
     from speechtune.record.prompts import RecordingPlan, missing_prompts
     from speechtune.record.session import RecordingSession
@@ -70,7 +69,7 @@ def record(
         if not prompts:
             console.print("everything is recorded already; ask for more --takes", highlight=False)
             return
-        source = FilesInPlaceOfMicrophone(from_files) if from_files else Microphone(_device(device))
+        source = FilesInPlaceOfMicrophone(from_files) if from_files else Microphone(device_from(device))
         try:
             ear = None if encoder == _NO_ENCODER else _ear(encoder, growing, speaker, console)
             operator: Operator = (
@@ -94,6 +93,7 @@ class _FolderStore:
 
     def keep(self, take: Take) -> None:
         from speechtune.data.sets.clips import Clip
+        from speechtune.labels import UNKNOWN
 
         clip = Clip(
             Path(self._stem),
@@ -111,7 +111,6 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     """The comparison with kept takes, also those of an earlier session of the same speaker."""
     import torch
 
-    from speechtune.data.sets.clips import read_clip
     from speechtune.models.clip_embeddings import ClipEncoder, TakeComparer
     from speechtune.models.encoders.loading import load_encoder
 
@@ -121,19 +120,13 @@ def _ear(encoder: str, growing: GrowingSet, speaker: str | None, console: Consol
     except EncoderUnavailableError as error:
         console.print(f"note: takes are not compared with each other ({error})", style="yellow", markup=False)
         return None
-    num_remembered: Counter[str] = Counter()
-    for clip in reversed(growing.clip_set.clips):
-        if clip.speaker == speaker and num_remembered[clip.label] < _MAX_REMEMBERED:
-            num_remembered[clip.label] += 1
-            ear.remember(read_clip(clip), clip.label)
+    ear.remember_clips([clip for clip in growing.clip_set.clips if clip.speaker == speaker])
     return ear
 
 
-def _device(text: str | None) -> str | int | None:
-    return int(text) if text is not None and text.isdecimal() else text
-
-
 def _tell(console: Console, outcome: RecordingOutcome, growing: GrowingSet, num_left: int) -> None:
+    from speechtune.labels import BACKGROUND_NOISE
+
     counts = dict(growing.clip_set.num_clips_per_label())
     if growing.clip_set.noise:
         counts[BACKGROUND_NOISE] = len(growing.clip_set.noise)

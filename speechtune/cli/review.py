@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from speechtune.errors import ConfigError
 
@@ -38,6 +37,8 @@ def review(
     `speechtune finetune DATA --from CKPT`, discarded ones are deleted. In a folder of speechtune mine, what is left for
     later stays a negative.
     """
+    from rich.console import Console
+
     from speechtune.cli.terminal.review_session import Answers, Reviewer, TerminalReviewer, review_hits
     from speechtune.data.sets.folder_lock import sole_writer
     from speechtune_server.hits.files import read_hits

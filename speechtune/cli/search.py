@@ -18,8 +18,6 @@ from speechtune.cli.options import (
 )
 from speechtune.errors import ConfigError
 from speechtune.extras import need
-from speechtune.recipe_files import load_recipe
-from speechtune.whole_files import write_whole
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +51,9 @@ def search(
 ) -> None:
     """Search for better settings of the head; no clip that is declared valid or test is read."""
     need("search", "train", "search")
+    from speechtune.recipe_files import load_recipe
+    from speechtune.whole_files import write_whole
+
     journal = out.with_suffix(".study") if study is None else study
     check_out_file(out)
     check_out_file(journal, "--study")
@@ -60,9 +61,9 @@ def search(
     chosen = keywords_from(keywords)
 
     from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.training.devices import parse_device
     from speechtune.training.material.training_set import TrainingData
     from speechtune.training.search import search as run
-    from speechtune.training.tuning.acceleration import parse_device
 
     wanted = TrainingData(data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ()))
     with progress_bars() as progress:

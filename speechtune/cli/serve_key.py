@@ -26,7 +26,7 @@ def serve_key(
     ] = None,
 ) -> None:
     """Make an API key: the table for the server's file of keys on stdout, the secret for the client on stderr."""
-    from speechtune_server.grpc_door.access import Scope, new_key
+    from speechtune_server.process.access import Scope, new_key
 
     if not _NAME.fullmatch(name):
         raise ConfigError(f"serve-key {name!r}: use 1 to 64 letters, digits, '-' and '_'")

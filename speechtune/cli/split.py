@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
 from speechtune.errors import ConfigError
@@ -37,6 +36,8 @@ def split(
     speaker_pattern: SpeakerPatternOption = None,
 ) -> None:
     """Declare train, valid and test in a manifest; adding clips later moves nobody."""
+    from rich.console import Console
+
     from speechtune.data.choice.splits import SplitFractions, split_clips
     from speechtune.data.sets.loading import load_clips
     from speechtune.data.sets.locks import lock_clips, lock_file

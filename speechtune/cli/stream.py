@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption, ChannelOption
+from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption, ChannelOption, MicrophoneOption
 from speechtune.errors import ConfigError, UnreadableAudioError
 from speechtune.remote.server_access import (
     AuthoritiesOption,
@@ -45,6 +46,7 @@ def stream(
         typer.Option(help="LINEAR16: decode the file here. WAV, FLAC or OGG_OPUS: send its bytes as they are."),
     ] = "LINEAR16",
     channel: ChannelOption = None,
+    device: MicrophoneOption = None,
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,
     authorities: AuthoritiesOption = None,
     certificate: CertificateOption = None,
@@ -54,12 +56,13 @@ def stream(
     """Stream a file or the microphone to a server; print one JSON line per event.
 
     The microphone is listened to for ever: when the server is away, its last 30 seconds are sent once it is back. A
-    heartbeat is printed when the microphone turns out to be quiet or dead, and when it is well again.
+    heartbeat is printed when the microphone turns out to be quiet or dead, and when it is well again. Audio that this
+    machine lost, because it was too busy to take it, is told on standard error.
     """
     from speechtune_client import as_json
 
-    chunks = _chunks(source, encoding.upper(), realtime, channel)
-    with connected(ServerAccess(address, authorities, certificate, private_key, key_file)) as client:
+    access = ServerAccess(address, authorities, certificate, private_key, key_file)
+    with _opened(source, encoding.upper(), realtime, channel, device) as chunks, connected(access) as client:
         open_stream = client.listen if source == "mic" else client.stream
         events = open_stream(
             chunks, encoding=encoding, model=model, interims=interim, heartbeat_interval_ms=_HEARTBEAT_MS
@@ -82,18 +85,35 @@ def _news(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         yield event
 
 
-def _chunks(source: str, encoding: str, realtime: bool, channel: int | None) -> Iterator[bytes]:
-    if channel is not None and (source == "mic" or encoding != _RAW):
-        raise ConfigError(f"--channel {channel}: is for files that are decoded here; leave it or --encoding out")
-    if source == "mic":
-        if encoding != _RAW:
-            raise ConfigError(f"microphone: it is sent as {_RAW}, not as {encoding}; leave --encoding out")
-        return _microphone()
+@contextmanager
+def _opened(
+    source: str, encoding: str, realtime: bool, channel: int | None, device: str | None
+) -> Iterator[Iterable[bytes]]:
+    """The chunks of the source; the microphone is given back at the end."""
+    if source != "mic":
+        if device is not None:
+            raise ConfigError(f"--device {device}: is for the microphone; leave it out, or stream `mic`")
+        yield _file_chunks(Path(source), encoding, realtime, channel)
+        return
+    if channel is not None:
+        raise ConfigError(f"--channel {channel}: is for files, the microphone has one; leave it out")
+    if encoding != _RAW:
+        raise ConfigError(f"microphone: it is sent as {_RAW}, not as {encoding}; leave --encoding out")
+    from speechtune.cli.terminal.microphone import Microphone, MicrophoneStream, device_from
+
+    microphone = Microphone(device_from(device))
+    with closing(MicrophoneStream(microphone, lambda text: typer.echo(text, err=True))) as chunks:
+        yield chunks
+
+
+def _file_chunks(path: Path, encoding: str, realtime: bool, channel: int | None) -> Iterator[bytes]:
     if encoding == _RAW:
-        return _file(Path(source), realtime, channel)
+        return _file(path, realtime, channel)
+    if channel is not None:
+        raise ConfigError(f"--channel {channel}: is for files that are decoded here; leave it or --encoding out")
     if encoding not in _FILE_ENCODINGS:
         raise ConfigError(f"--encoding {encoding}: use one of {', '.join((_RAW, *_FILE_ENCODINGS))}")
-    return _file_as_it_is(Path(source))
+    return _file_as_it_is(path)
 
 
 def _file_as_it_is(path: Path) -> Iterator[bytes]:
@@ -127,23 +147,3 @@ def _paced(content: bytes, step: int, realtime: bool) -> Iterator[bytes]:
         if realtime:
             time.sleep(max(0.0, start + (index + 1) * _CHUNK_MS / 1000 - time.monotonic()))
         yield content[position : position + step]
-
-
-def _microphone() -> Iterator[bytes]:
-    try:
-        import sounddevice
-    except (ImportError, OSError) as error:
-        raise ConfigError(
-            f"microphone: cannot be opened ({error}); install PortAudio (on Debian and Ubuntu: apt install "
-            "libportaudio2)"
-        ) from error
-    from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
-
-    block = samples_from_ms(_CHUNK_MS)
-    try:
-        with sounddevice.RawInputStream(SAMPLE_RATE_HZ, blocksize=block, channels=1, dtype="int16") as microphone:
-            while True:
-                content, _ = microphone.read(block)
-                yield bytes(content)
-    except sounddevice.PortAudioError as error:
-        raise ConfigError(f"microphone: {error}; name another one as the system's default") from error

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from speechtune.cli.options import keywords_from
 
@@ -30,6 +29,8 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="Seed of the draw of voices, pace, pitch, level and noise.")] = 0,
 ) -> None:
     """Synthesise words in many voices; the manifest marks them as synthetic, so that they never judge a model."""
+    from rich.console import Console
+
     from speechtune.data.synthesis.near_misses import near_misses as find_near_misses
     from speechtune.data.synthesis.synthetic_sets import Line, synthesize_set
     from speechtune.data.synthesis.voices import voices

@@ -88,8 +88,9 @@ def _save(checkpoint: Path, point: StreamOperatingPoint, fa_per_hour: float, out
     from dataclasses import replace
 
     from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from speechtune.models.checkpoints.hub import local_folder
 
-    loaded = load_checkpoint(checkpoint)
+    loaded = load_checkpoint(local_folder(checkpoint))
     training = {**loaded.training, "thresholds_chosen_on_streams": _facts(point, fa_per_hour)}
     return save_checkpoint(replace(loaded, thresholds=point.thresholds, training=training), out).digest
 

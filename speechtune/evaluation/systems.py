@@ -81,12 +81,12 @@ class LocalSystem:
 
     def answer_streams(self, recordings: Sequence[Recording], progress: Progress) -> tuple[Playback, StreamMetrics]:
         """As for `System`."""
-        from speechtune.evaluation.streams.compute import compute_stream_metrics
+        from speechtune.evaluation.streams.compute import LOWEST_DET_THRESHOLD, compute_stream_metrics
         from speechtune.evaluation.streams.playback import decision_compute_ms, play
         from speechtune.streaming.voice.activity import SileroActivity
 
         activity = SileroActivity()
-        playback = play(self.scorer, activity, recordings, self.model.settings, progress)
+        playback = play(self.scorer, activity, recordings, self.model.settings, progress, LOWEST_DET_THRESHOLD)
         metrics = compute_stream_metrics(
             playback,
             compute_ms=decision_compute_ms(self.scorer, activity),

@@ -6,6 +6,7 @@ time. Where it has ten, the upper half and what the decoder is about to say find
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from speechtune.audio.placement import place_by_energy
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.inspection.inspected_clip import InspectedClip
 from speechtune.data.inspection.label_scores import margin_of_others, scores_of
-from speechtune.data.sets.clips import Clip
+from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.labels import UNKNOWN
 from speechtune.models.classifier.pooling import SegmentStatsPooling
 from speechtune.models.encoders.encoder import SpeechEncoder
@@ -136,6 +137,18 @@ class TakeComparer:
         if num_siblings >= _MIN_TAKES_TO_BE_UNLIKE and label != UNKNOWN and margin > _UNLIKE_MARGIN:
             return (TakeFault("unlike_siblings", f"it hardly sounds like the other takes of {label!r}"),)
         return ()
+
+    def remember_clips(self, clips: Sequence[Clip], most: int = 10) -> None:
+        """Know the latest clips of every label too, which were kept in an earlier recording; at most so many of each.
+
+        Raises:
+            AudioError: one cannot be read.
+        """
+        num_remembered: Counter[str] = Counter()
+        for clip in reversed(clips):
+            if num_remembered[clip.label] < most:
+                num_remembered[clip.label] += 1
+                self.remember(read_clip(clip), clip.label)
 
     def _embed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         embedding: NDArray[np.float32] = self._encoder.embed(word_window(samples)[None])[0]

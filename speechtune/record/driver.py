@@ -79,8 +79,10 @@ class _Run:
         else:
             self._operator.hearing(samples)
             self._session.hear(samples)
-        if not isinstance(self._session.next_request(), Hear) and self._source.stop():
-            self._session.samples_were_lost()
+        if not isinstance(self._session.next_request(), Hear):
+            if self._source.stop():
+                self._session.samples_were_lost()
+            self._session.was_clipped(self._source.clipped_seconds)
 
     def _keep(self, request: Keep) -> None:
         self._store.keep(request.take)

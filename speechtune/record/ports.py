@@ -66,6 +66,13 @@ class AudioSource(Protocol):
     def stop(self) -> bool:
         """The take is over; what comes until the next `start` is not heard. True: samples of the take were lost."""
 
+    @property
+    def clipped_seconds(self) -> float:
+        """How long the tops of the take that is over were flat, at the source's own rate; its samples do not show it.
+
+        0 where that is not known.
+        """
+
     def play(self, samples: NDArray[np.float32]) -> None:
         """Play float32[N] at 16 kHz and wait for its end."""
 

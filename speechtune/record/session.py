@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.sound_faults import SoundLimits
-from speechtune.audio.timebase import samples_from_ms
+from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
 from speechtune.errors import SessionGrammarError
 from speechtune.record.ports import Choice, Ear, SpeechFinder
 from speechtune.record.prompts import Prompt
@@ -156,6 +156,22 @@ class RecordingSession:
             raise SessionGrammarError(f"lost samples: no answer to {_name(self._request)}")
         lost = TakeFault("samples_lost", "the machine was too busy to hear all of it; close other programs")
         self._request = Review(self._request.take.with_faults((lost,)))
+
+    def was_clipped(self, seconds: float) -> None:
+        """Say for how long the tops of the take that is to be reviewed were flat where it came from.
+
+        Once it is resampled, that shows no more.
+
+        Raises:
+            SessionGrammarError: no take is to be reviewed.
+        """
+        if not isinstance(self._request, Review):
+            raise SessionGrammarError(f"clipping: no answer to {_name(self._request)}")
+        take = self._request.take
+        share = min(seconds / seconds_from_samples(len(take.samples)), 1.0)
+        if share >= self._settings.limits.clipped_fraction and all(fault.kind != "clipped" for fault in take.faults):
+            clipped = TakeFault("clipped", f"{share:.1%} of it lies on flat tops")
+            self._request = Review(take.with_faults((clipped,)))
 
     def done(self) -> None:
         """Answer `Play` or `Keep`.

@@ -17,7 +17,8 @@ def clip_posteriors(
 ) -> NDArray[np.float32]:
     """float32[K] of a clip: of the clip as a whole, placed by its energy, if a detection agrees with its best label.
 
-    Else noise or a pop has moved that window, and the posteriors are those of the window of the surest detection.
+    Else noise or a pop has moved that window, and the posteriors are those of the window of the surest detection. A low
+    threshold detects what is the best label of neither: then the clip as a whole counts if it is its best keyword.
 
     Args:
         whole: float32[K] of the clip as a whole.
@@ -25,11 +26,12 @@ def clip_posteriors(
         journal: of that session.
         labels: the labels, in the order of the posteriors.
     """
-    if not detections or labels.labels[int(whole.argmax())] in {detection.label for detection in detections}:
+    detected = {detection.label for detection in detections}
+    if not detected or labels.labels[int(whole.argmax())] in detected:
         return whole
-    surest = max(detections, key=lambda detection: detection.confidence)
-    column = labels.index(surest.label)
-    scored = [step.posteriors for step in journal if isinstance(step, WindowScored)]
+    column = labels.index(max(detections, key=lambda detection: detection.confidence).label)
+    posteriors_of_all = [step.posteriors for step in journal if isinstance(step, WindowScored)]
+    scored = [posteriors for posteriors in posteriors_of_all if posteriors is not None]
     window = max(scored, key=lambda posteriors: float(posteriors[column]), default=whole)
-    # A low threshold detects what is not the best label: then both windows say the same.
-    return window if int(window.argmax()) == column else whole
+    best_keyword = int(whole[: len(labels.keywords)].argmax())
+    return whole if int(window.argmax()) != column and labels.keywords[best_keyword] in detected else window

@@ -67,6 +67,8 @@ class SessionConfig:
         audio: form of the PCM bytes.
         commands: the keywords to report; empty: all of the model's.
         interims: whether windows of ongoing speech are reported as they are scored.
+        every_window: whether all windows of long speech are scored. Else those are left out that no detection can come
+            of, whatever they hold; what came nearest in a stretch without a detection is then known less exactly.
     """
 
     audio: PcmFormat
@@ -74,6 +76,7 @@ class SessionConfig:
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
     interims: bool = False
+    every_window: bool = False
 
     def effective_rules(self, labels: LabelSet, thresholds: dict[str, float]) -> dict[str, EffectiveRule]:
         """Every reported keyword with its threshold and refractory time filled in.

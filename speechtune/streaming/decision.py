@@ -26,13 +26,18 @@ class UtteranceBegan:
     """A new stretch of speech."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class WindowScored:
-    """A window was scored: posteriors float32[K]; `whole_utterance` and `is_faint` as in `windows.Window`."""
+    """A window was scored; `whole_utterance` and `is_faint` as in `windows.Window`.
+
+    Attributes:
+        posteriors: float32[K]. None: of a window in a row whose other windows rule out that its average reaches a
+            threshold (`window_choice`); they may be filled in later, for the sake of another row.
+    """
 
     span: Span
     whole_utterance: bool
-    posteriors: NDArray[np.float32]
+    posteriors: NDArray[np.float32] | None
     is_faint: bool = False
 
 
@@ -88,7 +93,7 @@ class Decision:
         self._labels = labels
         self._rules = rules
         self._caution = detector.long_speech_caution
-        self._recent: deque[NDArray[np.float32]] = deque(maxlen=detector.smoothing_windows)
+        self._recent: deque[WindowScored] = deque(maxlen=detector.smoothing_windows)
         self._muted_until: dict[str, int] = {}
         self._columns = [labels.index(label) for label in rules]
         self._nearest_passing: NDArray[np.float32] | None = None
@@ -104,7 +109,7 @@ class Decision:
     def follow(self, step: Step) -> Detection | Rejected | None:
         """Take the next step of the stream."""
         if isinstance(step, WindowScored):
-            return self._judge(step)
+            return self._decide(step)
         if isinstance(step, LongUtteranceEnded):
             return self._end_utterance(step.span)
         self._begin_utterance()
@@ -117,27 +122,38 @@ class Decision:
         self._detected_in_utterance = False
         self._held.clear()
 
-    def _judge(self, window: WindowScored) -> Detection | Rejected | None:
-        """Judge one scored window.
+    def _decide(self, window: WindowScored) -> Detection | Rejected | None:
+        """Decide on one window.
 
         A whole utterance is detected or rejected. A passing window is detected once the average of the last
         `smoothing_windows` posteriors reaches a threshold, else nothing is said before the speech ends.
         """
-        span, posteriors = window.span, window.posteriors
-        if window.whole_utterance:
+        if window.whole_utterance and window.posteriors is not None:
             if self._detected_in_utterance:
                 return None
             caution = self._caution if window.is_faint else 0.0
-            return self._detection(span, posteriors, caution) or self._rejection(span, posteriors, caution)
-        self._recent.append(posteriors)
+            return self._detection(window.span, window.posteriors, caution) or self._rejection(
+                window.span, window.posteriors, caution
+            )
+        self._recent.append(window)
         if len(self._recent) < (self._recent.maxlen or 1):
             return None
-        smoothed: NDArray[np.float32] = np.mean(self._recent, axis=0, dtype=np.float32)
+        smoothed, is_whole = self._smoothed()
         if self._nearest_passing is None or self._nearness(smoothed) > self._nearness(self._nearest_passing):
             self._nearest_passing = smoothed
         # A word stays in several windows: it must leave them before it can be heard again.
-        self._held = {label for label in self._held if self._passes(label, smoothed, self._caution)}
-        return self._detection(span, smoothed, self._caution)
+        self._held = {label for label in self._held if is_whole and self._passes(label, smoothed, self._caution)}
+        return self._detection(window.span, smoothed, self._caution) if is_whole else None
+
+    def _smoothed(self) -> tuple[NDArray[np.float32], bool]:
+        """The average over the recent windows, float32[K], and whether all are in it.
+
+        Where some were not scored because of the others, the lowest that those give each label stands for the row.
+        """
+        known = [window.posteriors for window in self._recent if window.posteriors is not None]
+        if len(known) == len(self._recent):
+            return np.mean(known, axis=0, dtype=np.float32), True
+        return np.min(known, axis=0), False
 
     def _end_utterance(self, whole: Span) -> Detection | Rejected | None:
         """Long speech ended; if nothing was detected in it, say what came nearest."""
@@ -146,8 +162,9 @@ class Decision:
         if self._nearest_passing is not None:
             return self._rejection(whole, self._nearest_passing, self._caution)
         # Too short for a full row of windows: decide on those there are.
-        smoothed: NDArray[np.float32] = np.mean(self._recent, axis=0, dtype=np.float32)
-        return self._detection(whole, smoothed, self._caution) or self._rejection(whole, smoothed, self._caution)
+        smoothed, is_whole = self._smoothed()
+        detection = self._detection(whole, smoothed, self._caution) if is_whole else None
+        return detection or self._rejection(whole, smoothed, self._caution)
 
     def _detection(self, span: Span, posteriors: NDArray[np.float32], caution: float) -> Detection | None:
         passed = [label for label in self._rules if self._passes(label, posteriors, caution)]

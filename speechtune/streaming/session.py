@@ -12,7 +12,7 @@ plain one. Nothing depends on how the audio was cut, nor on when the driver gets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -26,13 +26,14 @@ from speechtune.audio.true_rate import PaceWatch
 from speechtune.errors import SessionGrammarError, UnreadableAudioError
 from speechtune.labels import LabelSet
 from speechtune.streaming.config import CommandRule, SessionConfig
-from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, WindowScored, ranked
+from speechtune.streaming.decision import Decision, LongUtteranceEnded, Step, UtteranceBegan, ranked
 from speechtune.streaming.events import Event, Interim, SpeechStarted
 from speechtune.streaming.listening_state import ListeningState
 from speechtune.streaming.microphone import Microphone, MicrophoneMeter
-from speechtune.streaming.segmenter import Planned, Segmenter
+from speechtune.streaming.segmenter import Segmenter
 from speechtune.streaming.voice.activity import ActivityAnswer, ActivityRequest
 from speechtune.streaming.voice.speech_gain import brought_up
+from speechtune.streaming.window_choice import PlannedWindow, WindowChoice
 from speechtune.streaming.windows import Window
 
 
@@ -61,6 +62,8 @@ class Session:
         thresholds: the model's calibrated threshold of every keyword.
         window_samples: length of the windows the model takes.
         journal: every step of the decision is appended to it, for those who want to decide again at other thresholds.
+        exact_from: the journal tells what is detected at any threshold from this one up, and at the session's own. The
+            higher it is, the fewer windows of long speech are scored. Defaults to 0 where there is a journal.
         state: the `listening_state` of another session, whose audio this one goes on with: the audio up to its place is
             only what later windows may reach back to.
         listener: is told all audio that the session takes, decoded and at 16 kHz, before its events are taken.
@@ -77,6 +80,7 @@ class Session:
         window_samples: int,
         *,
         journal: list[Step] | None = None,
+        exact_from: float | None = None,
         state: ListeningState | None = None,
         listener: Listener | None = None,
     ) -> None:
@@ -98,7 +102,12 @@ class Session:
         self._processed = 0 if state is None else state.sample
         self._is_ended = False
         self._outstanding: Request | None = None
-        self._plan: list[Planned] = []
+        self._plan: list[Event | PlannedWindow | LongUtteranceEnded] = []
+        self._to_score: list[PlannedWindow] = []
+        if config.interims or config.every_window or (journal is not None and exact_from is None):
+            exact_from = 0.0
+        self._exact_from = 1.0 if exact_from is None else exact_from
+        self._choice = self._new_choice()
         self._events: list[Event] = []
 
     @property
@@ -210,6 +219,7 @@ class Session:
         self._check_idle("update of the commands")
         self.rules = replace(self._config, commands=commands).effective_rules(self._labels, self._thresholds)
         self._decision.update_rules(self.rules)
+        self._choice.update_rules(self.rules)
 
     def next_request(self) -> Request | None:
         """The next piece of work, or None when there is none before more audio comes (or ever, once ended).
@@ -223,11 +233,8 @@ class Session:
             self._outstanding = self._segmenter.next_request()
             if not self._take_plan() and self._outstanding is None:
                 break
-        if self._plan:
-            windows = np.stack([step.samples for step in self._plan if isinstance(step, Window)])
-            for window in windows:
-                self._pace.hear(window)
-            self._outstanding = ScoreRequest(brought_up(windows))
+        if self._to_score:
+            self._outstanding = ScoreRequest(brought_up(np.stack([window.samples for window in self._to_score])))
         return self._outstanding
 
     def resolve(self, request: Request, answer: ActivityAnswer | NDArray[np.float32]) -> None:
@@ -249,7 +256,9 @@ class Session:
         if isinstance(answer, ActivityAnswer) or answer.shape != shape:
             raise SessionGrammarError(f"windows are answered with posteriors of shape {shape}")
         self._outstanding = None
-        self._follow_plan(iter(answer))
+        for window, posteriors in zip(self._to_score, answer, strict=True):
+            window.step.posteriors = posteriors
+        self._go_on()
 
     def take_events(self) -> list[Event]:
         """The events since the last call, in order."""
@@ -289,18 +298,49 @@ class Session:
 
     def _take_plan(self) -> bool:
         """Take what the audio has led to, and follow it at once where no window must be scored; gives whether any."""
-        self._plan = self._segmenter.take_plan()
+        for step in self._segmenter.take_plan():
+            if isinstance(step, Window):
+                self._pace.hear(step.samples)
+                self._plan.append(PlannedWindow(step))
+            else:
+                self._plan.append(step)
         has_any = bool(self._plan)
-        if not any(isinstance(step, Window) for step in self._plan):
-            self._follow_plan(iter(()))
+        self._go_on()
         return has_any
 
-    def _follow_plan(self, answers: Iterator[NDArray[np.float32]]) -> None:
-        """Turn the plan into events; `answers` holds the posteriors of its windows in order."""
+    def _go_on(self) -> None:
+        """Find which windows of the plan must be scored next; once there are none, follow it."""
+        self._to_score, choice, passing = [], self._choice, list[PlannedWindow]()
+        for step in self._plan:
+            if isinstance(step, SpeechStarted):
+                self._to_score += choice.wanted(passing, is_last=False)
+                choice, passing = self._new_choice(), []
+            elif isinstance(step, LongUtteranceEnded):
+                self._to_score += choice.wanted(passing, is_last=True)
+                choice, passing = self._new_choice(), []
+            elif isinstance(step, PlannedWindow) and not step.step.whole_utterance:
+                passing.append(step)
+            elif isinstance(step, PlannedWindow) and not step.is_scored:
+                self._to_score.append(step)
+        self._to_score += choice.wanted(passing, is_last=False)
+        if not self._to_score:
+            choice.passed(passing)
+            self._choice = choice
+            self._follow_plan()
+
+    def _new_choice(self) -> WindowChoice:
+        return WindowChoice(self._labels, self.rules, self._config.detector, self._exact_from)
+
+    def _follow_plan(self) -> None:
+        """Turn the plan into events."""
         plan, self._plan = self._plan, []
         for step in plan:
-            if isinstance(step, Window):
-                self._decide_window(step, next(answers))
+            if isinstance(step, PlannedWindow):
+                if self._config.interims and step.step.posteriors is not None:
+                    self._events.append(
+                        Interim(step.step.span.decision_sample, ranked(step.step.posteriors, self._labels))
+                    )
+                self._decide(step.step)
             elif isinstance(step, LongUtteranceEnded):
                 self._decide(step)
             else:
@@ -310,11 +350,6 @@ class Session:
         self._processed = self._segmenter.analysed
         if self._is_flushing and self._segmenter.is_closed:
             self._restart()
-
-    def _decide_window(self, window: Window, posteriors: NDArray[np.float32]) -> None:
-        if self._config.interims:
-            self._events.append(Interim(window.span.decision_sample, ranked(posteriors, self._labels)))
-        self._decide(WindowScored(window.span, window.whole_utterance, posteriors, window.is_faint))
 
     def _decide(self, step: Step) -> None:
         if self._journal is not None:

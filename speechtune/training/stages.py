@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Progress(Protocol):
@@ -13,6 +13,20 @@ class Progress(Protocol):
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """`done` of `total` steps of `stage` are over; called with 0 first and with `total` last."""
+
+
+@runtime_checkable
+class LossListener(Protocol):
+    """A `Progress` that wants to hear losses too."""
+
+    def loss(self, stage: str, step: int, value: float) -> None:
+        """The loss of `stage` after `step` steps, counted from 1."""
+
+
+def tell_loss(progress: Progress, stage: str, step: int, value: float) -> None:
+    """Tell a loss to whoever waits, if they want to hear of it."""
+    if isinstance(progress, LossListener):
+        progress.loss(stage, step, value)
 
 
 def silent(stage: str, done: int, total: int) -> None:

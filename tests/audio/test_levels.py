@@ -11,6 +11,7 @@ from speechtune.audio.levels import (
     active_speech_dbfs,
     bandwidth_hz,
     clipped_fraction,
+    clipped_seconds,
     frame_levels_dbfs,
     peak_dbfs,
     rms_dbfs,
@@ -113,3 +114,12 @@ def test_the_bandwidth_agrees_with_librosas_spectrum(num_samples):
     power = np.mean(np.abs(spectrum) ** 2, axis=1)
     highest = np.flatnonzero(power >= 1e-6 * power.max())[-1]
     assert bandwidth_hz(samples) == pytest.approx(librosa.fft_frequencies(sr=16_000, n_fft=512)[highest], abs=32)
+
+
+@pytest.mark.parametrize("rate_hz", [44_100, 48_000])
+def test_clipping_is_measured_before_it_is_resampled_away(rate_hz):
+    loud = np.clip(3.0 * word_like(4, rate_hz, level=0.9), -0.9, 0.9).astype(np.float32)
+    blocks = [loud[start : start + 999] for start in range(0, rate_hz, 999)]
+    assert clipped_fraction(resample(loud, rate_hz)) < 0.001
+    assert clipped_seconds(blocks, rate_hz) > 0.005
+    assert clipped_seconds([], rate_hz) == 0.0

@@ -6,14 +6,12 @@ import subprocess
 import sys
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.cli.app import run
-from speechtune.cli.terminal import microphone
 from speechtune.data.sets.clips import content_hash, read_clip
 from speechtune.data.sets.folder_lock import sole_writer
 from speechtune.data.sets.loading import load_clips
@@ -158,60 +156,6 @@ def until(process, text):
         assert read, f"ended after: {shown}"
         shown += read
     return shown
-
-
-class BusyStream:
-    """A stream of PortAudio's that tells of lost samples in its third block."""
-
-    num_read = 0
-
-    def __init__(self, **_):
-        pass
-
-    def start(self):
-        pass
-
-    def abort(self):
-        pass
-
-    def read(self, num_frames):
-        self.num_read += 1
-        return np.full((num_frames, 1), 0.01, dtype=np.float32), self.num_read == 3
-
-
-def test_a_microphone_says_of_which_take_samples_were_lost(monkeypatch):
-    fake = SimpleNamespace(
-        query_devices=lambda *_: {"name": "fake", "default_samplerate": 16_000.0},
-        InputStream=BusyStream,
-        PortAudioError=OSError,
-    )
-    monkeypatch.setattr(microphone, "import_sounddevice", lambda: fake)
-    heard = microphone.Microphone()
-    lost = []
-    for _ in range(3):
-        heard.start()
-        for _ in range(2):
-            heard.read()
-        lost.append(heard.stop())
-    assert lost == [False, True, False]
-
-
-def test_a_wireless_microphone_is_waited_for_and_nothing_of_it_is_lost(monkeypatch):
-    class LateStream(BusyStream):
-        def read(self, num_frames):
-            self.num_read += 1
-            return np.full((num_frames, 1), 0.01 * self.num_read * (self.num_read > 19), np.float32), self.num_read < 5
-
-    fake = SimpleNamespace(
-        query_devices=lambda *_: {"name": "fake", "default_samplerate": 16_000.0},
-        InputStream=LateStream,
-        PortAudioError=OSError,
-    )
-    monkeypatch.setattr(microphone, "import_sounddevice", lambda: fake)
-    heard = microphone.Microphone()
-    heard.start()
-    assert [round(100 * float(heard.read()[0])) for _ in range(2)] == [20, 21]
-    assert heard.stop() is False
 
 
 def tell(process, answer):

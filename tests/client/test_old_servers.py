@@ -1,4 +1,7 @@
-"""A new client with a server that was built before listening states, and an old client with this server."""
+"""A new client with a server that was built before listening states, and an old client with this server.
+
+Nor did servers of that time tell by the first bytes of a clip what file it is.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,26 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, message_factory
 
-from speechtune_client import AsyncCommandClient, CommandClient, Detection, Disconnected, Ended, Resumed, Started
+from speechtune import errors
+from speechtune_client import (
+    AsyncCommandClient,
+    CommandClient,
+    Detection,
+    Disconnected,
+    Ended,
+    Resumed,
+    Started,
+    file_forms,
+)
 from speechtune_client.errors import InvalidRequestError, UnavailableError
 from speechtune_client.events import Heartbeat, StreamEvent
 from speechtune_client.listening import listen
 from speechtune_client.replay import Replay
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.grpc_door import wire
-from tests.support.serving import COMMANDS_CONTENT, running_server, server_in_thread
+from speechtune_server.decoding.forms import NUM_HEAD_BYTES, READERS, FileEncoding, encoding_of
+from speechtune_server.wire import requests as wire
+from tests.support.files import in_form
+from tests.support.serving import COMMANDS, COMMANDS_CONTENT, running_server, server_in_thread
 
 CHUNKS = [COMMANDS_CONTENT[start : start + 3_200] for start in range(0, len(COMMANDS_CONTENT), 3_200)]
 NEW_FIELDS = {"EventSelection": "listening_states", "StreamingConfig": "resume_state"}
@@ -111,6 +126,35 @@ def test_a_server_that_is_replaced_by_an_older_or_a_newer_one_loses_nothing(
     assert labels(events) == ["low", "high"]
     assert len([event for event in events if isinstance(event, Resumed)]) == 1
     assert len(old["refused"]) == 1
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG_OPUS"])
+def test_a_clip_needs_no_encoding_for_an_old_server_either(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    accept = wire.audio_form
+
+    def refuse_as_an_old_server(audio: pb.AudioSpec, *rest: Any) -> Any:
+        if audio.encoding == pb.AUDIO_ENCODING_UNSPECIFIED:
+            raise errors.InvalidRequestError("audio.encoding", "AUDIO_ENCODING_UNSPECIFIED is not taken here")
+        return accept(audio, *rest)
+
+    monkeypatch.setattr(wire, "audio_form", refuse_as_an_old_server)
+    with server_in_thread() as server, CommandClient(server.address) as client:
+        found = client.recognize(in_form(form, COMMANDS))
+        assert client.recognize(in_form(form, COMMANDS), form) == found
+        for content in (b"no audio at all", b"", b"RIFF....AVI "):
+            with pytest.raises(InvalidRequestError, match="AUDIO_ENCODING_UNSPECIFIED"):
+                client.recognize(content)
+    assert [one.label for one in found.detections] == ["low", "high"]
+
+
+@pytest.mark.parametrize("form", [form for form in READERS if READERS[form].is_there])
+def test_client_and_server_tell_the_same_by_the_first_bytes_of_a_file(form: FileEncoding) -> None:
+    content = in_form(str(form), COMMANDS)
+    assert file_forms.encoding_of(content) == str(encoding_of(content[:NUM_HEAD_BYTES])) == str(form)
+    for number in range(NUM_HEAD_BYTES):
+        with pytest.raises(errors.InvalidRequestError):
+            encoding_of(content[:number][::-1])
+        assert not file_forms.encoding_of(content[:number][::-1])
 
 
 def test_what_an_old_server_refuses_for_another_reason_is_still_refused(old: dict[str, Any]) -> None:

@@ -12,14 +12,23 @@ from google.rpc import status_pb2
 from speechtune import errors
 from speechtune_client.errors import translated
 from speechtune_client.v1 import error_details_pb2 as our_details
-from speechtune_server.grpc_door.errors import DETAILS_KEY, STATUS_TABLE, answer_to, status_of
+from speechtune_server.grpc_door.errors import DETAILS_KEY, answer_of
+from speechtune_server.process.statuses import STATUS_TABLE, Status, refusal_of, status_of
 
 ALL_ERRORS = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.SpeechTuneError)]
 CLIENT_FAULTS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
 
 
+def answer_to(error, request_id):
+    return answer_of(refusal_of(error, request_id))
+
+
 def example(cls):
     return cls("config.model", "is odd") if cls is errors.InvalidRequestError else cls("it is odd")
+
+
+def test_every_status_is_one_of_grpcs():
+    assert {status.name for status in Status} <= {code.name for code in grpc.StatusCode}
 
 
 def test_every_error_class_stands_in_the_table():
@@ -30,7 +39,8 @@ def test_every_error_class_stands_in_the_table():
 def test_an_error_is_answered_with_its_status_and_readable_details(cls):
     error = example(cls)
     code, message, trailers = answer_to(error, "req-1")
-    assert code is STATUS_TABLE[cls] is status_of(error)
+    assert STATUS_TABLE[cls] is status_of(error)
+    assert code is grpc.StatusCode[STATUS_TABLE[cls].name]
     status = status_pb2.Status.FromString(dict(trailers)[DETAILS_KEY])
     assert (status.code, status.message) == (code.value[0], message)
     info = google_details.RequestInfo()
@@ -59,7 +69,7 @@ def test_a_class_added_below_a_known_one_takes_its_status():
     class NewError(errors.UnreadableAudioError):
         pass
 
-    assert status_of(NewError("x")) is grpc.StatusCode.INVALID_ARGUMENT
+    assert status_of(NewError("x")) is Status.INVALID_ARGUMENT
 
 
 def test_a_long_message_still_fits_into_a_header():

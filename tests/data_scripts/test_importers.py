@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 
 from data_scripts import (
-    export_audiofolder,
     import_common_voice,
-    import_datasets,
     import_fsdd,
     import_long_recordings,
     import_mswc,
 )
 from speechtune.data.sets.clips import read_clip
 from speechtune.data.sets.loading import load_clips
-from tests.support.clips import make_folder, word_like, write_audio
+from tests.support.clips import word_like, write_audio
 from tests.support.speech import SPEECH_FOLDER, needs_speech
 
 
@@ -204,15 +202,3 @@ def test_a_place_where_no_manifest_can_be_is_refused_in_one_line(tmp_path, capsy
     assert import_fsdd.main([str(tmp_path / "clone"), "--out", str(tmp_path / out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("import_fsdd: ")
-
-
-def test_an_exported_audiofolder_is_imported_again(tmp_path, capsys):
-    data = make_folder(tmp_path / "data", {"yes": 2, "no": 1})
-    out = tmp_path / "folder"
-    assert export_audiofolder.main([str(data), str(out), "--speaker-pattern", r"(\d)$"]) == 0
-    assert import_datasets.main([str(out), "--out", str(tmp_path / "again")]) == 0
-    again = load_clips(tmp_path / "again")
-    assert again.num_clips_per_label() == {"no": 1, "yes": 2}
-    assert again.speakers == ("0", "1")
-    assert export_audiofolder.main([str(data), str(out)]) == 2
-    assert "exists" in capsys.readouterr().err

@@ -152,3 +152,14 @@ def test_answers_that_were_not_asked_for_are_refused():
     session.quit()
     with pytest.raises(SessionGrammarError, match="nothing: the recording is over"):
         session.source_ended()
+
+
+def test_a_take_whose_source_was_clipped_is_faulty_though_its_samples_do_not_show_it():
+    session = RecordingSession((Prompt("yes", "yes", 1),), LoudnessFinder())
+    source = ScriptedSource([np.concatenate([np.zeros(4_800), word_like(1), np.zeros(9_600)]).astype(np.float32)])
+    source.flat_seconds = 0.05
+    operator = ScriptedOperator()
+    run_recording(session, source, operator, ListStore())
+    (take,) = operator.reviewed
+    assert [fault.kind for fault in take.faults] == ["clipped"]
+    assert "lies on flat tops" in take.faults[0].detail

@@ -193,7 +193,7 @@ def test_a_refusal_names_the_field(client):
     assert caught.value.code == "INVALID_ARGUMENT"
     assert [violation.field for violation in caught.value.violations] == ["config.audio.sample_rate_hertz"]
     assert caught.value.request_id
-    with pytest.raises(errors.InvalidRequestError, match="not a WAV file"):
+    with pytest.raises(errors.InvalidRequestError, match="none of a WAV file"):
         client.recognize(b"no audio")
     with pytest.raises(errors.NotFoundError, match="garden"):
         list(client.stream([], model="garden"))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import struct
 import time
+from collections import Counter
 from contextlib import suppress
 
 import grpc
@@ -19,14 +20,18 @@ from speechtune_server.decoding.ogg import page_check_sum
 from speechtune_server.live.file_samples import samples_of_file
 from speechtune_server.live.messages import FileForm
 from tests.support.files import flac_frames, in_form
-from tests.support.hostile import connect_at_once, send_malformed
+from tests.support.hostile import connect_at_once, send_malformed, send_malformed_events, send_malformed_texts
 from tests.support.serving import (
     COMMANDS,
     COMMANDS_CONTENT,
+    GRPC,
+    WEBSOCKET,
+    WYOMING,
     asynchronous,
     audio,
     config,
     detections,
+    every_door,
     refusal,
     responses,
     running_server,
@@ -40,31 +45,56 @@ THE_CLIENTS_FAULT = {
 }  # fmt: skip
 
 
+MALFORMED = {
+    GRPC: (send_malformed, 1_000),
+    WEBSOCKET: (send_malformed_texts, 300),
+    WYOMING: (send_malformed_events, 300),
+}
+
+
+@every_door
 @asynchronous
-async def test_no_malformed_request_is_ever_our_fault(tmp_path, caplog):
+async def test_no_malformed_request_is_ever_our_fault(tmp_path, caplog, door):
     """A thousand here; ten thousand with `python -m benchmarks.hostile_clients`."""
     with caplog.at_level(logging.ERROR):
         settings = {"open_admin": True, "model_folder": tmp_path, "max_streams": 1_000, "max_clips": 1_000}
-        async with running_server(**settings) as server, stub_of(server) as stub:
-            statuses = await send_malformed(server.address, 1_000, seed=time.time_ns() % 1_000_000)
+        async with running_server(**settings, door=door) as server, stub_of(server, door=door) as stub:
+            address = server.address if door == GRPC else server.doors.addresses[door]
+            send, number = MALFORMED[door]
+            statuses = await send(address, number, seed=time.time_ns() % 1_000_000)
             assert set(statuses) <= THE_CLIENTS_FAULT, statuses
             await until(lambda: server.admission.num_calls == 0)
             assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
     assert caplog.text == ""
 
 
+async def _at_once(stub, num_connections, on_open):
+    async def device():
+        call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT)]))
+        with suppress(grpc.aio.AioRpcError):
+            async for _ in call:
+                on_open()
+        return (await call.code()).name
+
+    return Counter(await asyncio.gather(*(device() for _ in range(num_connections))))
+
+
+@every_door
 @asynchronous
-async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_count_is_exact():
+async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_count_is_exact(door):
     """A hundred here; a thousand with `python -m benchmarks.hostile_clients`."""
     most = 0
-    async with running_server(max_streams=4) as server, stub_of(server) as stub:
+    async with running_server(max_streams=4, door=door) as server, stub_of(server, door=door) as stub:
 
         def look():
             nonlocal most
             most = max(most, server.admission.num_streams)
 
-        first, second = (message.SerializeToString() for message in (config(), audio(COMMANDS_CONTENT)))
-        statuses = await connect_at_once(server.address, 100, first, second, look)
+        if door == GRPC:
+            first, second = (message.SerializeToString() for message in (config(), audio(COMMANDS_CONTENT)))
+            statuses = await connect_at_once(server.address, 100, first, second, look)
+        else:
+            statuses = await _at_once(stub, 100, look)
         assert set(statuses) == {"OK", "RESOURCE_EXHAUSTED"}
         assert statuses.total() == 100
         assert statuses["OK"] >= 4
@@ -73,9 +103,10 @@ async def test_a_burst_of_connections_is_answered_one_by_one_at_once_and_the_cou
         assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
 
 
+@every_door
 @asynchronous
-async def test_clients_that_send_a_byte_now_and_then_cost_nobody_else_anything():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_clients_that_send_a_byte_now_and_then_cost_nobody_else_anything(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         slow = []
         for _ in range(20):
             call = stub.StreamingRecognize()
@@ -113,10 +144,11 @@ class Stumbling(PitchScorer):
         return super().score(windows)
 
 
+@every_door
 @asynchronous
-async def test_a_runner_that_raises_anything_fails_only_the_streams_it_was_asked_by():
+async def test_a_runner_that_raises_anything_fails_only_the_streams_it_was_asked_by(door):
     statuses = []
-    async with running_server(Stumbling(), max_batch=1) as server, stub_of(server) as stub:
+    async with running_server(Stumbling(), max_batch=1, door=door) as server, stub_of(server, door=door) as stub:
         for _ in range(12):
             call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT[:40_000])]))
             with suppress(grpc.aio.AioRpcError):
@@ -162,14 +194,18 @@ class _SlowActivity(LoudnessActivity):
         return super().probabilities_together(requests)
 
 
+@every_door
 @asynchronous
-async def test_a_batch_that_times_out_tells_all_of_its_streams_the_same(caplog):
+async def test_a_batch_that_times_out_tells_all_of_its_streams_the_same(caplog, door):
     async def status(stub):
         return (await refusal(responses(stub, [config(), audio(COMMANDS_CONTENT)]))).code
 
     with caplog.at_level(logging.ERROR):
         settings = {"max_compute_seconds": 0.1, "max_wait_ms": 50.0}
-        async with running_server(activity=_SlowActivity(), **settings) as server, stub_of(server) as stub:
+        async with (
+            running_server(activity=_SlowActivity(), **settings, door=door) as server,
+            stub_of(server, door=door) as stub,
+        ):
             statuses = await asyncio.gather(*(status(stub) for _ in range(6)))
             await until(lambda: server.admission.num_calls == 0)
     assert set(statuses) == {grpc.StatusCode.UNAVAILABLE}

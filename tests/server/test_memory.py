@@ -10,7 +10,7 @@ import pytest
 
 from speechtune.errors import InvalidRequestError
 from speechtune_client.v1 import command_recognition_pb2 as pb
-from speechtune_server.grpc_door.parsing import MAX_SETTINGS_BYTES, parsed
+from speechtune_server.wire.parsing import MAX_SETTINGS_BYTES, parsed
 from tests.support.keys import RECOGNISE, key_file
 from tests.support.serving import (
     COMMANDS_CONTENT,

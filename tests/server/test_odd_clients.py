@@ -8,10 +8,12 @@ import pytest
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from tests.support.serving import (
     COMMANDS_CONTENT,
+    GRPC,
     asynchronous,
     audio,
     config,
     detections,
+    each_door,
     kinds,
     refusal,
     responses,
@@ -25,9 +27,10 @@ FLUSH = pb.StreamingRecognizeRequest(control={"flush": {}})
 RESET = pb.StreamingRecognizeRequest(control={"reset": {}})
 
 
+@each_door
 @asynchronous
-async def test_deadlines_too_short_for_anything_are_nobodys_fault_and_leave_no_stream_open(caplog):
-    async with running_server() as server, stub_of(server) as stub:
+async def test_deadlines_too_short_for_anything_are_nobodys_fault_and_leave_no_stream_open(caplog, door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         statuses = set()
         for number in range(60):
             call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT)]), timeout=0.001 * (number % 6 + 1))
@@ -53,23 +56,29 @@ async def test_a_name_is_looked_up_and_never_opened(model):
             assert len(refused.message.encode()) <= 1_100
 
 
+@each_door
 @asynchronous
-async def test_a_message_larger_than_any_may_be_ends_its_stream_and_no_other():
-    async with running_server(max_content_bytes=40_000) as server, stub_of(server) as stub, stub_of(server) as other:
+async def test_a_message_larger_than_any_may_be_ends_its_stream_and_no_other(door):
+    async with (
+        running_server(max_content_bytes=40_000, door=door) as server,
+        stub_of(server, door=door) as stub,
+        stub_of(server, door=door) as other,
+    ):
         call = other.StreamingRecognize()
         await call.write(config())
         refused = await refusal(responses(stub, [config(), audio(bytes(200_000))]))
         assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "larger than max" in refused.message
+        assert ("larger than max" if door == GRPC else "1009") in refused.message
         await until(lambda: server.admission.num_streams == 1)
         await call.write(audio(COMMANDS_CONTENT[:32_000]))
         await call.done_writing()
         assert kinds(await rest_of(call))[-1] == "ended"
 
 
+@each_door
 @asynchronous
-async def test_orders_before_any_audio_do_no_harm():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_orders_before_any_audio_do_no_harm(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         update = pb.StreamingRecognizeRequest(control={"update_commands": {"commands": [{"label": "high"}]}})
         answers = await responses(stub, [config(), FLUSH, RESET, FLUSH, update, audio(COMMANDS_CONTENT)])
     assert kinds(answers) == ["started", "detection", "ended"]
@@ -77,10 +86,11 @@ async def test_orders_before_any_audio_do_no_harm():
 
 
 @pytest.mark.parametrize("order", [FLUSH, RESET])
+@each_door
 @asynchronous
-async def test_no_two_events_of_a_stream_have_the_same_id_whatever_comes_between(order):
+async def test_no_two_events_of_a_stream_have_the_same_id_whatever_comes_between(order, door):
     requests = [config(), *[audio(COMMANDS_CONTENT), order] * 3]
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         found = detections(await responses(stub, requests))
     assert [one.label for one in found] == ["low", "high"] * 3
     assert len({one.event_id for one in found}) == 6

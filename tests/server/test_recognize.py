@@ -65,6 +65,25 @@ async def test_a_file_gives_what_its_samples_give(form, encoding):
     assert len(raw.detections) == 2
 
 
+@pytest.mark.parametrize(
+    ("form", "subtype"), [("WAV", "PCM_16"), ("RF64", "FLOAT"), ("FLAC", "PCM_24"), ("OGG", "OPUS")]
+)
+@asynchronous
+async def test_the_first_bytes_of_a_file_tell_what_it_is_whole_and_in_a_stream(form, subtype):
+    content = in_file(COMMANDS, form=form, subtype=subtype)
+    encoding = {"WAV": pb.WAV, "RF64": pb.WAV, "FLAC": pb.FLAC, "OGG": pb.OGG_OPUS}[form]
+    async with running_server() as server, stub_of(server) as stub:
+        named = await stub.Recognize(pb.RecognizeRequest(audio=pb.AudioSpec(encoding=encoding), content=content))
+        for untold in ({}, {"audio": pb.AudioSpec(channel=1)}):
+            assert await stub.Recognize(pb.RecognizeRequest(content=content, **untold)) == named
+        streamed = detections(await responses(stub, [config(audio=pb.AudioSpec(encoding=encoding)), audio(content)]))
+        for step in (1, 15, 100, len(content)):
+            head = [content[:200][start : start + step] for start in range(0, 200, step)]
+            answers = await responses(stub, [config(audio=None), *map(audio, head), audio(content[200:])])
+            assert detections(answers) == streamed
+    assert [found.label for found in named.detections] == [found.label for found in streamed] == ["low", "high"]
+
+
 @pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "PCM_24", "DOUBLE"])
 @asynchronous
 async def test_whatever_libsndfile_reads_in_a_wav_file_is_a_clip(subtype):
@@ -99,8 +118,15 @@ async def test_a_clip_may_ask_for_some_commands_only():
 @pytest.mark.parametrize(
     ("fields", "field", "hint"),
     [
-        ({}, "audio", "not set"),
-        ({"audio": pb.AudioSpec()}, "audio.encoding", "WAV, FLAC"),
+        ({}, "audio.encoding", "not set"),
+        ({"content": b"RIFF"}, "audio.encoding", "none of a WAV file"),
+        (
+            {"content": b"\0\0\0\x20ftypM4A " + bytes(90)},
+            "audio.encoding",
+            "but an MP4 or M4A file; convert it: ffmpeg",
+        ),
+        ({"audio": pb.AudioSpec(sample_rate_hertz=16_000)}, "audio.encoding", "LINEAR16, FLOAT32"),
+        ({"audio": pb.AudioSpec(channels=1), "content": in_file(COMMANDS)}, "audio.encoding", "their own rate"),
         ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS), "content": b"OggS"}, "content", "not an Ogg Opus file"),
         ({"audio": pb.AudioSpec(encoding=98, sample_rate_hertz=8_000)}, "audio.encoding", "98"),
         ({"audio": pb.AudioSpec(encoding=pb.WAV, channel=9)}, "audio.channel", "1 to 8"),

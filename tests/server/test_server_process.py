@@ -6,11 +6,9 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -24,6 +22,7 @@ from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
 from speechtune_server.app import SERVICE_NAME, RecognitionServer, serve
 from speechtune_server.engine.model_store import ServedModel
+from tests.support.processes import scripted_server
 from tests.support.serving import (
     COMMANDS_CONTENT,
     DIGEST,
@@ -39,7 +38,6 @@ from tests.support.serving import (
     stub_of,
     until,
 )
-from tests.support.speech import REPOSITORY
 from tests.support.streaming import LoudnessActivity, PitchScorer
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -91,29 +89,6 @@ async def test_a_model_that_cannot_be_loaded_ends_the_start_with_its_own_error()
     with socket.socket() as probe:
         host, _, port = server.address.partition(":")
         probe.bind((host, int(port)))
-
-
-@asynchronous
-async def test_while_models_load_health_says_not_serving_and_calls_are_unavailable():
-    may_load = threading.Event()
-
-    def load(name, folder):
-        assert may_load.wait(20)
-        return ServedModel(name, DIGEST, PitchScorer())
-
-    server = RecognitionServer(config_of(), load, LoudnessActivity)
-    starting = asyncio.create_task(server.start())
-    await until(lambda: server.address != "")
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        stub = pb_grpc.CommandRecognitionStub(channel)
-        assert await health(channel) == await health(channel, SERVICE_NAME) == NOT_SERVING
-        for call in (stub.GetServerInfo(pb.GetServerInfoRequest()), responses(stub, [config()])):
-            refused = await refusal(call)
-            assert (refused.code, refused.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, 1.0)
-        may_load.set()
-        await starting
-        assert await health(channel) == await health(channel, SERVICE_NAME) == SERVING
-        await server.stop()
 
 
 @asynchronous
@@ -211,26 +186,9 @@ def test_the_clients_pings_are_rarer_than_the_server_permits():
     assert 2 * 1_000 * config_of().min_ping_interval_seconds < connection.KEEPALIVE_TIME_MS
 
 
-@contextmanager
-def server_process(*arguments):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in (".", "server", "proto")),
-    }
-    command = [sys.executable, "-m", "tests.support.scripted_server", *arguments]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_real_server_cleanly_after_its_streams(number):
-    with server_process() as process:
+    with scripted_server() as process:
         address = process.stdout.readline().strip()
         with grpc.insecure_channel(address) as channel:
             opened = threading.Event()
@@ -256,7 +214,7 @@ def test_a_real_server_whose_port_is_taken_says_so_in_one_line():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with server_process(f"127.0.0.1:{other.getsockname()[1]}") as process:
+        with scripted_server(f"127.0.0.1:{other.getsockname()[1]}") as process:
             _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "already in use" in errors

@@ -17,6 +17,8 @@ from tests.support.serving import (
     audio,
     config,
     detections,
+    each_door,
+    every_door,
     kinds,
     refusal,
     responses,
@@ -37,10 +39,14 @@ async def reading(call):
     return answers
 
 
+@each_door
 @asynchronous
-async def test_a_client_too_far_ahead_is_refused_at_once_and_told_when_to_come_again():
+async def test_a_client_too_far_ahead_is_refused_at_once_and_told_when_to_come_again(door):
     scorer = ObedientScorer()
-    async with running_server(scorer, max_in_flight_seconds=4.0) as server, stub_of(server) as stub:
+    async with (
+        running_server(scorer, max_in_flight_seconds=4.0, door=door) as server,
+        stub_of(server, door=door) as stub,
+    ):
         scorer.may_go.clear()  # the stream waits for its first window
         refused = await refusal(responses(stub, [config(), audio(COMMANDS_CONTENT), audio(bytes(SECOND))]))
         assert (refused.code, refused.retry_seconds) == (EXHAUSTED, 1.0)
@@ -49,10 +55,14 @@ async def test_a_client_too_far_ahead_is_refused_at_once_and_told_when_to_come_a
         scorer.may_go.set()
 
 
+@every_door
 @asynchronous
-async def test_a_client_within_the_bound_loses_nothing_while_the_model_stalls():
+async def test_a_client_within_the_bound_loses_nothing_while_the_model_stalls(door):
     scorer = ObedientScorer()
-    async with running_server(scorer, max_in_flight_seconds=4.0) as server, stub_of(server) as stub:
+    async with (
+        running_server(scorer, max_in_flight_seconds=4.0, door=door) as server,
+        stub_of(server, door=door) as stub,
+    ):
         scorer.may_go.clear()
         answers = asyncio.create_task(responses(stub, [config(), *map(audio, cut(COMMANDS_CONTENT, [3_200] * 30))]))
         await until(lambda: server.admission.num_streams == 1)
@@ -61,9 +71,10 @@ async def test_a_client_within_the_bound_loses_nothing_while_the_model_stalls():
         assert [detection.label for detection in detections(await answers)] == ["low", "high"]
 
 
+@each_door
 @asynchronous
-async def test_audio_sent_as_fast_as_it_is_processed_is_never_too_much():
-    async with running_server(max_in_flight_seconds=1.0) as server, stub_of(server) as stub:
+async def test_audio_sent_as_fast_as_it_is_processed_is_never_too_much(door):
+    async with running_server(max_in_flight_seconds=1.0, door=door) as server, stub_of(server, door=door) as stub:
         call = stub.StreamingRecognize()
         await call.write(config(events=pb.EventSelection(heartbeat_interval_ms=100)))
         for second in range(20):
@@ -96,14 +107,15 @@ async def test_one_stream_too_many_is_refused_and_the_count_is_exact():
         await until(lambda: server.admission.num_streams == 0)
 
 
+@every_door
 @asynchronous
-async def test_a_client_that_disappears_leaves_nothing_behind():
+async def test_a_client_that_disappears_leaves_nothing_behind(door):
     scorer = ObedientScorer()
-    async with running_server(scorer) as server:
+    async with running_server(scorer, door=door) as server:
         scorer.may_go.clear()
         for content in (b"", COMMANDS_CONTENT):
             # Once while the server waits for audio, once while a window of the stream is being scored.
-            async with stub_of(server) as stub:
+            async with stub_of(server, door=door) as stub:
                 call = stub.StreamingRecognize()
                 await call.write(config())
                 await call.write(audio(content))
@@ -113,13 +125,18 @@ async def test_a_client_that_disappears_leaves_nothing_behind():
             await until(lambda: server.admission.num_streams == 0)
             assert server.admission.running == ()
         scorer.may_go.set()
-        async with stub_of(server) as stub:
+        async with stub_of(server, door=door) as stub:
             assert len(detections(await responses(stub, [config(), audio(COMMANDS_CONTENT)]))) == 2
 
 
+@every_door
 @asynchronous
-async def test_a_client_that_never_reads_does_not_hold_up_the_others():
-    async with running_server() as server, stub_of(server) as stub, stub_of(server) as other:
+async def test_a_client_that_never_reads_does_not_hold_up_the_others(door):
+    async with (
+        running_server(door=door) as server,
+        stub_of(server, door=door) as stub,
+        stub_of(server, door=door) as other,
+    ):
         deaf = stub.StreamingRecognize()
         await deaf.write(config(events=pb.EventSelection(heartbeat_interval_ms=100)))
         await deaf.write(audio(COMMANDS_CONTENT))
@@ -128,10 +145,11 @@ async def test_a_client_that_never_reads_does_not_hold_up_the_others():
         await until(lambda: server.admission.num_streams == 0)
 
 
+@each_door
 @asynchronous
-async def test_a_failing_batch_fails_its_own_streams_and_no_later_one(caplog):
+async def test_a_failing_batch_fails_its_own_streams_and_no_later_one(caplog, door):
     scorer = ObedientScorer(fails=True)
-    async with running_server(scorer) as server, stub_of(server) as stub:
+    async with running_server(scorer, door=door) as server, stub_of(server, door=door) as stub:
         refused = await refusal(responses(stub, [config(), audio(COMMANDS_CONTENT)]))
         assert refused.code is grpc.StatusCode.INTERNAL
         scorer.fails = False
@@ -141,9 +159,10 @@ async def test_a_failing_batch_fails_its_own_streams_and_no_later_one(caplog):
     assert "secret" in caplog.text
 
 
+@each_door
 @asynchronous
-async def test_an_internal_error_tells_the_request_id_and_nothing_else():
-    async with running_server(ObedientScorer(fails=True)) as server, stub_of(server) as stub:
+async def test_an_internal_error_tells_the_request_id_and_nothing_else(door):
+    async with running_server(ObedientScorer(fails=True), door=door) as server, stub_of(server, door=door) as stub:
         call = stub.StreamingRecognize(
             iter([config(), audio(COMMANDS_CONTENT)]), metadata=(("x-request-id", "device-7"),)
         )
@@ -154,9 +173,10 @@ async def test_an_internal_error_tells_the_request_id_and_nothing_else():
 
 
 @pytest.mark.parametrize("lengths", [[], [1_001] * 50])
+@each_door
 @asynchronous
-async def test_a_configured_length_is_warned_of_and_ends_the_stream(lengths):
-    async with running_server(max_stream_seconds=2.0) as server, stub_of(server) as stub:
+async def test_a_configured_length_is_warned_of_and_ends_the_stream(lengths, door):
+    async with running_server(max_stream_seconds=2.0, door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config(), *map(audio, cut(COMMANDS_CONTENT, lengths))])
     assert answers[0].started.limits.max_stream_duration.ToSeconds() == 2
     assert kinds(answers)[-1] == "ended"
@@ -167,18 +187,20 @@ async def test_a_configured_length_is_warned_of_and_ends_the_stream(lengths):
     assert [detection.label for detection in detections(answers)] == ["low", "high"]
 
 
+@each_door
 @asynchronous
-async def test_a_stream_has_no_longest_length_unless_one_is_configured():
-    async with running_server(max_in_flight_seconds=600) as server, stub_of(server) as stub:
+async def test_a_stream_has_no_longest_length_unless_one_is_configured(door):
+    async with running_server(max_in_flight_seconds=600, door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config(), audio(bytes(120 * SECOND))])
     assert not answers[0].started.limits.HasField("max_stream_duration")
     assert answers[-1].ended.reason == pb.Ended.CLIENT_FINISHED
     assert answers[-1].audio_processed.ToSeconds() == 120
 
 
+@each_door
 @asynchronous
-async def test_a_drain_warns_answers_what_was_received_and_ends_the_stream():
-    async with running_server(drain_notice_seconds=0.2) as server, stub_of(server) as stub:
+async def test_a_drain_warns_answers_what_was_received_and_ends_the_stream(door):
+    async with running_server(drain_notice_seconds=0.2, door=door) as server, stub_of(server, door=door) as stub:
         call = stub.StreamingRecognize()
         await call.write(config(events=pb.EventSelection(speech_activity=True)))
         await call.write(audio(COMMANDS_CONTENT[: 2 * 14_500]))  # still inside the first word
@@ -193,10 +215,14 @@ async def test_a_drain_warns_answers_what_was_received_and_ends_the_stream():
         await stopping
 
 
+@each_door
 @asynchronous
-async def test_a_drain_takes_audio_until_the_notice_is_over_and_lets_nobody_in():
+async def test_a_drain_takes_audio_until_the_notice_is_over_and_lets_nobody_in(door):
     clock = ScriptedClock()
-    async with running_server(clock=clock, max_wait_ms=0, drain_notice_seconds=60) as server, stub_of(server) as stub:
+    async with (
+        running_server(clock=clock, max_wait_ms=0, drain_notice_seconds=60, door=door) as server,
+        stub_of(server, door=door) as stub,
+    ):
         call = stub.StreamingRecognize()
         await call.write(config())
         await call.read()
@@ -212,9 +238,10 @@ async def test_a_drain_takes_audio_until_the_notice_is_over_and_lets_nobody_in()
         assert server.admission.num_calls == 0
 
 
+@each_door
 @asynchronous
-async def test_a_drain_without_notice_still_warns_first():
-    async with running_server(drain_notice_seconds=0) as server, stub_of(server) as stub:
+async def test_a_drain_without_notice_still_warns_first(door):
+    async with running_server(drain_notice_seconds=0, door=door) as server, stub_of(server, door=door) as stub:
         call = stub.StreamingRecognize()
         await call.write(config())
         await call.read()
@@ -223,10 +250,14 @@ async def test_a_drain_without_notice_still_warns_first():
         await stopping
 
 
+@every_door
 @asynchronous
-async def test_streams_that_do_not_finish_by_the_deadline_are_cut_off():
+async def test_streams_that_do_not_finish_by_the_deadline_are_cut_off(door):
     scorer = ObedientScorer()
-    async with running_server(scorer, drain_deadline_seconds=0.1) as server, stub_of(server) as stub:
+    async with (
+        running_server(scorer, drain_deadline_seconds=0.1, door=door) as server,
+        stub_of(server, door=door) as stub,
+    ):
         scorer.may_go.clear()
         call = stub.StreamingRecognize()
         await call.write(config())
@@ -239,9 +270,10 @@ async def test_streams_that_do_not_finish_by_the_deadline_are_cut_off():
         await stopping
 
 
+@each_door
 @asynchronous
-async def test_a_hurried_stop_does_not_wait_for_the_deadline():
-    async with running_server(drain_notice_seconds=3_600.0) as server, stub_of(server) as stub:
+async def test_a_hurried_stop_does_not_wait_for_the_deadline(door):
+    async with running_server(drain_notice_seconds=3_600.0, door=door) as server, stub_of(server, door=door) as stub:
         call = stub.StreamingRecognize()
         await call.write(config())
         await call.read()
@@ -252,9 +284,10 @@ async def test_a_hurried_stop_does_not_wait_for_the_deadline():
         await stopping
 
 
+@each_door
 @asynchronous
-async def test_a_chunk_larger_than_stated_is_refused():
-    async with running_server(max_content_bytes=1_024) as server, stub_of(server) as stub:
+async def test_a_chunk_larger_than_stated_is_refused(door):
+    async with running_server(max_content_bytes=1_024, door=door) as server, stub_of(server, door=door) as stub:
         assert kinds(await responses(stub, [config(), audio(bytes(1_024))])) == ["started", "ended"]
         refused = await refusal(responses(stub, [config(), audio(bytes(1_026))]))
         assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -15,6 +15,7 @@ from tests.support.serving import (
     asynchronous,
     audio,
     config,
+    each_door,
     kinds,
     refusal,
     responses,
@@ -26,18 +27,20 @@ from tests.support.streaming import PitchScorer
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
+@each_door
 @asynchronous
-async def test_a_client_that_sends_audio_first_is_told_that_config_comes_first():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_client_that_sends_audio_first_is_told_that_config_comes_first(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         refused = await refusal(responses(stub, [audio(b"\0\0"), config()]))
         assert (refused.code, refused.fields) == (INVALID, ("payload",))
         assert "first message must hold config" in refused.message
         assert server.admission.num_streams == 0
 
 
+@each_door
 @asynchronous
-async def test_a_client_that_sends_config_twice_is_refused():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_client_that_sends_config_twice_is_refused(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         refused = await refusal(responses(stub, [config(), audio(COMMANDS_CONTENT[:3200]), config()]))
         assert (refused.code, refused.fields) == (INVALID, ("payload",))
         assert "once" in refused.message
@@ -52,17 +55,19 @@ async def test_a_client_that_sends_nothing_at_all_is_told_what_is_missing():
         assert "ended before its first message" in refused.message
 
 
+@each_door
 @asynchronous
-async def test_a_message_with_no_payload_is_refused():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_message_with_no_payload_is_refused(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         for requests in ([pb.StreamingRecognizeRequest()], [config(), pb.StreamingRecognizeRequest()]):
             refused = await refusal(responses(stub, requests))
             assert (refused.code, refused.fields) == (INVALID, ("payload",))
 
 
+@each_door
 @asynchronous
-async def test_a_stream_of_config_alone_starts_and_ends():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_stream_of_config_alone_starts_and_ends(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config()])
         assert kinds(answers) == ["started", "ended"]
         assert answers[-1].ended.reason == pb.Ended.CLIENT_FINISHED
@@ -72,7 +77,7 @@ async def test_a_stream_of_config_alone_starts_and_ends():
 @pytest.mark.parametrize(
     ("fields", "field", "hint"),
     [
-        ({"audio": None}, "config.audio", "not set"),
+        ({"audio": None}, "config.audio.encoding", "is not set"),
         ({"audio": pb.AudioSpec(sample_rate_hertz=16_000)}, "config.audio.encoding", "LINEAR16, FLOAT32"),
         ({"audio": pb.AudioSpec(encoding=pb.FLAC, channels=1)}, "config.audio.channels", "FLAC carries its own"),
         ({"audio": pb.AudioSpec(encoding=pb.OGG_OPUS, channel=9)}, "config.audio.channel", "1 to 8"),
@@ -126,15 +131,22 @@ async def test_a_stream_of_config_alone_starts_and_ends():
         ({"session_id": "x" * 65}, "config.session_id", "64"),
         ({"session_id": "a\nb"}, "config.session_id", "printable"),
         ({"resume_offset": {"seconds": -1}}, "config.resume_offset", "duration"),
-        ({"resume_offset": {"nanos": 2_000_000_000}}, "config.resume_offset", "duration"),
     ],
 )
+@each_door
 @asynchronous
-async def test_what_cannot_be_done_as_asked_is_refused_by_the_name_of_its_field(fields, field, hint):
-    async with running_server() as server, stub_of(server) as stub:
+async def test_what_cannot_be_done_as_asked_is_refused_by_the_name_of_its_field(fields, field, hint, door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         refused = await refusal(responses(stub, [config(**fields)]))
         assert (refused.code, refused.fields) == (INVALID, (field,))
         assert hint in refused.message
+
+
+@asynchronous
+async def test_a_duration_that_is_none_is_refused():
+    async with running_server() as server, stub_of(server) as stub:
+        refused = await refusal(responses(stub, [config(resume_offset={"nanos": 2_000_000_000})]))
+        assert (refused.code, refused.fields) == (INVALID, ("config.resume_offset",))
 
 
 @asynchronous
@@ -155,7 +167,7 @@ async def test_a_field_of_a_newer_contract_is_refused_not_ignored():
 @pytest.mark.parametrize(
     ("order", "field", "hint"),
     [
-        ({}, "control", "flush, update_commands and reset"),
+        ({}, "control", "flush, update_commands, reset, end"),
         (
             {"update_commands": {"commands": [{"label": "louder"}]}},
             "control.update_commands.commands[0].label",
@@ -163,10 +175,11 @@ async def test_a_field_of_a_newer_contract_is_refused_not_ignored():
         ),
     ],
 )
+@each_door
 @asynchronous
-async def test_an_order_that_cannot_be_followed_is_refused_by_name(order, field, hint):
+async def test_an_order_that_cannot_be_followed_is_refused_by_name(order, field, hint, door):
     request = pb.StreamingRecognizeRequest(control=pb.Control(**order))
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         refused = await refusal(responses(stub, [config(), request]))
         assert (refused.code, refused.fields) == (INVALID, (field,))
         assert hint in refused.message
@@ -186,9 +199,10 @@ async def test_bytes_that_are_no_message_are_the_clients_fault():
         assert (await refusal(answers())).code is INVALID
 
 
+@each_door
 @asynchronous
-async def test_a_model_that_is_not_served_is_not_found():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_model_that_is_not_served_is_not_found(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         for model in ("garden", "home@0000", "home@", f"garden@{DIGEST}"):
             refused = await refusal(responses(stub, [config(model=model)]))
             assert refused.code is grpc.StatusCode.NOT_FOUND
@@ -197,9 +211,10 @@ async def test_a_model_that_is_not_served_is_not_found():
             assert kinds(await responses(stub, [config(model=model)])) == ["started", "ended"]
 
 
+@each_door
 @asynchronous
-async def test_started_echoes_the_settings_in_force():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_started_echoes_the_settings_in_force(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         first = config(
             audio=pb.AudioSpec(encoding=pb.FLOAT32, sample_rate_hertz=44_100),
             commands=[pb.CommandRule(label="high", threshold=0.0), pb.CommandRule(label="low", refractory_ms=0)],
@@ -226,26 +241,29 @@ async def test_started_echoes_the_settings_in_force():
         assert {answer.session_id for answer in answers} == {"kitchen"}
 
 
+@each_door
 @asynchronous
-async def test_a_stream_without_a_session_id_gets_one_of_its_own():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_stream_without_a_session_id_gets_one_of_its_own(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         ids = {(await responses(stub, [config()]))[0].session_id for _ in range(2)}
         assert len(ids) == 2
         assert "" not in ids
 
 
+@each_door
 @asynchronous
-async def test_audio_that_is_not_finite_is_refused_where_it_is():
+async def test_audio_that_is_not_finite_is_refused_where_it_is(door):
     spec = pb.AudioSpec(encoding=pb.FLOAT32, sample_rate_hertz=16_000)
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         refused = await refusal(responses(stub, [config(audio=spec), audio(b"\0\0\xc0\x7f")]))
         assert (refused.code, refused.fields) == (INVALID, ("content",))
         assert "NaN" in refused.message
 
 
+@each_door
 @asynchronous
-async def test_a_stream_that_ends_inside_a_value_is_answered_first_and_then_refused():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_stream_that_ends_inside_a_value_is_answered_first_and_then_refused(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         call = stub.StreamingRecognize(iter([config(), audio(COMMANDS_CONTENT + b"\0")]))
         seen = []
 
@@ -264,14 +282,15 @@ def test_every_number_that_may_be_unset_says_whether_it_is():
     assert LINEAR16_SPEC.channels == 1
 
 
+@each_door
 @asynchronous
-async def test_what_the_models_own_recipe_holds_is_taken_and_no_more():
+async def test_what_the_models_own_recipe_holds_is_taken_and_no_more(door):
     recipe = EndpointingSettings(hangover_ms=6_000)
 
     def load(name, folder):
         return ServedModel(name, DIGEST, PitchScorer(), endpointing=recipe)
 
-    async with running_server(load=load) as server, stub_of(server) as stub:
+    async with running_server(load=load, door=door) as server, stub_of(server, door=door) as stub:
         assert kinds(await responses(stub, [config()])) == ["started", "ended"]
         shorter = config(endpointing=pb.Endpointing(hangover_ms=5_500))
         assert kinds(await responses(stub, [shorter])) == ["started", "ended"]

@@ -17,6 +17,7 @@ from tests.support.serving import (
     audio,
     config,
     detections,
+    each_door,
     responses,
     running_server,
     server_in_thread,
@@ -36,9 +37,10 @@ def labels(events):
     return [event.label for event in events if isinstance(event, Detection)]
 
 
+@each_door
 @asynchronous
-async def test_a_flush_decides_at_its_place_and_the_stream_goes_on():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_flush_decides_at_its_place_and_the_stream_goes_on(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         requests = [config(), audio(LOW), order(flush={}), audio(linear16(quiet(16_000)))]
         answers = await responses(stub, requests)
         (found,) = detections(answers)
@@ -47,25 +49,28 @@ async def test_a_flush_decides_at_its_place_and_the_stream_goes_on():
         assert answers[-1].ended.statistics.audio_processed.ToTimedelta().total_seconds() == 26_000 / 16_000
 
 
+@each_door
 @asynchronous
-async def test_a_reset_forgets_what_was_being_said():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_reset_forgets_what_was_being_said(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         requests = [config(), audio(LOW), order(reset={}), audio(linear16(quiet(16_000)))]
         assert detections(await responses(stub, requests)) == []
 
 
+@each_door
 @asynchronous
-async def test_other_commands_hold_from_their_place_on():
+async def test_other_commands_hold_from_their_place_on(door):
     rule = pb.CommandRule(label="high", threshold=0.25)
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         update = order(update_commands={"commands": [rule]})
         found = detections(await responses(stub, [config(), update, audio(COMMANDS_CONTENT)]))
         assert [(one.label, one.threshold) for one in found] == [("high", 0.25)]
 
 
+@each_door
 @asynchronous
-async def test_other_streams_keep_their_commands():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_other_streams_keep_their_commands(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         update = order(update_commands={"commands": [{"label": "high"}]})
         narrowed = await responses(stub, [config(), update, audio(COMMANDS_CONTENT)])
         others = await responses(stub, [config(), audio(COMMANDS_CONTENT)])

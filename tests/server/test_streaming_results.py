@@ -23,6 +23,7 @@ from tests.support.serving import (
     audio,
     config,
     detections,
+    each_door,
     kinds,
     responses,
     running_server,
@@ -72,11 +73,12 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+@each_door
 @asynchronous
-async def test_a_stream_reports_exactly_what_the_plain_driver_finds(ending):
+async def test_a_stream_reports_exactly_what_the_plain_driver_finds(ending, door):
     content = linear16(ENDINGS[ending])
     expected = events_of([content], SessionConfig(LINEAR16, interims=True))
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         first = config(events=pb.EventSelection(interims=True, rejections=True, speech_activity=True))
         answers = await responses(stub, [first, *map(audio, cut(content, [4_321] * 30))])
     told = [getattr(answer, kind) for answer, kind in zip(answers, kinds(answers), strict=True)][1:-1]
@@ -92,9 +94,10 @@ async def test_a_stream_reports_exactly_what_the_plain_driver_finds(ending):
     assert statistics.num_rejections == sum(isinstance(event, Rejected) for event in expected)
 
 
+@each_door
 @asynchronous
-async def test_events_that_were_not_asked_for_are_not_sent():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_events_that_were_not_asked_for_are_not_sent(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         plain = await responses(stub, [config(), audio(COMMANDS_CONTENT)])
         full = await responses(stub, [config(events=EVERYTHING), audio(COMMANDS_CONTENT)])
     assert kinds(plain) == ["started", "detection", "detection", "ended"]
@@ -106,18 +109,20 @@ async def test_events_that_were_not_asked_for_are_not_sent():
     assert activity == [pb.SpeechActivity.SPEECH_STARTED, pb.SpeechActivity.SPEECH_ENDED] * 3
 
 
+@each_door
 @asynchronous
-async def test_speech_that_is_going_on_at_the_half_close_is_answered_before_ended():
+async def test_speech_that_is_going_on_at_the_half_close_is_answered_before_ended(door):
     content = linear16(np.concatenate([quiet(9_000), tone(250, 6_000)]))
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config(), audio(content)])
     assert kinds(answers) == ["started", "detection", "ended"]
     assert answers[-1].ended.statistics.audio_processed.ToNanoseconds() == 15_000 * 62_500
 
 
+@each_door
 @asynchronous
-async def test_a_resume_offset_moves_every_offset_and_nothing_else():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_a_resume_offset_moves_every_offset_and_nothing_else(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         plain = await responses(stub, [config(), audio(COMMANDS_CONTENT)])
         moved = await responses(stub, [config(resume_offset={"seconds": 3_600, "nanos": 7}), audio(COMMANDS_CONTENT)])
     shift = 3_600 * 1_000_000_000 + 7
@@ -156,14 +161,15 @@ def test_stereo_is_heard_as_the_mean_of_its_channels(stub):
     assert found(answers[0]) == found(answers[1]) != []
 
 
+@each_door
 @asynchronous
-async def test_one_words_hit_does_not_mute_another_word_or_another_stream():
+async def test_one_words_hit_does_not_mute_another_word_or_another_stream(door):
     words = [quiet(9_000)]
     for hz in (250, 1000, 250, 1000):
         words += [tone(hz, 5_000), quiet(8_000)]
     content = linear16(np.concatenate(words))
     muted = pb.DetectorSettings(refractory_ms=60_000)
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         answers = await asyncio.gather(
             *(responses(stub, [config(detector=muted), audio(content)]) for _ in range(2)),
             responses(stub, [config(detector=pb.DetectorSettings(refractory_ms=0)), audio(content)]),
@@ -172,10 +178,11 @@ async def test_one_words_hit_does_not_mute_another_word_or_another_stream():
     assert labels == [["low", "high"], ["low", "high"], ["low", "high", "low", "high"]]
 
 
+@each_door
 @asynchronous
-async def test_a_streams_settings_touch_no_other_stream():
+async def test_a_streams_settings_touch_no_other_stream(door):
     strict = config(commands=[pb.CommandRule(label="low", threshold=1.0)])
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         alone = await responses(stub, [config(), audio(COMMANDS_CONTENT)])
         answers = await asyncio.gather(
             *(responses(stub, [first, audio(COMMANDS_CONTENT)]) for first in (strict, config(), strict, config()))
@@ -184,28 +191,31 @@ async def test_a_streams_settings_touch_no_other_stream():
     assert found(answers[1]) == found(answers[3]) == found(alone)
 
 
+@each_door
 @asynchronous
-async def test_a_threshold_of_zero_is_zero_and_not_the_default():
+async def test_a_threshold_of_zero_is_zero_and_not_the_default(door):
     rule = pb.CommandRule(label="high", threshold=0.0)
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config(commands=[rule]), audio(COMMANDS_CONTENT)])
     assert [detection.label for detection in detections(answers)] == ["high", "high", "high"]
     assert {detection.threshold for detection in detections(answers)} == {0.0}
 
 
+@each_door
 @asynchronous
-async def test_unknown_and_silence_are_never_detections():
+async def test_unknown_and_silence_are_never_detections(door):
     content = linear16(np.concatenate([quiet(9_000), tone(600, 6_000), quiet(9_000)]))
     everything = pb.DetectorSettings(threshold=0.5)
-    async with running_server() as server, stub_of(server) as stub:
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config(detector=everything, events=EVERYTHING), audio(content)])
     assert detections(answers) == []
     assert [answer.rejected.label for answer in answers if answer.HasField("rejected")] == ["_unknown_"]
 
 
+@each_door
 @asynchronous
-async def test_many_streams_at_once_find_what_each_finds_alone():
-    async with running_server(max_wait_ms=20) as server, stub_of(server) as stub:
+async def test_many_streams_at_once_find_what_each_finds_alone(door):
+    async with running_server(max_wait_ms=20, door=door) as server, stub_of(server, door=door) as stub:
         alone = await responses(stub, [config(), audio(COMMANDS_CONTENT)])
         together = await asyncio.gather(
             *(responses(stub, [config(), *map(audio, cut(COMMANDS_CONTENT, [997 * n]))]) for n in range(12))
@@ -218,9 +228,10 @@ async def test_many_streams_at_once_find_what_each_finds_alone():
             assert one.confidence == pytest.approx(other.confidence, abs=1e-5)
 
 
+@each_door
 @asynchronous
-async def test_latency_is_measured_from_the_arrival_of_the_audio_an_event_needed():
-    async with running_server() as server, stub_of(server) as stub:
+async def test_latency_is_measured_from_the_arrival_of_the_audio_an_event_needed(door):
+    async with running_server(door=door) as server, stub_of(server, door=door) as stub:
         answers = await responses(stub, [config(events=EVERYTHING), audio(COMMANDS_CONTENT)])
     for answer in answers:
         timed = answer.WhichOneof("event") in ("detection", "rejected", "interim", "activity")

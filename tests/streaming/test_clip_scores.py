@@ -11,6 +11,7 @@ from speechtune.streaming.decision import WindowScored
 from speechtune.streaming.driver import run_session
 from speechtune.streaming.events import Detection, SpeechStarted
 from speechtune.streaming.session import Session
+from speechtune.streaming.windows import Span
 from tests.support.streaming import LINEAR16, LoudnessActivity, PitchScorer, linear16, quiet, tone
 
 
@@ -43,6 +44,21 @@ def test_ordinary_clips_and_clips_without_a_word_are_scored_as_a_whole():
     ):
         whole, _, _, posteriors = recognised(clip)
         assert posteriors is whole
+
+
+def scored_in_two_windows(whole, detected):
+    """The posteriors of a clip whose one detection, of `low`, was made in another window."""
+    labels, span = PitchScorer().labels, Span(0, 16_000, 16_000)
+    detection = Detection("1-low", "low", detected[0], 0.3, -0.1, 0, 16_000, 16_000, ())
+    journal = [WindowScored(span, True, np.array(detected, np.float32))]
+    return clip_posteriors(np.array(whole, np.float32), [detection], journal, labels).tolist()
+
+
+def test_a_keyword_that_a_low_threshold_detects_is_the_best_keyword_of_the_scores_too():
+    detected = np.array([0.4, 0.1, 0.5, 0.0], np.float32).tolist()
+    assert scored_in_two_windows([0.1, 0.6, 0.3, 0.0], detected) == detected
+    agreeing = np.array([0.35, 0.1, 0.55, 0.0], np.float32).tolist()
+    assert scored_in_two_windows(agreeing, detected) == agreeing
 
 
 def test_a_pop_is_no_word():

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ _FLAGS = (
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
 
@@ -55,9 +55,9 @@ class BrowserError(AssertionError):
 
 
 class Browser:
-    """One browser process; `page` opens a page in a tab of its own."""
+    """One browser process; `open_page` opens a page in a tab of its own."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, flags: Sequence[str] = ()) -> None:
         assert PROGRAM is not None
         theirs_in, ours_out = _high_pipe()
         ours_in, theirs_out = _high_pipe()
@@ -71,6 +71,7 @@ class Browser:
                 str(theirs_out),
                 PROGRAM,
                 *_FLAGS,
+                *flags,
                 f"--user-data-dir={profile}",
                 "about:blank",
             ],
@@ -128,9 +129,9 @@ class Browser:
 
 
 class Page:
-    """One tab that shows a file."""
+    """One tab that shows a file, or an address of this machine."""
 
-    def __init__(self, browser: Browser, path: Path, width: int, height: int, dark: bool) -> None:
+    def __init__(self, browser: Browser, place: Path | str, width: int, height: int, dark: bool) -> None:
         self._browser = browser
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         self._target = target
@@ -140,8 +141,8 @@ class Page:
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
-        self._call("Page.navigate", url=path.resolve().as_uri())
-        self._until("document.readyState === 'complete'")
+        self._call("Page.navigate", url=place if isinstance(place, str) else place.resolve().as_uri())
+        self.until("document.readyState === 'complete'")
 
     @property
     def requests(self) -> list[str]:
@@ -172,6 +173,18 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place)
 
+    def type(self, selector: str, text: str) -> None:
+        """Put the cursor into the first element that `selector` finds, and type."""
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
+        self._call("Input.insertText", text=text)
+
+    def press(self, key: str) -> None:
+        """Press and release a key by its name, such as Enter or Tab."""
+        code = {"Enter": 13, "Tab": 9, " ": 32, "Escape": 27}[key]
+        given = {"key": key, "windowsVirtualKeyCode": code}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **given, **({"text": "\r"} if key == "Enter" else {}))
+        self._call("Input.dispatchKeyEvent", type="keyUp", **given)
+
     def picture(self, path: Path) -> Path:
         """Write the whole page as a PNG."""
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
@@ -195,9 +208,10 @@ class Page:
             if event.get("sessionId") == self._session and event.get("method") == method
         ]
 
-    def _until(self, condition: str) -> None:
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while not self.evaluate(f"location.href !== 'about:blank' && {condition}"):
+    def until(self, condition: str, seconds: float = _PATIENCE_SECONDS) -> None:
+        """Wait until a JavaScript expression is true."""
+        end = time.monotonic() + seconds
+        while not self.evaluate(f"location.href !== 'about:blank' && ({condition})"):
             if time.monotonic() > end:
                 raise BrowserError(f"never came true: {condition}")
             time.sleep(0.02)
@@ -205,10 +219,10 @@ class Page:
 
 @contextmanager
 def open_page(
-    browser: Browser, path: Path, *, width: int = 1200, height: int = 900, dark: bool = False
+    browser: Browser, place: Path | str, *, width: int = 1200, height: int = 900, dark: bool = False
 ) -> Iterator[Page]:
-    """A page that shows the file, closed at the end."""
-    page = Page(browser, path, width, height, dark)
+    """A page that shows the file, or the address, closed at the end."""
+    page = Page(browser, place, width, height, dark)
     try:
         yield page
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -10,11 +11,16 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import websockets
+from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from websockets.asyncio.client import ClientConnection, connect
+from wyoming.event import async_read_event
 
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import model_admin_pb2 as admin_pb
+from tests.support.websocket_stub import SUBPROTOCOL
 
 _RECOGNITION, _ADMIN = "/speechtune.v1.CommandRecognition/", "/speechtune.v1.ModelAdmin/"
 UNARY: dict[str, type[Message]] = {
@@ -91,6 +97,35 @@ async def send_malformed(address: str, num_requests: int, seed: int) -> Counter[
     return statuses
 
 
+async def send_malformed_texts(address: str, num_streams: int, seed: int) -> Counter[str]:
+    """Open so many WebSockets side by side and send what was never meant; gives how they ended, by status."""
+    statuses: Counter[str] = Counter()
+    left = iter(range(num_streams))
+
+    async def sender(number: int) -> None:
+        draw = random.Random(seed * 1_000 + number)
+        for _ in left:
+            statuses[await _one_websocket(f"ws://{address}/v1/stream", draw)] += 1
+
+    await asyncio.gather(*(sender(number) for number in range(_CONCURRENCY)))
+    return statuses
+
+
+async def send_malformed_events(uri: str, num_connections: int, seed: int) -> Counter[str]:
+    """Open so many connections of Wyoming side by side and send what was never meant; gives how they ended."""
+    statuses: Counter[str] = Counter()
+    left = iter(range(num_connections))
+    host, _, port = uri.removeprefix("tcp://").rpartition(":")
+
+    async def sender(number: int) -> None:
+        draw = random.Random(seed * 1_000 + number)
+        for _ in left:
+            statuses[await _one_wyoming(host, int(port), draw)] += 1
+
+    await asyncio.gather(*(sender(number) for number in range(_CONCURRENCY)))
+    return statuses
+
+
 async def connect_at_once(
     address: str, num_connections: int, first: bytes, audio: bytes, on_open: Callable[[], None] | None = None
 ) -> Counter[str]:
@@ -132,6 +167,138 @@ async def _one(channel: grpc.aio.Channel, draw: random.Random) -> str:
             return "REFUSED WHILE WRITING"
         return str(error.code().name)
     return "OK"
+
+
+_CONFIG_TEXT = '{"config":{"audio":{"encoding":"LINEAR16","sampleRateHertz":16000}}}'
+_ODD_TEXTS = [
+    *("", "{", "null", "[]", '"x"', "1e999", "{}", '{"config":null}', '{"config":[]}', '{"config":{},"audio":{}}'),
+    *(
+        '{"control":{"end":{}}}',
+        '{"control":{"flush":{}}}',
+        '{"audio":{"content":"AAAA"}}',
+        '{"audio":{"content":"*"}}',
+    ),
+    *('{"config":{"config":{}}}', '{"config":{"sessionId":"\\ud800"}}', '{"a":' * 200, "[" * 50_000, "9" * 5_000),
+    *('{"config":{"resumeOffset":"1e3s"}}', '{"config":{"resumeOffset":"9999999999999s"}}', "ü" * 200_000, "\0"),
+    *('{"config":{"audio":{"sampleRateHertz":1e400}}}', '{"config":{"audio":{"sampleRateHertz":"16000"}}}'),
+]
+
+
+async def _one_websocket(url: str, draw: random.Random) -> str:
+    connection = await connect(url, subprotocols=[SUBPROTOCOL], compression=None, ping_interval=None)
+    try:
+        if draw.random() < 0.5:  # get past the first message, which is the pickiest
+            await connection.send(_CONFIG_TEXT)
+        for _ in range(draw.randint(1, 4)):
+            await _send_something(connection, draw)
+        if draw.random() < 0.2:
+            connection.transport.abort()
+            return "OK"
+        if draw.random() < 0.8:
+            await connection.send('{"control":{"end":{}}}')
+        else:
+            await connection.close()
+        return await _outcome(connection)
+    except websockets.ConnectionClosed:
+        return await _outcome(connection)
+
+
+async def _send_something(connection: ClientConnection, draw: random.Random) -> None:
+    kind = draw.randrange(6)
+    if kind == 0:
+        await connection.send(draw.randbytes(draw.randint(0, 3_000)))
+    elif kind == 1:
+        await connection.send(draw.choice(_ODD_TEXTS))
+    elif kind == 2:
+        await connection.send([draw.randbytes(draw.randint(0, 99)) for _ in range(draw.randint(1, 5))])  # in fragments
+    elif kind == 3:
+        await connection.send(draw.randbytes(20), text=True)  # hardly ever UTF-8
+    else:
+        try:
+            request = random_message(pb.StreamingRecognizeRequest, draw)
+            text = json_format.MessageToJson(request, indent=draw.choice([None, 1]))
+        except json_format.SerializeToJsonError:
+            text = _CONFIG_TEXT
+        await connection.send(mutated(text.encode(), draw) if kind == 4 else text, text=True)
+
+
+_WYOMING_EVENTS: list[tuple[dict[str, Any], bytes]] = [
+    ({"type": "describe"}, b""),
+    ({"type": "detect", "data": {"names": ["low"]}}, b""),
+    ({"type": "detect", "data": {"names": {"low": 1}}}, b""),
+    ({"type": "audio-start", "data": {"rate": 16_000, "width": 2, "channels": 1}}, b""),
+    ({"type": "audio-start", "data": {"rate": 1e308, "width": [], "channels": None}}, b""),
+    ({"type": "audio-chunk", "data": {"rate": 16_000, "width": 2, "channels": 1}}, bytes(999)),
+    ({"type": "audio-chunk", "data": {"rate": 8_000, "width": 2, "channels": 2, "timestamp": -5}}, bytes(4_000)),
+    ({"type": "audio-stop"}, b""),
+    ({"type": "ping", "data": {"text": {"deep": [1]}}}, b""),
+    ({"type": "something-new", "data": {"x": "ü" * 1_000}}, bytes(50)),
+    ({"type": 7}, b""),
+    ({"data": {}}, b""),
+    ({"type": "describe", "data": []}, b""),
+    ({"type": "describe", "data_length": -1}, b""),
+    ({"type": "describe", "data_length": 10**18}, b""),
+    ({"type": "describe", "data_length": 5}, b"[1,2]"),
+    ({"type": "describe", "data_length": "5"}, b"12345"),
+    ({"type": "audio-chunk", "payload_length": 10**12}, bytes(10)),
+]
+_WYOMING_LINES = [
+    b"\n",
+    b"{\n",
+    b"[]\n",
+    b"null\n",
+    b"\xff\xfe\n",
+    b"[" * 60_000 + b"\n",
+    b"x" * 100_000,
+    b"9" * 5_000 + b"\n",
+]
+
+
+async def _one_wyoming(host: str, port: int, draw: random.Random) -> str:
+    reader, writer = await asyncio.open_connection(host, port)
+    status = "OK"
+    try:
+        for _ in range(draw.randint(1, 6)):
+            writer.write(_odd_event(draw))
+            await writer.drain()
+        if draw.random() < 0.2:
+            writer.transport.abort()
+        elif draw.random() < 0.9:
+            writer.write_eof()
+        else:
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+        async with asyncio.timeout(_SECONDS):
+            while (event := await async_read_event(reader)) is not None:
+                status = event.data["code"] if event.type == "error" else status
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return status
+
+
+def _odd_event(draw: random.Random) -> bytes:
+    if draw.random() < 0.2:
+        return draw.choice(_WYOMING_LINES)
+    head, content = draw.choice(_WYOMING_EVENTS)
+    length = {"payload_length": len(content)} if content and not {"data_length", "payload_length"} & set(head) else {}
+    written = json.dumps(head | length).encode() + b"\n" + content
+    return mutated(written, draw) if draw.random() < 0.3 else written
+
+
+async def _outcome(connection: ClientConnection) -> str:
+    """The status that the connection ended with."""
+    status = "OK"
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for text in connection:
+                status = json.loads(text).get("error", {}).get("code", status)
+    except websockets.ConnectionClosed:
+        pass
+    if status == "OK" and connection.close_code not in (1000, 1005, 1007):
+        return f"CLOSED WITH {connection.close_code}"
+    return status
 
 
 async def _messages(*contents: bytes) -> AsyncIterator[bytes]:

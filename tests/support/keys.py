@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from speechtune_server.grpc_door.access import Scope, new_key
+from speechtune_server.process.access import Scope, new_key
 
 RECOGNISE, ADMIN = frozenset({Scope.RECOGNISE}), frozenset({Scope.ADMIN})
 

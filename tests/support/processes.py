@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from tests.support.speech import REPOSITORY
 
@@ -24,3 +25,24 @@ def run_python(code: str, *, arguments: Sequence[str] = (), **environment: str) 
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+@contextmanager
+def scripted_server(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of `tests.support.scripted_server`, which prints its address once it serves; killed at the end."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(str(REPOSITORY / part) for part in (".", "server", "proto"))
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.scripted_server", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

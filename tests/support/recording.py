@@ -43,6 +43,7 @@ class ScriptedSource:
         self._now = np.zeros(0, dtype=np.float32)
         self.played: list[NDArray[np.float32]] = []
         self.is_open = False
+        self.flat_seconds = 0.0
 
     def start(self) -> bool:
         if not self._recordings:
@@ -60,6 +61,10 @@ class ScriptedSource:
         self.is_open = False
         self._num_stopped += 1
         return self._num_stopped in self._lossy
+
+    @property
+    def clipped_seconds(self) -> float:
+        return self.flat_seconds
 
     def play(self, samples: NDArray[np.float32]) -> None:
         self.played.append(samples)

@@ -1,9 +1,13 @@
-"""A real server process with scripted models: `python -m tests.support.scripted_server [HOST:PORT]`."""
+"""A real server process with scripted models: `python -m tests.support.scripted_server [HOST:PORT [FILE]]`.
+
+With FILE its models load once that file is there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from speechtune.errors import SpeechTuneError
@@ -14,6 +18,8 @@ from tests.support.streaming import LoudnessActivity, PitchScorer
 
 
 def load(name: str, folder: Path) -> ServedModel:
+    while len(sys.argv) > 2 and not Path(sys.argv[2]).exists():
+        time.sleep(0.02)
     return ServedModel(name, "d1" * 32, PitchScorer())
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import numpy as np
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 from numpy.typing import NDArray
 
@@ -26,7 +27,14 @@ from speechtune_server.engine.model_store import LoadModel, ServedModel
 from speechtune_server.process.clock import Clock
 from speechtune_server.process.config import ServerConfig, server_config
 from tests.support.streaming import LoudnessActivity, PitchScorer, linear16, quiet, tone
+from tests.support.websocket_stub import WebSocketStub
+from tests.support.wyoming_stub import WyomingStub
 
+GRPC, WEBSOCKET, WYOMING = "grpc", "websocket", "wyoming"
+each_door = pytest.mark.parametrize("door", [GRPC, WEBSOCKET])
+"""For a test of what holds at every door that speaks the contract."""
+every_door = pytest.mark.parametrize("door", [GRPC, WEBSOCKET, WYOMING])
+"""For a test that says nothing but keywords and audio, and asks for nothing but how it ends."""
 DIGEST = "d1" * 32
 LINEAR16_SPEC = pb.AudioSpec(encoding=pb.LINEAR16, sample_rate_hertz=16_000, channels=1)
 COMMANDS = np.concatenate(
@@ -84,10 +92,18 @@ async def running_server(
     activity: ActivityModel | None = None,
     clock: Clock | None = None,
     load: LoadModel | None = None,
+    door: str = GRPC,
     **settings: Any,
 ) -> AsyncIterator[RecognitionServer]:
-    """A server, stopped at the end; `load` in place of one that gives every model the same scorer and digest."""
+    """A server, stopped at the end; `load` in place of one that gives every model the same scorer and digest.
+
+    `door` is open beside gRPC, for `stub_of`.
+    """
     served = scorer or PitchScorer()
+    if door == WEBSOCKET:
+        settings["websocket_address"] = "127.0.0.1:0"
+    if door == WYOMING:
+        settings["wyoming_uri"] = "tcp://127.0.0.1:0"
 
     def load_same(name: str, folder: Path) -> ServedModel:
         return ServedModel(name, DIGEST, served)
@@ -123,8 +139,15 @@ def server_in_thread(scorer: Scorer | None = None, **settings: Any) -> Iterator[
 
 
 @asynccontextmanager
-async def stub_of(server: RecognitionServer, *options: tuple[str, Any]) -> AsyncIterator[Any]:
-    """A generated stub on a channel of its own."""
+async def stub_of(server: RecognitionServer, *options: tuple[str, Any], door: str = GRPC) -> AsyncIterator[Any]:
+    """A generated stub on a channel of its own, or what looks like one at another door."""
+    if door != GRPC:
+        other = (WebSocketStub if door == WEBSOCKET else WyomingStub)(server.doors.addresses[door])
+        try:
+            yield other
+        finally:
+            other.close()
+        return
     async with grpc.aio.insecure_channel(server.address, options=options) as channel:
         yield pb_grpc.CommandRecognitionStub(channel)
 

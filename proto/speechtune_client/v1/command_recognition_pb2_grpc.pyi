@@ -26,8 +26,9 @@ Rules that hold for every exchange:
   `grpc-status-details-bin`. No field is silently ignored. All of a message but its `content` may have 128 KiB.
 - UNAUTHENTICATED, PERMISSION_DENIED: where keys are asked for, send `authorization: Bearer NAME.SECRET` as metadata.
 - NOT_FOUND: no such model. FAILED_PRECONDITION: a checkpoint that cannot be used. RESOURCE_EXHAUSTED: a limit of
-  GetServerInfo; with google.rpc.RetryInfo where waiting helps. UNAVAILABLE: starting or draining. INTERNAL: our fault;
-  carries a request id (google.rpc.RequestInfo) and nothing else.
+  GetServerInfo; with google.rpc.RetryInfo where waiting helps. UNAVAILABLE: draining, or still starting. INTERNAL: our
+  fault; carries a request id (google.rpc.RequestInfo) and nothing else.
+- While the server starts, a call waits for it, 30 s unless configured; the limits hold for calls that wait.
 - Every offset counts samples from the first one of the stream plus `resume_offset`; it never depends on a clock.
   One sample at 16 kHz is 62,500 ns, so offsets are exact.
 - Keepalive: pings at least `Limits.min_ping_interval` apart are always welcome, also while no call is open.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -74,12 +75,14 @@ class Reader:
     Attributes:
         kind: what its files are called in messages.
         module, name: where its `FileStream` is.
+        begins: its first bytes, at most `NUM_HEAD_BYTES`.
         needs: a package that may not be installed; None: nothing but what the server needs anyway.
     """
 
     kind: str
     module: str
     name: str
+    begins: re.Pattern[bytes]
     needs: str | None = None
 
     @property
@@ -89,10 +92,30 @@ class Reader:
 
 
 READERS = {
-    FileEncoding.WAV: Reader("a WAV file", "speechtune_server.decoding.wav", "WavStream"),
-    FileEncoding.FLAC: Reader("a FLAC file", "speechtune_server.decoding.flac", "FlacStream", needs="av"),
-    FileEncoding.OGG_OPUS: Reader("an Ogg Opus file", "speechtune_server.decoding.opus", "OpusStream", needs="av"),
+    FileEncoding.WAV: Reader(
+        "a WAV file", "speechtune_server.decoding.wav", "WavStream", re.compile(rb"(RIFF|RIFX|RF64).{4}WAVE", re.DOTALL)
+    ),
+    FileEncoding.FLAC: Reader(
+        "a FLAC file", "speechtune_server.decoding.flac", "FlacStream", re.compile(rb"fLaC"), needs="av"
+    ),
+    FileEncoding.OGG_OPUS: Reader(
+        "an Ogg Opus file", "speechtune_server.decoding.opus", "OpusStream", re.compile(rb"OggS"), needs="av"
+    ),
 }
+
+
+def encoding_of(head: bytes) -> FileEncoding:
+    """The kind of a file that begins with `head`, of which `NUM_HEAD_BYTES` bytes are enough.
+
+    Raises:
+        InvalidRequestError: it is none of them; the message says what it is, where that is known.
+    """
+    for encoding, reader in READERS.items():
+        if reader.begins.match(head):
+            return encoding
+    kinds = ", ".join(reader.kind for reader in READERS.values())
+    hint = _what_it_is(head) or "; for raw audio say its encoding and its sample rate"
+    raise InvalidRequestError("audio.encoding", f"is not set, and the audio is none of {kinds}{hint}")
 
 
 def stream_file_encodings() -> tuple[FileEncoding, ...]:
@@ -143,11 +166,13 @@ def incomplete_header(encoding: FileEncoding) -> InvalidRequestError:
 
 def another_form(encoding: FileEncoding, head: bytes) -> InvalidRequestError:
     """What a file is refused with that begins with `head`, `NUM_HEAD_BYTES` bytes, and is not of this encoding."""
-    container = container_kind(head)
-    hint = (
-        f" but {container}; convert it: {conversion('FILE.m4a')}" if container else "; set audio.encoding to what it is"
-    )
+    hint = _what_it_is(head) or "; set audio.encoding to what it is"
     return InvalidRequestError(FIELD, f"is not {READERS[encoding].kind}{hint}")
+
+
+def _what_it_is(head: bytes) -> str:
+    container = container_kind(head)
+    return f" but {container}; convert it: {conversion('FILE.m4a')}" if container else ""
 
 
 def check_form(kind: str, rate_hz: int, channels: int) -> None:

@@ -7,7 +7,6 @@ Health and reflection pass through untouched.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,20 +17,14 @@ import grpc
 import grpc.aio
 
 from speechtune.errors import SessionGrammarError
-from speechtune_server.grpc_door.access import Access, Scope
-from speechtune_server.grpc_door.errors import answer_to
-from speechtune_server.grpc_door.parsing import has_fields, parsed
+from speechtune_server.grpc_door.errors import answer_of
+from speechtune_server.process.access import Scope
 from speechtune_server.process.admission import Admission
-from speechtune_server.process.call_context import (
-    REQUEST_ID_KEY,
-    begin_call,
-    current_client,
-    current_request_id,
-    set_client,
-)
+from speechtune_server.process.call_context import REQUEST_ID_KEY, begin_call, current_client
+from speechtune_server.process.calls import Calls
 from speechtune_server.process.clock import within
-from speechtune_server.process.metrics import Metrics
-from speechtune_server.process.tracing import NoTracing
+from speechtune_server.process.statuses import Status
+from speechtune_server.wire.parsing import has_fields, parsed
 
 _OURS = "/speechtune.v1."
 _ADMIN = "/speechtune.v1.ModelAdmin/"
@@ -39,27 +32,19 @@ _CLIP = "/speechtune.v1.CommandRecognition/Recognize"
 
 _EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs lack it
 
-_log = logging.getLogger(__name__)
-
 
 class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Gives every call an id (the client's `x-request-id` if it is usable), and turns what it raises into a status.
 
     Args:
-        access: decides who may call.
+        calls: decides who may call, and is told how calls ended.
         admission: gives a clip its place.
-        metrics: is told how calls ended.
-        tracing: makes a span of every call.
         max_body_seconds: within which a unary request must have come.
     """
 
-    def __init__(
-        self, access: Access, admission: Admission, metrics: Metrics, tracing: NoTracing, max_body_seconds: float
-    ) -> None:
-        self._access = access
+    def __init__(self, calls: Calls, admission: Admission, max_body_seconds: float) -> None:
+        self._calls = calls
         self._admission = admission
-        self._metrics = metrics
-        self._tracing = tracing
         self._max_body_seconds = max_body_seconds
 
     async def intercept_service(
@@ -93,7 +78,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                 async with self._admission.body(current_client()) if is_clip else nullcontext():
                     requests.append(parsed(parse, b"" if is_empty else await _only(context, self._max_body_seconds)))
                 # Not earlier: who sends nothing must not keep a place from who does.
-                with self._admission.clip(current_client()) if is_clip else nullcontext():
+                async with self._admission.clip(current_client()) if is_clip else nullcontext():
                     return await behaviour(requests.pop(), context)
 
         return guarded
@@ -115,47 +100,37 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
         began = time.monotonic()
         metadata = context.invocation_metadata() or ()
         request_id = begin_call(dict(metadata).get(REQUEST_ID_KEY, ""))
-        with self._tracing.call(method, metadata, request_id):
+        with self._calls.tracing.call(method, metadata, request_id):
             try:
                 await context.send_initial_metadata(((REQUEST_ID_KEY, request_id),))
                 self._admit(context, method)
                 yield
             except asyncio.CancelledError:
-                self._ended(method, "CANCELLED", began)
+                self._calls.ended(method, Status.CANCELLED, began)
                 raise
             except Exception as error:
                 await self._refuse(error, context, method, began)
             else:
-                self._ended(method, "OK", began)
+                self._calls.ended(method, Status.OK, began)
 
     def _admit(self, context: Any, method: str) -> None:
         authorization = dict(context.invocation_metadata() or ()).get("authorization", "")
         scope = Scope.ADMIN if method.startswith(_ADMIN) else Scope.RECOGNISE
-        key = self._access.admit(authorization if isinstance(authorization, str) else "", scope)
         # "ipv4:192.0.2.7:4711" without the port, which is another for every connection.
-        set_client(key if key is not None else context.peer().rpartition(":")[0])
+        address = context.peer().rpartition(":")[0]
+        self._calls.admit(authorization if isinstance(authorization, str) else "", scope, address)
 
     async def _refuse(self, error: Exception, context: Any, method: str, began: float) -> None:
         """End the call with the status of `error`; raises, as `abort` does."""
         if isinstance(error, grpc.aio.InternalError):
             # grpc could not write: the call ended in this moment, which is no fault and nobody is there to be told.
-            self._ended(method, "CANCELLED", began)
+            self._calls.ended(method, Status.CANCELLED, began)
             raise asyncio.CancelledError from error
         if isinstance(error, grpc.aio.BaseError):
             raise error
-        code, message, trailers = answer_to(error, current_request_id())
-        if code is grpc.StatusCode.INTERNAL:
-            _log.error("%s failed, request id %s", method, current_request_id(), exc_info=error)
-        self._ended(method, code.name, began, type(error).__name__, message)
+        code, message, trailers = answer_of(self._calls.failed(error, method, began))
         _forget_frames(error)
         await context.abort(code, message, trailers)
-
-    def _ended(self, method: str, status: str, began: float, reason: str = "", message: str = "") -> None:
-        self._metrics.call_ended(method, status, reason)
-        self._tracing.status(status)
-        fields = {"method": method, "status": status, "seconds": round(time.monotonic() - began, 4)}
-        name = method.rpartition("/")[2]
-        _log.info("%s ended with %s%s", name, status, f": {message}" if message else "", extra=fields)
 
 
 def _forget_frames(error: BaseException | None) -> None:

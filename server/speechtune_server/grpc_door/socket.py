@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import socket
 from typing import Any
 
 import grpc.aio
 
-from speechtune.errors import AddressInUseError, ConfigError
+from speechtune.errors import AddressInUseError
 from speechtune_client.connection import KEEPALIVE_TIME_MS
-from speechtune_server.process.config import ServerConfig, host_and_port
+from speechtune_server.process.config import ServerConfig
+from speechtune_server.process.listening import listening_socket
 
 _log = logging.getLogger(__name__)
 
@@ -57,28 +56,10 @@ def bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredenti
         AddressInUseError: it is taken.
         ConfigError: it cannot be listened on.
     """
-    _check_free(address)
+    # Taken for a moment first: unlike grpc, which only says that it failed, the system says why.
+    listening_socket(address).close()
     try:
         port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
         raise AddressInUseError(f"{address}: was taken a moment ago; try again") from error
     return f"{address.rpartition(':')[0]}:{port}"
-
-
-def _check_free(address: str) -> None:
-    """Take the port for a moment: unlike grpc, which only says that it failed, the system says why."""
-    host, port = host_and_port(address)
-    try:
-        family, kind, protocol, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As grpc does: connections of a server that has just stopped do not keep the port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(target)
-            probe.listen()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUseError(
-                f"{address}: already in use; stop what listens there or choose another port"
-            ) from error
-        reason = error.strerror or error
-        raise ConfigError(f"{address}: cannot be listened on ({reason}); choose another address") from error

@@ -22,7 +22,7 @@ from speechtune.streaming.decision import Step
 from speechtune.streaming.driver import SAMPLES_FORMAT
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
-from speechtune_server.decoding.forms import FileEncoding, check_clip
+from speechtune_server.decoding.forms import NUM_HEAD_BYTES, FileEncoding, check_clip, encoding_of
 from speechtune_server.decoding.ogg import num_first_pages
 from speechtune_server.engine.model_store import ServedModel
 from speechtune_server.live.messages import FileForm
@@ -120,8 +120,8 @@ async def recognize_clip(service: Service, request: ClipRequest) -> ClipResult:
     if len(content) > limits.max_content_bytes:
         raise SessionTooLongError(f"the clip has {len(content)} bytes, {limits.max_content_bytes} are the limit")
     if isinstance(request.audio, FileForm):
-        form = request.audio
-        clip = await decode_file_clip(content, form.encoding, limits.max_clip_seconds, form.channel)
+        encoding = request.audio.encoding or encoding_of(content[:NUM_HEAD_BYTES])
+        clip = await decode_file_clip(content, encoding, limits.max_clip_seconds, request.audio.channel)
     else:
         clip = await decode_raw_clip(content, request.audio, limits.max_clip_seconds)
     result = await _recognized(clip, request.model, request.commands, service.loaded.models_of(request.model))

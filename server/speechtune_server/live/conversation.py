@@ -99,7 +99,7 @@ class Conversation:
             AudioError: the bytes are not audio of the form that was given; what came before is decided.
             RuntimeError: a model failed.
         """
-        with self._service.admission.stream(self._client) as place:
+        async with self._service.admission.stream(self._client) as place:
             opening = _in_time(self._service.config.max_idle_seconds, self._opened())
             request, audio, chunks = await opening
             await self._run(place, request, audio, chunks)
@@ -128,6 +128,7 @@ class Conversation:
             detector=request.detector or model.detector,
             endpointing=request.endpointing or model.endpointing,
             interims=request.wanted.interims,
+            every_window=request.wanted.rejections or service.hits is not None,
         )
         recorder = self._recorder(request)
         session = Session(

@@ -9,7 +9,15 @@ from dataclasses import replace
 
 from speechtune.audio.pcm import PcmFormat
 from speechtune.errors import InvalidRequestError, SessionGrammarError
-from speechtune_server.decoding.forms import FileStream, incomplete_header, open_file_stream
+from speechtune_server.decoding.forms import (
+    NUM_HEAD_BYTES,
+    FileEncoding,
+    FileStream,
+    encoding_of,
+    incomplete_header,
+    open_file_stream,
+    stream_file_encodings,
+)
 from speechtune_server.live.messages import FileForm, Order
 
 _TURN_SECONDS = 0.002
@@ -28,10 +36,13 @@ async def samples_of_file(
         SessionGrammarError: an order comes before its header is complete.
         UnreadableAudioError: later on, where the file is damaged or cut off.
     """
-    file = await open_file_stream(form.encoding)
+    encoding = form.encoding
+    if encoding is None:
+        encoding, chunks = await _told_by_its_head(chunks)
+    file = await open_file_stream(encoding)
     async for chunk in chunks:
         if not isinstance(chunk, bytes):
-            raise SessionGrammarError("control may come once the header of the file is complete")
+            raise _too_early()
         pieces = _in_turn(file.receive(chunk))
         first = await anext(pieces, b"")
         if file.form is not None:
@@ -41,7 +52,39 @@ async def samples_of_file(
                     f"{form.channel} is not there; 1 to {file.form.channels} are, 0: their mean",
                 )
             return replace(file.form, channel=form.channel), _samples(first, pieces, file, chunks, notes)
-    raise incomplete_header(form.encoding)
+    raise incomplete_header(encoding)
+
+
+async def _told_by_its_head(
+    chunks: AsyncIterator[bytes | Order],
+) -> tuple[FileEncoding, AsyncIterator[bytes | Order]]:
+    """The kind of a file by its first bytes, and the same chunks."""
+    head = b""
+    async for chunk in chunks:
+        if not isinstance(chunk, bytes):
+            raise _too_early()
+        head += chunk
+        if len(head) >= NUM_HEAD_BYTES:
+            break
+    try:
+        encoding = encoding_of(head[:NUM_HEAD_BYTES])
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"config.{error.field}", error.reason) from error
+    if encoding not in stream_file_encodings():
+        raise InvalidRequestError(
+            "config.audio.encoding", f"is not set, and {encoding} files are not taken in streams here; send it whole"
+        )
+    return encoding, _after(head, chunks)
+
+
+async def _after(head: bytes, chunks: AsyncIterator[bytes | Order]) -> AsyncIterator[bytes | Order]:
+    yield head
+    async for chunk in chunks:
+        yield chunk
+
+
+def _too_early() -> SessionGrammarError:
+    return SessionGrammarError("control may come once the header of the file is complete")
 
 
 async def _samples(

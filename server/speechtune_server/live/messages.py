@@ -42,11 +42,11 @@ class FileForm:
     """The form of audio that is a file, whose header tells the rest.
 
     Attributes:
-        encoding: the kind of file.
+        encoding: the kind of file; None: its first bytes tell.
         channel: the one that is listened to, counted from 1; None: the mean of all.
     """
 
-    encoding: FileEncoding
+    encoding: FileEncoding | None
     channel: int | None = None
 
 

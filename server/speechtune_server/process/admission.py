@@ -1,4 +1,8 @@
-"""Who may come in: whether the server takes calls at all, and how many at once. The counts are exact."""
+"""Who may come in: whether the server takes calls at all, and how many at once. The counts are exact.
+
+Calls that come while the server starts wait for it. They hold the places that they will be served in, so that no more
+of them wait than would be served.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from enum import Enum
 from typing import Any, Protocol
 
 from speechtune.errors import ServiceNotReadyError, ServiceOverloadedError
+from speechtune_server.process.clock import within
 from speechtune_server.process.places import Place, Places
 
 _UNBEGUN_SECONDS = 1.0
@@ -47,6 +52,7 @@ class Admission:
         max_streams: streams open at once.
         max_clips: clips worked on at once; as many more may be on their way.
         streams_per_client, clips_per_client: of one client; never more than of all.
+        start_wait_seconds: how long a call waits for a server that starts; 0.0: it is refused at once.
         now: tells the time, in seconds.
     """
 
@@ -56,9 +62,13 @@ class Admission:
         max_clips: int,
         streams_per_client: int,
         clips_per_client: int,
+        start_wait_seconds: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.state = ServiceState.STARTING
+        self._state = ServiceState.STARTING
+        self._has_started = asyncio.Event()
+        self._start_wait_seconds = start_wait_seconds
+        self._max_waiting, self._num_waiting = max_streams, 0
         self.idle = asyncio.Event()
         """Set while nothing is being worked on."""
         self.idle.set()
@@ -67,6 +77,21 @@ class Admission:
         self._bodies = Places("clips on their way", max_clips, clips_per_client, now)
         self._num_calls = 0
         self._running: set[Drainable] = set()
+
+    @property
+    def state(self) -> ServiceState:
+        """What the server is doing; who waits for its start hears of every change."""
+        return self._state
+
+    @state.setter
+    def state(self, state: ServiceState) -> None:
+        self._state = state
+        if state is not ServiceState.STARTING:
+            self._has_started.set()
+
+    def allow_streams(self, max_streams: int, per_client: int) -> None:
+        """Let so many streams in from now on, of all clients and of one."""
+        self._streams.allow(max_streams, per_client)
 
     @property
     def num_streams(self) -> int:
@@ -92,16 +117,34 @@ class Admission:
         if self.state is not ServiceState.SERVING:
             raise ServiceNotReadyError(f"the server is {self.state.value}; try again later, or another server")
 
-    @contextmanager
-    def stream(self, client: str = "") -> Iterator[Place]:
+    async def serving(self) -> None:
+        """Let a call through that needs no place, once the server has started; as many wait as streams may.
+
+        Raises:
+            ServiceNotReadyError: it is draining, has not started in time, or too many wait already.
+        """
+        if self._num_waiting < self._max_waiting:
+            self._num_waiting += 1
+            try:
+                await self._wait_for_start()
+            finally:
+                self._num_waiting -= 1
+        self.check_serving()
+
+    @asynccontextmanager
+    async def stream(self, client: str = "") -> AsyncIterator[Place]:
         """Count a stream of `client` for as long as the context lasts; `heard` must be told what it says.
 
         Raises:
             ServiceNotReadyError, ServiceOverloadedError: it is not let in, and not counted; or it has said nothing, and
                 its place was given to another.
         """
-        self.check_serving()
-        with self._holding(self._streams, client, _UNBEGUN_SECONDS) as place:
+        self._check_open()
+        with self._holding(self._streams, client, math.inf) as place:
+            await self._wait_for_start()
+            self.check_serving()
+            place.patience_seconds = _UNBEGUN_SECONDS
+            self._streams.heard(place)
             yield place
 
     def heard(self, place: Place) -> None:
@@ -121,7 +164,7 @@ class Admission:
             ServiceNotReadyError, ServiceOverloadedError: it is not let in, and not counted; or it has not come, and its
                 place was given to another.
         """
-        self.check_serving()
+        self._check_open()
         for _ in range(_NUM_ATTEMPTS):
             with ExitStack() as stack:
                 try:
@@ -134,16 +177,28 @@ class Admission:
         with self._holding(self._bodies, client, _BODY_SECONDS):
             yield
 
-    @contextmanager
-    def clip(self, client: str = "") -> Iterator[None]:
+    @asynccontextmanager
+    async def clip(self, client: str = "") -> AsyncIterator[None]:
         """Count a clip of `client`, which is here, for as long as the context lasts.
 
         Raises:
             ServiceNotReadyError, ServiceOverloadedError: it is not let in, and not counted.
         """
-        self.check_serving()
+        self._check_open()
         with self._holding(self._clips, client, math.inf):
+            await self._wait_for_start()
+            self.check_serving()
             yield
+
+    def _check_open(self) -> None:
+        """As `check_serving`; but where calls wait for the start, let them."""
+        if self.state is not ServiceState.STARTING or not self._start_wait_seconds:
+            self.check_serving()
+
+    async def _wait_for_start(self) -> None:
+        if self.state is ServiceState.STARTING:
+            with suppress(TimeoutError):
+                await within(self._start_wait_seconds, self._has_started.wait())
 
     @contextmanager
     def _holding(self, places: Places, client: str, patience_seconds: float) -> Iterator[Place]:

@@ -23,6 +23,11 @@ def current_client() -> str:
     return _client.get()
 
 
+def address_client(host: str) -> str:
+    """Who calls without a key: an IP address in gRPC's form, so that it is one client at every door."""
+    return f"ipv6:%5B{host}%5D" if ":" in host else f"ipv4:{host}"
+
+
 def begin_call(given_id: object) -> str:
     """Enter a call; gives its id: the one its client gave, if it is usable, else one of our own."""
     usable = isinstance(given_id, str) and _USABLE_ID.fullmatch(given_id)

@@ -19,6 +19,9 @@ from speechtune_server.process.logs import LogFormat, LogLevel
 from speechtune_server.process.places import share_of
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
+WYOMING_SCHEME = "tcp://"
+LEAST_STREAMS = 8
+"""So many streams are let in on any machine, unless the settings say otherwise."""
 
 _PATH_KEYS = frozenset(
     {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
@@ -26,6 +29,8 @@ _PATH_KEYS = frozenset(
 _MODEL_NAME = re.compile(r"[^@/\\]{1,64}")
 MODEL_NAME_RULE = "use 1 to 64 characters, no '@', slash, control character or mark of the direction of writing"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^\[\]:/\s]+):(?P<port>[0-9]{1,5})")
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 
 
 def is_model_name(name: str) -> bool:
@@ -37,7 +42,8 @@ class Backend(StrEnum):
     """What runs the models."""
 
     AUTO = "auto"
-    """torch where there is a GPU, else onnx."""
+    """torch where there is a GPU; else onnx-int8 where the CPU has instructions for it and the checkpoint says that it
+    decides as onnx does; else onnx."""
     TORCH = "torch"
     TORCH_BF16 = "torch-bf16"
     """torch with products in bfloat16, where the machine has instructions for them."""
@@ -64,8 +70,24 @@ class ServerConfig(BaseModel):
     """Windows scored side by side where the backend can. Defaults to one per core."""
     address: str = DEFAULT_ADDRESS
     """HOST:PORT; port 0 takes a free one, which is logged."""
-    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
-    """Streams open at once; one more is refused."""
+    websocket_address: str | None = None
+    """HOST:PORT where WebSockets are taken, for browsers. Defaults to none: no port is open for them."""
+    websocket_origins: tuple[str, ...] = ()
+    """Origins whose pages may open a WebSocket, such as "https://example.org"; "*" is every page. Pages that come from
+    the host that they connect to always may, on whatever port."""
+    websocket_hosts: tuple[str, ...] = ()
+    """Names by which clients reach the WebSockets. IP addresses and localhost are always taken. Without TLS, other
+    names must stand here, so that no foreign page gets in by a name of its own."""
+    wyoming_uri: str | None = None
+    """tcp://HOST:PORT where Wyoming is taken, for Home Assistant, without TLS and without keys. Defaults to none: no
+    port is open for it."""
+    wyoming_zeroconf: str | None = None
+    """Name by which the local network is told of `wyoming_uri`, so that Home Assistant finds it. Defaults to none: the
+    network is not told."""
+    wyoming_without_keys: bool = False
+    """Where `keys` is set: whether clients of Wyoming, which has no keys, may recognise without one."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Streams open at once; one more is refused. Defaults to what the cores carry with the backend, which is logged."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Streams of one key, or without keys of one IP address. Defaults to three quarters of `max_streams`, or all of
     four."""
@@ -77,6 +99,9 @@ class ServerConfig(BaseModel):
     max_body_seconds: Annotated[float, Field(ge=0.1, le=3_600.0)] = 30.0
     """A unary request that has not come after so long is refused; where places are short, one that has not begun to
     come gives its own to another much earlier."""
+    max_start_wait_seconds: Annotated[float, Field(ge=0.0, le=600.0)] = 30.0
+    """How long a call that comes while the models are loaded waits for them; then it is answered UNAVAILABLE, with 0 at
+    once."""
     max_batch: Annotated[int, Field(ge=1, le=4_096)] = 32
     """Windows scored at once."""
     max_wait_ms: Annotated[float, Field(ge=0.0, le=1_000.0)] = 4.0
@@ -156,12 +181,29 @@ class ServerConfig(BaseModel):
     def _default_is_composed(cls, name: str) -> str:
         return composed(name)
 
-    @field_validator("address", "metrics_address")
+    @field_validator("address", "websocket_address", "metrics_address")
     @classmethod
     def _address_is_host_and_port(cls, address: str | None) -> str | None:
         if address is not None:
             host_and_port(address)
         return address
+
+    @field_validator("wyoming_uri")
+    @classmethod
+    def _uri_is_tcp(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            if not uri.startswith(WYOMING_SCHEME):
+                raise ValueError(f"{uri!r}: write tcp://HOST:PORT, for example tcp://127.0.0.1:10400")
+            host_and_port(uri.removeprefix(WYOMING_SCHEME))
+        return uri
+
+    @field_validator("websocket_origins")
+    @classmethod
+    def _origins_are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin not in ("*", "null") and _ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"origin {origin!r}: write SCHEME://HOST or SCHEME://HOST:PORT, with nothing after it")
+        return tuple(origin.lower() for origin in origins)
 
     @model_validator(mode="after")
     def _default_is_a_model(self) -> ServerConfig:
@@ -175,15 +217,35 @@ class ServerConfig(BaseModel):
             raise ValueError("certificate and private_key: give both or neither")
         if self.client_authorities is not None and self.certificate is None:
             raise ValueError("client_authorities: needs certificate and private_key")
-        if self.certificate is None and not self.allow_plaintext and not _is_loopback(self.address):
-            raise ValueError(
-                f"address {self.address!r} is reached from other machines: set certificate and private_key, "
-                "or allow_plaintext = true where the network is trusted"
-            )
-        if self.metrics_address is not None and not self.allow_plaintext and not _is_loopback(self.metrics_address):
+        for setting in ("address", "websocket_address"):
+            address = getattr(self, setting)
+            if address and self.certificate is None and not self.allow_plaintext and not is_loopback(address):
+                raise ValueError(
+                    f"{setting} {address!r} is reached from other machines: set certificate and private_key, "
+                    "or allow_plaintext = true where the network is trusted"
+                )
+        if self.metrics_address is not None and not self.allow_plaintext and not is_loopback(self.metrics_address):
             raise ValueError(
                 f"metrics_address {self.metrics_address!r} is reached from other machines, over plain HTTP: "
                 "set allow_plaintext = true where the network is trusted"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _wyoming_is_safe(self) -> ServerConfig:
+        if self.wyoming_uri is None:
+            if self.wyoming_zeroconf is not None:
+                raise ValueError("wyoming_zeroconf: needs wyoming_uri, which is what it tells of")
+            return self
+        if not self.allow_plaintext and not is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME)):
+            raise ValueError(
+                f"wyoming_uri {self.wyoming_uri!r} is reached from other machines, and Wyoming has neither TLS nor "
+                "keys: set allow_plaintext = true where the network is trusted"
+            )
+        if self.keys is not None and not self.wyoming_without_keys:
+            raise ValueError(
+                "wyoming_uri: Wyoming has no keys, so whoever reaches it needs none; set wyoming_without_keys = true "
+                "if that is meant"
             )
         return self
 
@@ -192,9 +254,18 @@ class ServerConfig(BaseModel):
         return min(self.max_in_flight_seconds, self.max_in_flight_bytes / (audio.rate_hz * audio.bytes_per_frame))
 
     @property
+    def stream_limit(self) -> int:
+        """Streams open at once; where the settings leave it open and `with_streams` has not set it, the least."""
+        return self.max_streams or LEAST_STREAMS
+
+    def with_streams(self, num_streams: int) -> ServerConfig:
+        """The same settings with `num_streams` for `max_streams`, where that was left open."""
+        return self if self.max_streams is not None else self.model_copy(update={"max_streams": num_streams})
+
+    @property
     def streams_per_client(self) -> int:
         """Streams that one client may have open."""
-        return min(self.max_streams_per_client or share_of(self.max_streams), self.max_streams)
+        return min(self.max_streams_per_client or share_of(self.stream_limit), self.stream_limit)
 
     @property
     def clips_per_client(self) -> int:
@@ -245,7 +316,8 @@ def _beside(path: Path, key: str, value: Any) -> Any:
     return str(path.parent / value) if key in _PATH_KEYS and isinstance(value, str) else value
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT is reached from this machine alone."""
     host, _ = host_and_port(address)
     if host == "localhost":
         return True

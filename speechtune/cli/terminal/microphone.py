@@ -1,8 +1,10 @@
-"""Where takes are heard from: a sound device, or audio files in its place; fills `record.ports.AudioSource`."""
+"""The microphone of this machine, or audio files in its place: takes of a recording, or an endless stream."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,20 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.files import SUFFIXES, read_audio
+from speechtune.audio.levels import clipped_seconds
 from speechtune.audio.resample import StreamResampler
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
+from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
 from speechtune.errors import ConfigError
 from speechtune.ordinary_files import odd_kind
 
 _BLOCK_MS = 32
 _PLAY_LATENCY_SECONDS = 0.5  # nobody waits for a take to be played, and a busy machine plays gaps with less
 _UNHEARD_MS = 800
+_MAX_TAKE_BLOCKS = 12_000 // _BLOCK_MS  # a stream that is read for ever must not be kept
 _MAX_LATE_BLOCKS = 2_000 // _BLOCK_MS
 _PAUSE_MS = 800  # after each file, so that the end of its speech is certain
+_GIVE_BACK_SECONDS = 1.0
+_LOSSES_APART_SAMPLES = 10 * SAMPLE_RATE_HZ  # a machine that is too busy loses samples many times a second
 
 
 class Microphone:
-    """A sound device through PortAudio, at the device's own rate.
+    """A sound device through PortAudio, read at the device's own rate and resampled to 16 kHz here.
+
+    Fills `record.ports.AudioSource`; `MicrophoneStream` reads it for ever.
 
     Raises:
         ConfigError: PortAudio or the device cannot be used; the message says what to install or to name.
@@ -45,6 +53,7 @@ class Microphone:
         self._resampler = StreamResampler(self._rate_hz)
         self._has_lost = False
         self._first: NDArray[np.float32] | None = None
+        self._latest: deque[NDArray[np.float32]] = deque(maxlen=_MAX_TAKE_BLOCKS)
 
     def start(self) -> bool:
         """Hear from now on; a microphone never runs out.
@@ -57,6 +66,7 @@ class Microphone:
             self._stream.start()
         except self._sounddevice.PortAudioError as error:
             raise self._refused(error) from error
+        self._latest.clear()
         self._pass_late_start()
         return True
 
@@ -65,6 +75,7 @@ class Microphone:
         while True:
             block = self._read_block() if self._first is None else self._first
             self._first = None
+            self._latest.append(block)
             samples = self._resampler.process(block)
             if len(samples):
                 return samples
@@ -86,9 +97,19 @@ class Microphone:
                 break
 
     def stop(self) -> bool:
-        """Hear no more until the next `start`; whether samples were lost because nobody took them in time."""
+        """Hear no more until the next `start`; whether samples were lost since then, or since `take_loss`."""
         self._stream.abort()
         return self._has_lost
+
+    @property
+    def clipped_seconds(self) -> float:
+        """How long the tops of the take that is over were flat."""
+        return clipped_seconds(self._latest, self._rate_hz)
+
+    def take_loss(self) -> bool:
+        """Whether samples were lost, because nobody took them in time, since the start or since this was asked."""
+        has_lost, self._has_lost = self._has_lost, False
+        return has_lost
 
     def play(self, samples: NDArray[np.float32]) -> None:
         """Play on the system's default output and wait for the end."""
@@ -145,11 +166,68 @@ class FilesInPlaceOfMicrophone:
         self._samples = self._samples[:0]
         return False
 
+    @property
+    def clipped_seconds(self) -> float:
+        """Not known of a file, whose samples are resampled when it is read."""
+        return 0.0
+
     def play(self, samples: NDArray[np.float32]) -> None:
         """Files are played by nobody."""
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class MicrophoneStream:
+    """What a microphone hears, for ever: raw 16-bit samples at 16 kHz, about 32 ms at a time.
+
+    Iterate it in one thread, and `close` it in any. Iterating raises a `ConfigError` when the microphone cannot be read
+    any more.
+    """
+
+    def __init__(self, microphone: Microphone, tell: Callable[[str], None]) -> None:
+        """Read `microphone`, which is given back at the end.
+
+        Args:
+            microphone: is started with the first chunk.
+            tell: is called with one sentence when samples were lost, at most once in ten seconds of audio.
+        """
+        self._microphone, self._tell = microphone, tell
+        self._is_over, self._is_given_back = threading.Event(), threading.Event()
+        self._is_given_back.set()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Hear, from now on."""
+        self._is_given_back.clear()
+        try:
+            self._microphone.start()
+            yield from self._chunks()
+        finally:
+            self._microphone.close()
+            self._is_given_back.set()
+
+    def close(self) -> None:
+        """Hear no more; a thread that is reading gives the device back after that read, which is waited for."""
+        self._is_over.set()
+        self._is_given_back.wait(_GIVE_BACK_SECONDS)
+
+    def _chunks(self) -> Iterator[bytes]:
+        num_losses, position, last_told = 0, 0, -_LOSSES_APART_SAMPLES
+        while not self._is_over.is_set() and (samples := self._microphone.read()) is not None:
+            num_losses += self._microphone.take_loss()
+            if num_losses and position - last_told >= _LOSSES_APART_SAMPLES:
+                self._tell(_lost(position, num_losses))
+                num_losses, last_told = 0, position
+            position += len(samples)
+            yield np.round(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+
+
+def _lost(position: int, num_losses: int) -> str:
+    times = "" if num_losses == 1 else f", {num_losses} times"
+    return (
+        f"note: audio of the microphone was lost at {seconds_from_samples(position):.1f} s{times}: "
+        "this machine was too busy to take it; close other programs"
+    )
 
 
 def import_sounddevice() -> ModuleType:
@@ -167,6 +245,11 @@ def import_sounddevice() -> ModuleType:
         ) from error
     module: ModuleType = sounddevice
     return module
+
+
+def device_from(text: str | None) -> str | int | None:
+    """The device that an option names: a number, or a part of its name; None: that of the system."""
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _listed(sounddevice: ModuleType) -> str:

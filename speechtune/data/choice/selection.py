@@ -10,6 +10,9 @@ from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import RESERVED, SILENCE, UNKNOWN, LabelSet, check_label
 from speechtune.names import composed
 
+MIN_KEYWORD_CLIPS = 2
+"""Fewer clips of keywords in all leave nothing to check a model on."""
+
 
 def choose_labels(
     clip_set: ClipSet, keywords: Sequence[str] | None = None, negatives: ClipSet | None = None

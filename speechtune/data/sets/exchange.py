@@ -1,12 +1,13 @@
 """Exchange with Hugging Face `datasets`: its data sets become clips, clips become an audiofolder that it loads.
 
 `datasets` would decode, and even encode, audio through torchcodec and FFmpeg; here it hands over paths and bytes, and
-soundfile reads them. Nothing here reaches for the network.
+soundfile reads them. Nothing here reaches for the network, unless a data set of the hub is asked for by its id.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,12 +19,21 @@ from speechtune.data.sets.clips import Clip, ClipSet, Split, check_clip_label
 from speechtune.errors import ConfigError, ManifestError
 from speechtune.whole_files import write_whole, writing_whole_folder
 
-_SPLIT_OF_NAME: dict[str, Split] = {"train": "train", "validation": "valid", "valid": "valid", "test": "test"}
+_SPLIT_OF_NAME: dict[str, Split] = {
+    "train": "train",
+    "validation": "valid",
+    "valid": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+}
 _NAME_OF_SPLIT: dict[Split, str] = {"train": "train", "valid": "validation", "test": "test"}
 _TEXT_COLUMNS = ("speaker", "session", "device", "room", "word")
 _EMPTY = (None, "")
 _TRUE = ("true", "1", "1.0", "yes")  # tables have no common way to say so
 _METADATA_NAME = "metadata.jsonl"
+_CARD_NAME = "README.md"
+_SAVED_NAMES = ("dataset_dict.json", "state.json")
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,61 @@ class Columns:
     audio: str = "audio"
     label: str = "label"
     speaker: str = "speaker"
+
+
+def load_dataset(
+    source: str,
+    out: Path,
+    columns: Columns | None = None,
+    *,
+    configuration: str | None = None,
+    revision: str | None = None,
+) -> ClipSet:
+    """Read a data set of `datasets`: a local folder, or one of the hub by its id.
+
+    A folder is what `save_to_disk` wrote, a copy of a repository with Parquet files, or an audiofolder. Where no folder
+    of the name is here, it is an id, which `datasets` downloads to its own cache.
+
+    Args:
+        source: the folder, or the id.
+        out: where audio that lies in tables is written to.
+        columns: see `clips_from_datasets`.
+        configuration: of the data set, where it has several.
+        revision: of the repository. Defaults to its main branch.
+
+    Raises:
+        ManifestError: neither a folder nor an id that can be loaded, or it has no audio or no labels.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return clips_from_datasets(_of_hub(source, configuration, revision), out, columns)
+    if any((folder / name).is_file() for name in _SAVED_NAMES):
+        return clips_from_datasets(_loaded_quietly(source, "load_from_disk", source), out, columns)
+    if all(path.name == "metadata.parquet" for path in folder.rglob("*.parquet")):
+        return load_audiofolder(folder, columns)
+    with tempfile.TemporaryDirectory(prefix="speechtune-") as cache:
+        path = str(folder.resolve())
+        loaded = _loaded_quietly(source, "load_dataset", path, configuration, cache_dir=cache)
+        return clips_from_datasets(loaded, out, columns)
+
+
+def _of_hub(name: str, configuration: str | None, revision: str | None) -> Any:
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # it tells of every attempt to reach the hub
+    return _loaded_quietly(name, "load_dataset", name, configuration, revision=revision)
+
+
+def _loaded_quietly(source: str, function: str, *arguments: Any, **options: Any) -> Any:
+    """What a function of `datasets` loads."""
+    import datasets
+
+    try:
+        return getattr(datasets, function)(*arguments, **options)
+    # datasets lets errors of many kinds through: its own, those of the hub, of the network and of pyarrow.
+    except Exception as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ManifestError(
+            f"{source}: neither a folder here nor a data set that `datasets` loads ({reason})"
+        ) from error
 
 
 def load_audiofolder(folder: Path, columns: Columns | None = None) -> ClipSet:
@@ -109,8 +174,8 @@ def clips_from_datasets(dataset: Any, folder: Path, columns: Columns | None = No
 def write_audiofolder(clip_set: ClipSet, folder: Path) -> None:
     """Copy a clip set to an audiofolder, for `datasets.load_dataset("audiofolder", data_dir=folder)`.
 
-    The folder appears whole or not at all. Clips without a split go to `train`; noise is left out, for an audiofolder
-    has no place for it.
+    The folder appears whole or not at all, with a card that tells the hub what it is for. Clips without a split go to
+    `train`; noise is left out, for an audiofolder has no place for it.
 
     Raises:
         ConfigError: the folder exists, or a clip is a stretch of a longer recording, which an audiofolder cannot say.
@@ -127,6 +192,7 @@ def write_audiofolder(clip_set: ClipSet, folder: Path) -> None:
                 lines.setdefault(split, []).append(f"{text}\n")
             for split, texts in lines.items():
                 (beside / split / _METADATA_NAME).write_text("".join(texts), encoding="utf-8")
+            (beside / _CARD_NAME).write_text(_card(clip_set, folder.resolve().name), encoding="utf-8")
     except OSError as error:
         raise ManifestError(
             f"{error.filename or folder}: cannot be made or copied ({error.strerror or error})"
@@ -166,11 +232,23 @@ def _audio_file(audio: Mapping[str, Any] | None, target: Path, where: str) -> Pa
         raise ManifestError(f"{where}: has no audio")
     content = audio.get("bytes")
     if content is None:
-        return Path(audio["path"])
+        if not (path := Path(audio["path"])).is_file():
+            raise ManifestError(f"{where}: its audio {path} is not here")
+        return path
     path = target.with_name(target.name + (Path(audio["path"] or "").suffix or ".wav"))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content)
     return path
+
+
+def _card(clip_set: ClipSet, name: str) -> str:
+    """The card of a data set in the hub's form."""
+    words = ", ".join(sorted(clip_set.labels))
+    return (
+        "---\ntask_categories:\n- audio-classification\ntags:\n- keyword-spotting\n---\n\n"
+        f"# {name}\n\n{len(clip_set.clips)} clips of {len(clip_set.speakers)} known speakers, each of one of these "
+        f"labels: {words}.\n\nMade with speechtune. `_unknown_` is speech without a command, `_silence_` no speech.\n"
+    )
 
 
 def _copied(clip: Clip, number: int, folder: Path) -> dict[str, Any]:

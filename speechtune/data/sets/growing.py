@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.audio.files import write_flac
-from speechtune.data.sets.clips import Clip, ClipSet, content_hash
+from speechtune.data.sets.clips import Clip, ClipSet, Split, content_hash
 from speechtune.data.sets.folders import load_folder
 from speechtune.data.sets.manifest import MANIFEST_NAME, load_manifest, write_manifest
 from speechtune.errors import ManifestError
@@ -80,9 +80,49 @@ class GrowingSet:
             grown = replace(self._set, noise=(*self._set.noise, path))
         else:
             grown = replace(self._set, clips=(*self._set.clips, listed))
-        write_manifest(self._manifest, grown)
-        self._set = grown
+        self._change(grown)
         return listed
+
+    def remove(self, clip: Clip) -> None:
+        """List a clip, or a recording of background, no longer, and then delete its file if nothing else is in it.
+
+        A file outside the folder is never deleted.
+
+        Raises:
+            ManifestError: it is not listed, or the manifest or the file cannot be changed.
+        """
+        if clip.label == BACKGROUND_NOISE:
+            left = replace(self._set, noise=tuple(path for path in self._set.noise if path != clip.path))
+        else:
+            left = self._set.with_clips(one for one in self._set.clips if one != clip)
+        if left == self._set:
+            raise ManifestError(f"{clip.path}: is not listed in {self._manifest}; it may have been removed already")
+        self._change(left)
+        if clip.path in (*left.noise, *(one.path for one in left.clips)) or not self._holds(clip.path):
+            return
+        try:
+            clip.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ManifestError(f"{clip.path}: cannot be deleted ({error.strerror or error})") from error
+
+    def declare(self, clip: Clip, split: Split | None) -> Clip:
+        """Declare a listed clip for a split, or with None for no split; gives the clip as it is listed then.
+
+        Raises:
+            ManifestError: it is not listed, is synthetic and would judge, or the manifest cannot be written.
+        """
+        if clip not in self._set.clips:
+            raise ManifestError(f"{clip.path}: is not listed in {self._manifest}; it may have been removed already")
+        declared = replace(clip, split=split)
+        self._change(self._set.with_clips(declared if one == clip else one for one in self._set.clips))
+        return declared
+
+    def _change(self, changed: ClipSet) -> None:
+        write_manifest(self._manifest, changed)
+        self._set = changed
+
+    def _holds(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self._folder.resolve())
 
 
 def _free_name(folder: Path, stem: str) -> Path:

@@ -13,7 +13,26 @@ from speechtune.evaluation.streams.metrics import EventCounts, LatencyMetrics, S
 from speechtune.evaluation.streams.playback import Playback
 from speechtune.evaluation.streams.scoring import DEFAULT_TOLERANCE_MS, KeywordEvents, StreamScores, score_streams
 
-DET_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995)
+LOWEST_DET_THRESHOLD = 0.1
+"""Below it most windows of talk would have to be scored, and models fire on talk without end."""
+DET_THRESHOLDS = (
+    LOWEST_DET_THRESHOLD,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.85,
+    0.9,
+    0.93,
+    0.95,
+    0.97,
+    0.98,
+    0.99,
+    0.995,
+)
 
 
 def compute_stream_metrics(
@@ -55,7 +74,11 @@ def compute_stream_metrics(
             if stream.spoken
         },
         latency=_latency(streams, scores, compute_ms),
-        det=[_point(playback, level, tolerance_ms) for level in DET_THRESHOLDS if playback.knows_steps],
+        det=[
+            _point(playback, level, tolerance_ms)
+            for level in DET_THRESHOLDS
+            if playback.knows_steps and level >= playback.exact_from
+        ],
         errors=list(_errors(streams, scores)),
         num_windows=playback.num_windows,
         seconds=playback.seconds,

@@ -16,16 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from speechtune.audio.timebase import samples_from_ms, seconds_from_samples
-from speechtune.errors import ConfigError
+from speechtune.evaluation.streams.margin import DEFAULT_MARGIN, DEFAULT_MOST, check_margin
 from speechtune.evaluation.streams.matching import SpokenWord
 from speechtune.evaluation.streams.playback import Playback, PlayedRecording
 from speechtune.evaluation.streams.recordings import Recording
 from speechtune.streaming.decision import stricter
 from speechtune.streaming.events import Detection, Score
-
-DEFAULT_MARGIN = 2.0
-"""Logits below a threshold that still count as nearly: 0.12 where the threshold is 0.5, 0.55 where it is 0.9."""
-DEFAULT_MOST = 200
 
 _STEP = 0.125  # logits; nearness is told no finer than the confidence at the first window that came so near
 _AROUND = samples_from_ms(200)
@@ -102,16 +98,6 @@ class Mining:
     def counts(self, *, fired: bool) -> dict[str, int]:
         """Keyword -> how many stretches fired it, or came near it without."""
         return dict(Counter(stretch.label for stretch in self.stretches if stretch.fired == fired))
-
-
-def check_margin(margin: float) -> None:
-    """Refuse a margin that nothing can lie within; ask before playback, not after it.
-
-    Raises:
-        ConfigError: it is below 0 or not finite.
-    """
-    if not (math.isfinite(margin) and margin >= 0.0):
-        raise ConfigError(f"--margin {margin}: choose 0 (only what fired) or more logits, for example {DEFAULT_MARGIN}")
 
 
 def mine(playback: Playback, margin: float = DEFAULT_MARGIN, most: int = DEFAULT_MOST) -> Mining:

@@ -71,7 +71,9 @@ class Playback:
         labels: of the model.
         thresholds: that the sessions used, one per keyword.
         settings: of the sessions.
+        num_windows: how many windows were scored.
         seconds: wall time; `scoring_seconds`: of those, in the model; None: not known.
+        exact_from: the lowest threshold, beside those of the sessions, that `streams_at` can tell of.
     """
 
     heard: tuple[PlayedRecording, ...]
@@ -81,6 +83,7 @@ class Playback:
     num_windows: int
     seconds: float
     scoring_seconds: float | None
+    exact_from: float = 0.0
 
     @property
     def audio_seconds(self) -> float:
@@ -107,7 +110,7 @@ class Playback:
         """What sessions set to these thresholds report: exact, since no window depends on a threshold.
 
         Raises:
-            DataError: the steps of the sessions are not known.
+            DataError: the steps of the sessions are not known, or not for thresholds as low as these.
             UnknownLabelError: a threshold of something that is not a keyword.
             ConfigError: a threshold that is not within 0 and 1.
         """
@@ -117,6 +120,12 @@ class Playback:
         rules = config.effective_rules(self.labels, thresholds)
         if not self.knows_steps:
             raise DataError("what was reported at one set of thresholds does not tell what others would report")
+        own = self.session_thresholds
+        if too_low := [label for label, level in thresholds.items() if level < min(self.exact_from, own[label])]:
+            raise DataError(
+                f"thresholds of {', '.join(too_low)} below {self.exact_from}: not all windows that they need "
+                "were scored; play the recordings with a lower exact_from"
+            )
         return tuple(
             PlayedStream(
                 one.recording.name,
@@ -141,6 +150,7 @@ def play(
     recordings: Sequence[Recording],
     settings: SessionSettings | None = None,
     progress: Progress | None = None,
+    exact_from: float = 0.0,
 ) -> Playback:
     """Play recordings to sessions with the scorer's thresholds.
 
@@ -150,6 +160,8 @@ def play(
         recordings: at least one.
         settings: of the sessions.
         progress: told after every round, in seconds of audio that are done; the total is known at the end only.
+        exact_from: the lowest threshold, beside the scorer's own, that the result can tell of; the higher, the fewer
+            windows are scored.
 
     Raises:
         UnreadableAudioError, UnsupportedAudioError: a recording cannot be read; the message names it.
@@ -157,7 +169,7 @@ def play(
     """
     settings = settings or SessionSettings()
     start = time.perf_counter()
-    waiting = [_Ear(recording, scorer, settings) for recording in recordings]
+    waiting = [_Ear(recording, scorer, settings, exact_from) for recording in recordings]
     ears = list(waiting)
     open_ears: list[_Ear] = []
     scoring_seconds, num_windows, num_done = 0.0, 0, 0
@@ -184,6 +196,7 @@ def play(
         num_windows=num_windows,
         seconds=time.perf_counter() - start,
         scoring_seconds=scoring_seconds,
+        exact_from=exact_from,
     )
 
 
@@ -238,10 +251,11 @@ def _share_out(requests: Sequence[tuple[_Ear, ScoreRequest]], answers: NDArray[n
 class _Ear:
     """One recording and its session."""
 
-    def __init__(self, recording: Recording, scorer: Scorer, settings: SessionSettings) -> None:
+    def __init__(self, recording: Recording, scorer: Scorer, settings: SessionSettings, exact_from: float) -> None:
         self.recording = recording
         self._scorer = scorer
         self._settings = settings
+        self._exact_from = exact_from
         self._steps: list[Step] = []
         self._detections: list[Detection] = []
         self._num_samples = 0
@@ -284,7 +298,14 @@ class _Ear:
             endpointing=self._settings.endpointing,
         )
         scorer = self._scorer
-        self._session = Session(config, scorer.labels, scorer.thresholds, scorer.window_samples, journal=self._steps)
+        self._session = Session(
+            config,
+            scorer.labels,
+            scorer.thresholds,
+            scorer.window_samples,
+            journal=self._steps,
+            exact_from=self._exact_from,
+        )
         self._blocks = audio.blocks
         return self._session
 

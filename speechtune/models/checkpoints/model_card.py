@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import JsonValue
 
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, ms_from_samples
-from speechtune.models.checkpoints.files import CheckpointDescription
+from speechtune.errors import ConfigError
+from speechtune.models.checkpoints.files import CARD_FILE, CheckpointDescription
 from speechtune.models.encoders.packaged import PACKAGED_ENCODERS
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+_ORDER = ["library_name", "pipeline_tag", "tags", "base_model", "datasets", "metrics"]
+_CROSS_FITTED = (
+    ("closed_set_accuracy", "accuracy", "Accuracy, keywords alone, estimated"),
+    ("detection_rate", "detection_rate", "Keywords detected at their thresholds, estimated"),
+    ("false_accept_rate", "false_accept_rate", "Negative clips taken for a keyword, estimated"),
+)
+"""Fact of the training -> metric and words."""
 
 _LIMITS = """## Where it fails
 
@@ -21,28 +36,102 @@ _LIMITS = """## Where it fails
 - It says which word was said, not who said it: it is no lock."""
 
 
-def write_card(description: CheckpointDescription, name: str) -> str:
-    """The card as Markdown.
+@dataclass(frozen=True)
+class CardFigure:
+    """A figure as the hub's metadata have it.
+
+    Attributes:
+        metric: the hub's own name of it, such as `accuracy`, or ours.
+        words: what a person reads, interval included.
+        value: the share, or the rate.
+        data: what it was measured on.
+        data_kind: one word for it; figures of the same kind are of the same data.
+    """
+
+    metric: str
+    words: str
+    value: float
+    data: str
+    data_kind: str
+
+
+def write_card(
+    description: CheckpointDescription,
+    name: str,
+    *,
+    figures: Sequence[CardFigure] = (),
+    datasets: Sequence[str] = (),
+    library: Literal["speechtune", "transformers"] = "speechtune",
+) -> str:
+    """The card as Markdown, with the hub's metadata before it.
 
     Args:
         description: of the checkpoint.
-        name: of its folder.
+        name: of its folder or repository.
+        figures: of an evaluation; what the checkpoint knows of itself stands before them.
+        datasets: ids on the hub of what it learnt from.
+        library: what the folder is for.
     """
     encoder_name = str(description.encoder["name"])
+    known = (*own_figures(description.training), *figures)
     sections = [
-        _front_matter(encoder_name),
+        f"---\n{_metadata(library, encoder_name, name, known, datasets).to_yaml(original_order=_ORDER)}\n---",
         f"# {name}\n\nRecognises {len(description.keywords)} spoken commands in audio of {SAMPLE_RATE_HZ} Hz, mono. "
         "Made with speechtune from a pretrained speech encoder and recordings of each command.",
         _commands(description),
         "## What it is made of\n\n" + _table(("part", "what"), _parts(description, encoder_name)),
         "## Its making\n\n" + _facts(description.training),
-        _usage(name),
+        *([_figures(figures)] if figures else []),
+        _usage(name) if library == "speechtune" else _usage_of_transformers(name),
         _LIMITS,
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _front_matter(encoder_name: str) -> str:
+def own_figures(training: Mapping[str, JsonValue]) -> tuple[CardFigure, ...]:
+    """What a checkpoint's making says of how good it is: estimates, and named so."""
+    found = []
+    cross_fitted = training.get("cross_fitted")
+    if isinstance(cross_fitted, dict):
+        for fact, metric, words in _CROSS_FITTED:
+            value = cross_fitted.get(fact)
+            if isinstance(value, int | float):
+                found.append(CardFigure(metric, words, value, "the training clips, each held out in turn", "training"))
+    talk = training.get("false_accepts_on_talk")
+    if isinstance(talk, dict) and isinstance(talk.get("per_hour"), int | float):
+        heard = f"{talk.get('minutes_heard')} minutes of talk: {talk.get('talk')}"
+        found.append(
+            CardFigure(
+                "false_accepts_per_hour", "False accepts an hour, estimated", _number(talk["per_hour"]), heard, "talk"
+            )
+        )
+    return tuple(found)
+
+
+def updated_metadata(card: str, *, figures: Sequence[CardFigure], datasets: Sequence[str], name: str) -> str:
+    """A card that a person wrote or changed, with these figures and data sets among its metadata; its text stays.
+
+    Raises:
+        ConfigError: its metadata cannot be read.
+    """
+    from huggingface_hub import ModelCard
+
+    try:
+        changed = ModelCard(card)
+    except Exception as error:  # of a YAML library that is not ours, and the hub's own
+        raise ConfigError(f"{CARD_FILE}: its metadata cannot be read ({error}); correct them") from error
+    data: Any = changed.data  # made of whatever keys the card has
+    known = data.datasets or []
+    data.datasets = list(dict.fromkeys([*([known] if isinstance(known, str) else known), *datasets])) or None
+    if figures:
+        data.eval_results = [*(data.eval_results or []), *map(_result, figures)]
+        data.model_name = data.model_name or name
+    return str(changed)
+
+
+def _metadata(
+    library: str, encoder_name: str, name: str, figures: Sequence[CardFigure], datasets: Sequence[str]
+) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
     base_model = None
@@ -50,13 +139,39 @@ def _front_matter(encoder_name: str) -> str:
         base_model = PACKAGED_ENCODERS[encoder_name].origin
     elif encoder_name.count("/") == 1 and not encoder_name.startswith(("/", ".")):
         base_model = encoder_name
-    data = ModelCardData(
-        library_name="speechtune",
+    return ModelCardData(
+        library_name=library,
         pipeline_tag="audio-classification",
-        tags=["keyword-spotting"],
+        tags=["speechtune", "keyword-spotting", "speech-commands"],
         base_model=base_model,
+        datasets=list(datasets) or None,
+        metrics=list(dict.fromkeys(figure.metric for figure in figures)) or None,
+        model_name=name if figures else None,
+        eval_results=[_result(figure) for figure in figures] or None,
     )
-    return f"---\n{data.to_yaml(original_order=['library_name', 'pipeline_tag', 'tags', 'base_model'])}\n---"
+
+
+def _result(figure: CardFigure) -> EvalResult:
+    from huggingface_hub import EvalResult
+
+    return EvalResult(
+        task_type="audio-classification",
+        dataset_type=figure.data_kind,
+        dataset_name=figure.data,
+        metric_type=figure.metric,
+        metric_name=figure.words,
+        metric_value=figure.value,
+    )
+
+
+def _number(value: JsonValue) -> float:
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def _figures(figures: Sequence[CardFigure]) -> str:
+    rows = [(figure.words, f"{figure.value:.4g}", figure.data) for figure in figures]
+    return "## How good it is\n\n" + _table(("figure", "value", "measured on"), rows)
 
 
 def _commands(description: CheckpointDescription) -> str:
@@ -107,9 +222,20 @@ def _usage(name: str) -> str:
     )
 
 
-def _table(head: tuple[str, str], rows: list[tuple[str, str]]) -> str:
-    lines = [head, ("---", "---"), *[(_escaped(left), _escaped(right)) for left, right in rows]]
-    return "\n".join(f"| {left} | {right} |" for left, right in lines)
+def _usage_of_transformers(name: str) -> str:
+    return (
+        "## Use\n\n```python\nfrom transformers import pipeline\n\n"
+        f'classify = pipeline("audio-classification", {json.dumps(name)}, trust_remote_code=True)\n'
+        'print(classify({"raw": samples, "sampling_rate": 16_000}))\n```\n\n'
+        "`samples` are float32, one channel. The modelling file beside this card is all that it needs besides torch, "
+        "numpy and transformers. It answers for one window: listening to a stream and reporting at thresholds is what "
+        "speechtune does. A command counts as said where its score reaches its threshold, `config.thresholds`."
+    )
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *(tuple(map(_escaped, row)) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _escaped(text: str) -> str:

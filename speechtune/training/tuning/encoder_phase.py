@@ -21,14 +21,15 @@ from speechtune.errors import ConfigError
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.material.windows import TrainingWindow, features_of
-from speechtune.training.stages import Progress
+from speechtune.training.method import Tuning
+from speechtune.training.stages import Progress, tell_loss
 from speechtune.training.tuning.acceleration import make_accelerator
 from speechtune.training.tuning.batches import TuningBatches, made_ahead
-from speechtune.training.tuning.best_weights import BestWeights
 from speechtune.training.tuning.divergence import LossWatch
+from speechtune.training.tuning.early_stopping import BestWeights
 from speechtune.training.tuning.resume import SavedState
 from speechtune.training.tuning.tuned_parameters import choose_parameters
-from speechtune.training.tuning.tunings import TUNINGS, Tuning
+from speechtune.training.tuning.tunings import TUNINGS
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -194,6 +195,7 @@ class _Phase:
         answered = self._accelerator.gather(torch.cat(answers)).tolist()
         self._watch.check(step + 1, value, answered, self._accelerator.gather(torch.cat(targets)).tolist())
         self._losses.append(value)
+        tell_loss(self._around.progress, STAGE, step + 1, value)
         self._accelerator.log({"loss": value, "learning_rate": self._schedule.get_last_lr()[-1]}, step=step + 1)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_scripts import export_audiofolder, import_datasets
 from data_scripts.mix_stream import main as mix_stream
 from speechtune.cli.app import run
 from speechtune.data.choice.eligibility import clips_to_test_on, eligible_clips
@@ -125,8 +124,8 @@ def test_the_mark_survives_a_split_an_export_and_an_import(tmp_path):
     write_manifest(tmp_path / "data" / "manifest.jsonl", ClipSet(tmp_path / "data", tuple(clips)))
     split = str(tmp_path / "split.jsonl")
     assert run(["split", str(tmp_path / "data"), "--out", split, "--test", "0.3", "--valid", "0.2", "--seed", "3"]) == 0
-    assert export_audiofolder.main([split, str(tmp_path / "folder")]) == 0
-    assert import_datasets.main([str(tmp_path / "folder"), "--out", str(tmp_path / "again")]) == 0
+    assert run(["export-clips", split, "--out", str(tmp_path / "folder")]) == 0
+    assert run(["import-clips", str(tmp_path / "folder"), "--out", str(tmp_path / "again")]) == 0
     again = load_clips(tmp_path / "again")
     assert sum(clip.synthetic for clip in again.clips) == 8
     assert {clip.split for clip in again.clips if clip.synthetic} == {"train"}

@@ -1,5 +1,6 @@
 """Data folders that grow take by take."""
 
+import json
 import os
 from pathlib import Path
 
@@ -125,3 +126,51 @@ def test_of_leftovers_none_but_our_own_are_removed(tmp_path):
         (tmp_path / name).touch()
     assert remove_leftovers(tmp_path) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.flac.0123abcd.tmp.flac", ".notes.tmp", "take.tmp"]
+
+
+def test_a_removed_clip_is_no_longer_listed_nor_on_disk(tmp_path):
+    growing = GrowingSet(tmp_path)
+    first, second = (growing.add(clip(), word_like(seed)) for seed in (1, 2))
+    noise = growing.add(clip("_background_noise_"), word_like(3))
+    growing.remove(first)
+    growing.remove(noise)
+    assert load_clips(tmp_path).clips == (second,)
+    assert load_clips(tmp_path).noise == ()
+    assert not first.path.exists()
+    assert not noise.path.exists()
+    with pytest.raises(ManifestError, match="is not listed"):
+        growing.remove(first)
+
+
+def test_removing_a_clip_spares_a_file_that_others_need_or_that_lies_elsewhere(tmp_path):
+    from speechtune.audio.files import write_flac
+
+    outside = tmp_path / "long.flac"
+    write_flac(outside, word_like(1))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    lines = [
+        {"path": "yes/a.flac", "label": "yes", "start_sample": start, "end_sample": start + 400} for start in (0, 400)
+    ]
+    lines.append({"path": "../long.flac", "label": "yes"})
+    (folder / "yes").mkdir()
+    write_flac(folder / "yes" / "a.flac", word_like(2))
+    (folder / "manifest.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    growing = GrowingSet(folder)
+    first, second, other = growing.clip_set.clips
+    growing.remove(first)
+    growing.remove(other)
+    assert first.path.exists()
+    assert outside.exists()
+    growing.remove(second)
+    assert not second.path.exists()
+
+
+def test_a_clip_is_declared_for_a_split_and_for_none_again(tmp_path):
+    growing = GrowingSet(tmp_path)
+    held_back = growing.declare(growing.add(clip(), word_like(1)), "test")
+    assert load_clips(tmp_path).in_split("test") == (held_back,)
+    growing.declare(held_back, None)
+    assert load_clips(tmp_path).in_split("test") == ()
+    with pytest.raises(ManifestError, match="is not listed"):
+        growing.declare(held_back, "test")

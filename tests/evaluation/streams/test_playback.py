@@ -253,3 +253,18 @@ def test_the_table_of_streams_fits_a_terminal_of_80_columns_with_every_name_whol
     assert lines[2] == ["threshold", "said", "missed", "false", "an", "hour", "95", "%", "confused", "twice"]
     assert any(line[:3] == ["low", "0.500", "1"] for line in lines)
     assert any(line[:2] == ["a.wav", "2"] for line in lines)
+
+
+def test_fewer_windows_are_scored_and_the_figures_stay_the_same(folder: Path) -> None:
+    recordings = find_recordings(folder)
+    every = play(PitchScorer(), LoudnessActivity(), recordings)
+    fewer = play(PitchScorer(), LoudnessActivity(), recordings, exact_from=0.1)
+    assert fewer.num_windows < every.num_windows
+    assert fewer.streams == every.streams
+    for level in (0.1, 0.3, 0.9):
+        thresholds = dict.fromkeys(every.labels.keywords, level)
+        assert fewer.streams_at(thresholds) == every.streams_at(thresholds)
+    with pytest.raises(DataError, match=r"thresholds of high below 0\.1"):
+        fewer.streams_at({"low": 0.6, "high": 0.05})
+    metrics = compute_stream_metrics(play(PitchScorer(), LoudnessActivity(), recordings, exact_from=0.3))
+    assert [point.threshold for point in metrics.det][:2] == [0.3, 0.4]

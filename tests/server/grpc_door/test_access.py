@@ -14,7 +14,7 @@ from speechtune_client.errors import NotPermittedError as ClientNotPermittedErro
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import model_admin_pb2 as admin_pb
 from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc
-from speechtune_server.grpc_door.access import Access, Scope, new_key, read_keys
+from speechtune_server.process.access import Access, Scope, new_key, read_keys
 from tests.support.clock import ScriptedClock
 from tests.support.keys import ADMIN, RECOGNISE, key_file
 from tests.support.serving import asynchronous, config, refusal, responses, running_server, stub_of
@@ -57,7 +57,7 @@ def test_anything_else_is_refused_in_the_same_words(change):
 
 
 def test_a_name_that_is_not_there_costs_a_comparison_too(monkeypatch):
-    from speechtune_server.grpc_door import access as module
+    from speechtune_server.process import access as module
 
     compared = []
     monkeypatch.setattr(module.hmac, "compare_digest", lambda one, other: compared.append(1) or False)

@@ -14,10 +14,10 @@ from speechtune.errors import ConfigError
 from speechtune_client import AsyncCommandClient, CommandClient, Tls
 from speechtune_client.errors import UnavailableError
 from speechtune_server.app import RecognitionServer
-from speechtune_server.grpc_door.certificate_times import validity_of
 from speechtune_server.grpc_door.health import CERTIFICATE
 from speechtune_server.grpc_door.health_probe import probe
-from speechtune_server.grpc_door.tls import TlsFiles
+from speechtune_server.process.certificate_times import validity_of
+from speechtune_server.process.certificates import CertificateFiles
 from tests.support.certificates import EXPIRED, TO_COME, Authority, needs_openssl
 from tests.support.serving import COMMANDS_CONTENT, asynchronous, config_of, running_server
 from tests.support.streaming import LoudnessActivity, cut
@@ -148,7 +148,7 @@ async def test_a_certificate_that_soon_ends_is_told_in_log_health_and_metrics(ow
 
 def test_a_certificate_is_told_of_once_a_day_in_its_last_week(own, caplog):
     times = {"now": time.time()}
-    tls = TlsFiles(own["certificate"], own["private_key"], None, lambda: times["now"])
+    tls = CertificateFiles(own["certificate"], own["private_key"], None, lambda: times["now"])
     assert caplog.text.count("ends in") == 1
     for hours, told in ((1, 1), (25, 2), (26, 2), (60, 3)):
         times["now"] = time.time() + hours * 3_600
