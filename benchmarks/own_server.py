@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -31,10 +32,13 @@ def free_address() -> str:
 
 
 @contextmanager
-def own_server(checkpoint: Path, backend: str, max_streams: int, **settings: str) -> Iterator[OwnServer]:
+def own_server(
+    checkpoint: Path, backend: str, max_streams: int, python: str = sys.executable, **settings: str
+) -> Iterator[OwnServer]:
     """Serve a checkpoint as `home`; at the end the server is asked to stop, and made to after half a minute.
 
-    `settings` are further ones of the server.
+    Another `python` than this one finds nothing but what is installed beside it. `settings` are further ones of the
+    server.
     """
     address = free_address()
     lines = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
@@ -45,7 +49,13 @@ def own_server(checkpoint: Path, backend: str, max_streams: int, **settings: str
             f"max_streams_per_client = {max_streams}\n"
             f'log_level = "warning"\n{lines}[models]\nhome = "{checkpoint.resolve()}"\n'
         )
-        process = subprocess.Popen([sys.executable, "-m", "speechtune", "serve", "--config", str(config)])
+        environment = dict(os.environ)
+        if python != sys.executable:
+            environment.pop("PYTHONPATH", None)
+        command = [python, "-m", "speechtune", "serve", "--config", str(config)]
+        # From the folder of its settings: Python would find the repository in this one.
+        place = None if python == sys.executable else folder
+        process = subprocess.Popen(command, env=environment, cwd=place)
         server = OwnServer(address, psutil.Process(process.pid))
         try:
             yield server

@@ -15,6 +15,8 @@ from speechtune.cli import (
     add,
     check_export,
     compare,
+    demo,
+    doctor,
     evaluate,
     exchange,
     export,
@@ -51,6 +53,7 @@ app = typer.Typer(
 )
 
 for verb in (
+    demo,
     record,
     inspect,
     split,
@@ -74,6 +77,7 @@ for verb in (
     check_export,
     push,
     loadtest,
+    doctor,
 ):
     verb.register(app)
 
