@@ -98,9 +98,12 @@ class Satellite:
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 if refusal is not None:
                     await self.tell(Error(refusal.message, refusal.status))
+                # What a client is still sending would otherwise reset the connection, and with it what it was told.
+                self._writer.write_eof()
+                await self._events.discard()
                 self._writer.close()
                 await self._writer.wait_closed()
-        except (TimeoutError, ConnectionError, ClientGoneError):
+        except (TimeoutError, OSError, ClientGoneError):
             self._writer.transport.abort()
 
     async def tell(self, event: Eventable) -> None:
