@@ -140,7 +140,7 @@ class Satellite:
             elif AudioStart.is_type(event.type) or AudioChunk.is_type(event.type):
                 self._has_found &= not AudioStart.is_type(event.type)
                 stream = _Stream(self, self._events, self._service, event, self._names)
-                refusal = await self._calls.held(METHOD, partial(self._hold, stream))
+                refusal = await self._calls.held("wyoming", METHOD, partial(self._hold, stream))
                 if refusal is not None or stream.end_reason is EndReason.DRAINING:
                     return refusal
                 self._names, self._next = stream.names, stream.rest
