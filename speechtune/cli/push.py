@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from speechtune.extras import need
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -45,6 +47,7 @@ def push(
 
     The token is that of the variable HF_TOKEN, or of the login that `hf auth login` keeps.
     """
+    need("push", "train")
     from speechtune.evaluation.reports.card_figures import card_figures
     from speechtune.models.checkpoints.files import read_summary
     from speechtune.models.publishing import push_to_hub

@@ -11,10 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.errors import ConfigError, ServiceNotReadyError
 from speechtune.recipe import Recipe
 from speechtune.record.prompts import missing_prompts
 from speechtune.studio.comparison import Comparison
+from speechtune.studio.media import spectrogram_of
 from speechtune.studio.ports import Recogniser, Rollout
 from speechtune.studio.project import Project, changed_plan, read_plan, write_plan
 from speechtune.studio.readiness import obstacles
@@ -52,8 +56,13 @@ class Watcher:
         self._topics.add(topic)
         self._changed.set()
 
+    def close(self) -> None:
+        """The studio ends: nothing changes any more."""
+        self._topics.clear()
+        self._changed.set()
+
     async def topics(self) -> set[str]:
-        """Wait until something changes; at first everything has."""
+        """Wait until something changes; at first everything has. Nothing: the studio ends."""
         await self._changed.wait()
         self._changed.clear()
         topics, self._topics = self._topics, set()
@@ -97,12 +106,19 @@ class Studio:
     async def start(self) -> None:
         """Begin: the encoder that compares takes, and the model, are loaded while the page opens."""
         self._loop = asyncio.get_running_loop()
-        self._loading = asyncio.create_task(asyncio.to_thread(self.comparison.load))
+        self._loading = asyncio.create_task(asyncio.to_thread(self._load))
         if self.recogniser is not None:
             await self.recogniser.start()
 
+    def _load(self) -> None:
+        """Have ready what takes seconds the first time."""
+        self.comparison.load()
+        spectrogram_of(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32))
+
     async def stop(self) -> None:
         """End; a training that runs is stopped."""
+        for watcher in self._watchers:
+            watcher.close()
         await self._trainer.stop()
         if self._training is not None:
             await asyncio.gather(self._training, return_exceptions=True)

@@ -49,7 +49,7 @@ async function start() {
     throw new Error(t(error.name === "NotAllowedError" ? "microphone.refused" : "microphone.none", { reason: error.message }));
   }
   const [track] = stream.getAudioTracks();
-  const context = new AudioContext({ latencyHint: "interactive" });
+  const context = contextAt(track.getSettings().sampleRate);
   await context.audioWorklet.addModule("/page/sound-tap.js");
   const source = context.createMediaStreamSource(stream);
   const tap = new AudioWorkletNode(context, "sound-tap", { channelCount: 1, channelCountMode: "explicit" });
@@ -62,6 +62,15 @@ async function start() {
     close();
   };
   return { context, stream, rate: context.sampleRate, name: track.label, changed: changedBy(track) };
+}
+
+// At the rate of the microphone, so that the browser resamples nothing: that would hide clipping.
+function contextAt(sampleRate) {
+  try {
+    return new AudioContext({ latencyHint: "interactive", sampleRate });
+  } catch {
+    return new AudioContext({ latencyHint: "interactive" });
+  }
 }
 
 // The names of what the browser does to the sound though it was asked not to.

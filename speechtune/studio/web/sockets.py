@@ -25,6 +25,7 @@ from speechtune.studio.studio import Studio
 _SECONDS_BETWEEN = 0.05
 """Changes are told no more often than this."""
 _MOST_RECORDINGS = 4
+_GOING_AWAY = 1001
 _MIN_RATE_HZ, _MAX_RATE_HZ = 8_000, 384_000
 
 
@@ -50,10 +51,14 @@ class Sockets:
                     if not waiting.done():
                         waiting.cancel()
                         break
+                    if not waiting.result():
+                        break
                     await self._tell_state(socket, waiting.result())
                     await asyncio.sleep(_SECONDS_BETWEEN)
         finally:
             gone.cancel()
+        with suppress(RuntimeError):  # it has gone by itself
+            await socket.close(_GOING_AWAY)
 
     async def _tell_state(self, socket: WebSocket, topics: set[str]) -> None:
         try:
