@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP) ## synthesise commands, fine-tune, evaluate, serve and stream them (DATA=folder: your own clips)
-	@$(BIN)/python -m data_scripts.demo --out $(OUT) $(if $(DATA),--data $(DATA))
+	@$(BIN)/speechtune demo --out $(OUT) $(if $(DATA),--data $(DATA))
 
 test: check ## lint, format, types, import contracts and tests
 

@@ -49,7 +49,6 @@ from speechtune.training.material.training_set import read_training_set
 from speechtune.training.material.windows import features_of
 from speechtune.training.stages import silent
 from speechtune.training.tuning.batches import TuningBatches
-from speechtune.training.tuning.run import clips_in_memory
 
 _PADDED_SAMPLES = 480_000
 _PROMPT = [50_257, 50_362]  # start of transcript, no timestamps
@@ -120,9 +119,7 @@ def _random_weights(data: TrainingData, shots: int, passes: int, test: Sequence[
     read = read_training_set(data, recipe, silent)
     encoder = build_encoder(load_encoder(recipe.encoder.name).config_dict())
     classifier = KeywordClassifier(encoder, read.labels, 16_000, num_segments=3)
-    targets = [read.labels.classes.index(clip.label) for clip in read.clips]
-    memory = clips_in_memory(read.samples, targets, read.recordings, classifier)
-    batches = TuningBatches(memory, np.arange(len(read.clips)), 16_000, True, recipe)
+    batches = TuningBatches(read, np.arange(len(read.clips)), classifier, recipe)
     learnt = [p for p in classifier.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(learnt, 5e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-4, total_steps=max(2, batches.num_steps))

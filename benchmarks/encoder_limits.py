@@ -25,10 +25,10 @@ from speechtune.data.sets.clips import read_clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.models.classifier.labelled_rows import LabelledRows
 from speechtune.models.encoders.loading import load_encoder
 from speechtune.models.encoders.word_vectors import load_word_vectors
 from speechtune.recipe import Recipe
-from speechtune.training.head.fitting import train_head
 
 _WINDOW = 16_000
 _BATCH = 16
@@ -47,7 +47,8 @@ def main(argv: Sequence[str]) -> int:
         embeddings = _embedded(classifier, np.stack([place_by_energy(samples, _WINDOW) for samples in windows]))
         right = 0
         for tested in (in_a, ~in_a):
-            train_head(classifier.head, embeddings, targets, Recipe().head, torch.nonzero(~tested)[:, 0])
+            settings, rows = Recipe().head, torch.nonzero(~tested)[:, 0]
+            classifier.head.fit(LabelledRows.balanced(embeddings, targets, settings.class_balance, rows), settings)
             with torch.no_grad():
                 found = classifier.head(embeddings[tested])[:, : len(KEYWORDS)].argmax(dim=1)
             right += int((found == targets[tested]).sum())

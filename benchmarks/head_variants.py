@@ -30,11 +30,12 @@ from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.labels import LabelSet
+from speechtune.models.classifier.block_fit import Prior
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.classifier.head import KeywordHead
+from speechtune.models.classifier.labelled_rows import LabelledRows
 from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
-from speechtune.training.head.fitting import Prior, train_head
 from speechtune.training.head.word_prior import word_prior
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.material.training_set import TrainingData, read_training_set
@@ -93,7 +94,8 @@ def linear(
     def answer(train: Features, targets: Tensor, num_classes: int, test: Features) -> Tensor:
         rows = blocks(train)
         head = KeywordHead([block.shape[1] for block in rows], num_classes, weights)
-        train_head(head, torch.cat(rows, dim=1), targets, Recipe().head, prior=prior)
+        settings = Recipe().head
+        head.fit(LabelledRows.balanced(torch.cat(rows, dim=1), targets, settings.class_balance), settings, prior)
         with torch.no_grad():
             logits: Tensor = head(torch.cat(blocks(test), dim=1))
         return logits
@@ -208,8 +210,7 @@ def main(argv: Sequence[str]) -> int:
         )
         classifier = _AllFeatures(read.labels).eval()
         heard = heard or classifier.parted(_embed_test(classifier, test))
-        targets = [read.labels.classes.index(clip.label) for clip in read.clips]
-        embedded = embed_clips(classifier, read.samples, targets, read.recordings, recipe, silent)
+        embedded = embed_clips(classifier, read, recipe, silent)
         prior = word_prior(classifier, read.clips, recipe.head, may_fetch=False)
         for name, found in _answers(classifier, embedded, heard, test, prior):
             rates = [detection_at_far(found, target).rate for target in (0.05, 0.01)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -23,20 +24,38 @@ class OwnServer:
     exit_code: int | None = None
 
 
-@contextmanager
-def own_server(checkpoint: Path, backend: str, max_streams: int) -> Iterator[OwnServer]:
-    """Serve a checkpoint as `home`; at the end the server is asked to stop, and made to after half a minute."""
+def free_address() -> str:
+    """A loopback address that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def own_server(
+    checkpoint: Path, backend: str, max_streams: int, python: str = sys.executable, **settings: str
+) -> Iterator[OwnServer]:
+    """Serve a checkpoint as `home`; at the end the server is asked to stop, and made to after half a minute.
+
+    Another `python` than this one finds nothing but what is installed beside it. `settings` are further ones of the
+    server.
+    """
+    address = free_address()
+    lines = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "serve.toml"
         config.write_text(
             f'address = "{address}"\nbackend = "{backend}"\nmax_streams = {max_streams}\n'
             f"max_streams_per_client = {max_streams}\n"
-            f'log_level = "warning"\n[models]\nhome = "{checkpoint.resolve()}"\n'
+            f'log_level = "warning"\n{lines}[models]\nhome = "{checkpoint.resolve()}"\n'
         )
-        process = subprocess.Popen([sys.executable, "-m", "speechtune", "serve", "--config", str(config)])
+        environment = dict(os.environ)
+        if python != sys.executable:
+            environment.pop("PYTHONPATH", None)
+        command = [python, "-m", "speechtune", "serve", "--config", str(config)]
+        # From the folder of its settings: Python would find the repository in this one.
+        place = None if python == sys.executable else folder
+        process = subprocess.Popen(command, env=environment, cwd=place)
         server = OwnServer(address, psutil.Process(process.pid))
         try:
             yield server

@@ -30,13 +30,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from data_scripts.mix_stream import Planted, plant_commands, quietest_place, write_truth
+from data_scripts.mix_stream import write_truth
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.levels import active_range
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
+from speechtune.data.synthesis.planting import Planted, plant_commands, quietest_place
 from speechtune.data.variation.rooms import draw_room, reverberate
 from speechtune.data.variation.running_speech import faded, spoken_part
 from speechtune.errors import SpeechTuneError

@@ -20,11 +20,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from data_scripts.mix_stream import Planted, plant_commands, write_truth
+from data_scripts.mix_stream import write_truth
 from speechtune.audio.files import read_audio
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
 from speechtune.data.sets.clips import Clip, read_clip
 from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
+from speechtune.data.synthesis.planting import Planted, plant_commands
 from speechtune.errors import ConfigError, ManifestError, SpeechTuneError
 from speechtune.labels import RESERVED
 

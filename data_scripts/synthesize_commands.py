@@ -13,31 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from speechtune.data.synthesis.synthetic_sets import Line, synthesize_set
-from speechtune.data.synthesis.voices import Voice, voices
+from speechtune.data.synthesis.synthetic_sets import plan_lines, split_voices, synthesize_set
+from speechtune.demo import COMMANDS
 from speechtune.errors import SpeechTuneError
-from speechtune.labels import UNKNOWN
 from speechtune.record.prompts import OTHER_WORDS
-
-COMMANDS = ("start", "stop", "louder", "softer", "lights on", "lights off")
-_TEST_SHARE = 3  # every third throat is kept for the test
-
-
-def split_voices() -> tuple[tuple[Voice, ...], tuple[Voice, ...]]:
-    """Voices to train on and voices to test on; no throat is on both sides, men and women are on either."""
-    variants = list(dict.fromkeys(voice.variant for voice in voices()))
-    kept = set(variants[::_TEST_SHARE])
-    train = tuple(voice for voice in voices() if voice.variant not in kept)
-    return train, tuple(voice for voice in voices() if voice.variant in kept)
-
-
-def plan_lines(commands: Sequence[str], takes: int) -> tuple[Line, ...]:
-    """`takes` of every command, and a quarter as many (at least 2) of every other word, as `_unknown_`."""
-    others = [word for word in OTHER_WORDS if word not in commands]
-    return (
-        *(Line(command, command, takes) for command in commands),
-        *(Line(UNKNOWN, word, max(takes // 4, 2)) for word in others),
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     sides = zip(("train", "test"), split_voices(), (options.takes, options.takes // 2), strict=True)
     try:
         for name, speakers, takes in sides:
-            clip_set = synthesize_set(options.out / name, plan_lines(commands, takes), speakers, options.seed)
+            clip_set = synthesize_set(
+                options.out / name, plan_lines(commands, OTHER_WORDS, takes), speakers, options.seed
+            )
             print(f"{clip_set.root}: {len(clip_set.clips)} clips, {len(clip_set.speakers)} voices")
     except SpeechTuneError as error:
         print(f"synthesize_commands: {error}", file=sys.stderr)

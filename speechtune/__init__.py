@@ -13,8 +13,8 @@ The steps, each a package and a command: choose an encoder (`models`), prepare c
 (`training`), evaluate (`evaluation`); `streaming` is the live recogniser that the evaluator and the server share.
 
 Imports: `accelerate`, `av`, `datasets`, `espeakng_loader`, `filelock`, `grpc`, `huggingface_hub`, `jinja2`, `librosa`,
-`numpy`, `onnx`, `onnxruntime`, `optuna`, `peft`, `psutil`, `pydantic`, `pyroomacoustics`, `rich`, `safetensors`,
-`scipy`, `sounddevice`, `soundfile`, `soxr`, `starlette`, `tokenizers`, `tomli_w`, `torch`, `torchaudio`,
+`numpy`, `onnx`, `onnxruntime`, `optuna`, `packaging`, `peft`, `psutil`, `pydantic`, `pyroomacoustics`, `rich`,
+`safetensors`, `scipy`, `sounddevice`, `soundfile`, `soxr`, `starlette`, `tokenizers`, `tomli_w`, `torch`, `torchaudio`,
 `transformers`, `typer`, `speechtune_client`, `speechtune_server`.
 """
 

@@ -68,10 +68,10 @@ def finetune(
     need("speechtune.finetune", "train")
     from speechtune.models.checkpoints.writing import check_destination
     from speechtune.recipe_files import load_recipe
+    from speechtune.training.devices import parse_device
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
     from speechtune.training.stages import silent
-    from speechtune.training.tuning.acceleration import parse_device
 
     check_destination(Path(out))
     return run(

@@ -221,18 +221,20 @@ class Recognition:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model that can be asked for."""
+    """A model that can be asked for; `backend` is what runs it, and why. "": the server is older than that."""
 
     name: str
     digest: str
     is_default: bool
     commands: tuple[CommandRule, ...]
     window: float
+    backend: str = ""
+    backend_reason: str = ""
 
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What the server takes."""
+    """What the server takes; `backend` is what runs the default model, as for `ModelInfo`."""
 
     version: str
     default_model: str
@@ -240,6 +242,8 @@ class ServerInfo:
     clip_encodings: tuple[str, ...]
     limits: Limits
     num_active_streams: int
+    backend: str = ""
+    backend_reason: str = ""
 
 
 def as_json(event: StreamEvent) -> dict[str, Any]:

@@ -149,7 +149,15 @@ def recognition(response: pb.RecognizeResponse) -> events.Recognition:
 
 def model_info(model: pb.ModelInfo) -> events.ModelInfo:
     """One model of the list."""
-    return events.ModelInfo(model.name, model.digest, model.is_default, _rules(model.commands), seconds(model.window))
+    return events.ModelInfo(
+        model.name,
+        model.digest,
+        model.is_default,
+        _rules(model.commands),
+        seconds(model.window),
+        model.backend,
+        model.backend_reason,
+    )
 
 
 def server_info(response: pb.GetServerInfoResponse) -> events.ServerInfo:
@@ -161,6 +169,8 @@ def server_info(response: pb.GetServerInfoResponse) -> events.ServerInfo:
         tuple(pb.AudioEncoding.Name(code) for code in response.clip_encodings),
         _limits(response.limits),
         response.num_active_streams,
+        response.backend,
+        response.backend_reason,
     )
 
 

@@ -40,10 +40,12 @@ from speechtune_server.live.service import Engine, Service
 from speechtune_server.process.access import Access, read_keys
 from speechtune_server.process.admission import Admission, ServiceState
 from speechtune_server.process.calls import Calls
+from speechtune_server.process.capacity import streams_carried
 from speechtune_server.process.certificates import CertificateFiles
 from speechtune_server.process.clock import Clock, MonotonicClock
 from speechtune_server.process.config import ServerConfig
 from speechtune_server.process.logs import configure_logs
+from speechtune_server.process.machine import this_machine
 from speechtune_server.process.metrics import ModelInForce, metrics_for
 from speechtune_server.process.tracing import tracing_for
 
@@ -78,8 +80,11 @@ class RecognitionServer:
         """HOST:PORT it listens on for gRPC, once started."""
         self.has_ended = True
         """Whether, once stopped, no thread of it goes on."""
+        self._machine = this_machine()
+        self._settings = config
+        config = config.with_streams(streams_carried([config.backend], self._machine))
         self.admission = Admission(
-            config.max_streams,
+            config.stream_limit,
             config.max_clips,
             config.streams_per_client,
             config.clips_per_client,
@@ -95,7 +100,7 @@ class RecognitionServer:
         self._health = Health((SERVICE_NAME, ADMIN_SERVICE))
         self._metrics = metrics_for(config.metrics_address)
         self._library = ModelLibrary(
-            load_model or loader_for(config.backend, config.export_folder, config.num_threads),
+            load_model or loader_for(config.backend, config.export_folder, config.num_threads, self._machine),
             config.models,
             config.default_model_name,
             config.model_folder,
@@ -133,6 +138,7 @@ class RecognitionServer:
             await self._grpc.start()
             await self.doors.start(files)
             self._service.engine = await self._load()
+            self._take_what_fits()
         except BaseException:
             self.admission.state = ServiceState.DRAINING  # who waits for the start is told
             await self._close(_FLUSH_SECONDS)
@@ -204,6 +210,14 @@ class RecognitionServer:
             {"scoring": lambda: dispatch.num_waiting_scores, "activity": lambda: dispatch.num_waiting_activity}
         )
         return Engine(self._library, dispatch)
+
+    def _take_what_fits(self) -> None:
+        """Take as many streams as the models that were loaded leave room for, unless the settings say how many."""
+        backends = [model.chosen.backend for model in self._library.store.models if model.chosen is not None]
+        config = self._settings.with_streams(streams_carried(backends, self._machine))
+        self._service.config = config
+        self.admission.allow_streams(config.stream_limit, config.streams_per_client)
+        _log.info("up to %d streams at once, on %d cores", config.stream_limit, self._machine.num_cores)
 
     async def _wait_idle(self, seconds: float) -> None:
         waits: set[asyncio.Task[Any]] = {

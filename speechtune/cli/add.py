@@ -65,8 +65,8 @@ def add(
     from speechtune.cli.finetune import show_result
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.training.devices import is_main_process, parse_device
     from speechtune.training.material.training_set import TrainingData
-    from speechtune.training.tuning.acceleration import is_main_process, parse_device
     from speechtune.training.vocabulary import add_keywords
 
     wanted = TrainingData(

@@ -13,7 +13,10 @@ import typer
 from speechtune import __version__
 from speechtune.cli import (
     add,
+    check_export,
     compare,
+    demo,
+    doctor,
     evaluate,
     exchange,
     export,
@@ -50,6 +53,7 @@ app = typer.Typer(
 )
 
 for verb in (
+    demo,
     record,
     inspect,
     split,
@@ -70,8 +74,10 @@ for verb in (
     review,
     info,
     export,
+    check_export,
     push,
     loadtest,
+    doctor,
 ):
     verb.register(app)
 

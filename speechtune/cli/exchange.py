@@ -10,6 +10,7 @@ import typer
 
 from speechtune.cli.options import DataArgument, SpeakerPatternOption
 from speechtune.errors import ConfigError
+from speechtune.extras import need
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +39,7 @@ def import_clips(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
 ) -> None:
     """Make a manifest for a data set of Hugging Face `datasets`; only an id on the hub needs the network."""
+    need("import-clips", "train")
     from speechtune.data.sets.exchange import Columns, load_dataset
     from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
     from speechtune.whole_files import why_not_writable

@@ -70,9 +70,9 @@ def finetune(
 
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
+    from speechtune.training.devices import is_main_process, parse_device
     from speechtune.training.finetune import TrainingData
     from speechtune.training.finetune import finetune as run
-    from speechtune.training.tuning.acceleration import is_main_process, parse_device
 
     check_destination(out)
     with progress_bars() as progress:
@@ -107,6 +107,8 @@ def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:
         console.print(result.summary, highlight=False)
     for note in result.notes:
         console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    if result.advice:
+        console.print(result.advice, highlight=False)
     if profile:
         for stage, seconds in result.seconds.items():
             console.print(f"{stage:<14}{seconds:8.2f} s")

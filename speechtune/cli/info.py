@@ -52,6 +52,7 @@ def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str
     """A checkpoint's description, what is shown of it, and its digest."""
     from speechtune.models.checkpoints.files import read_summary
     from speechtune.models.checkpoints.hub import local_folder
+    from speechtune.models.int8_agreement import FACT, recorded_agreement
 
     summary = read_summary(local_folder(folder))
     description = summary.description
@@ -62,8 +63,12 @@ def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str
         "weights": f"{summary.num_weight_bytes / 1e6:.1f} MB",
         "digest": summary.digest,
     }
+    agreement = recorded_agreement(description.training)
     for name, value in description.training.items():
         facts[name.replace("_", " ")] = value if isinstance(value, str) else json.dumps(value)
+    if agreement is not None:
+        served = "served so by --backend auto" if agreement.is_enough else "served as fp32 by --backend auto"
+        facts[FACT.replace("_", " ")] = f"{agreement}: {served} on a CPU with instructions for int8"
     return description, facts, summary.digest
 
 

@@ -65,7 +65,7 @@ BackendOption = Annotated[
     Backend | None,
     typer.Option(
         help="What runs the checkpoint. torch is the default. onnx is quicker on a CPU and gives the same events. "
-        "onnx-int8 is the quickest, and gives the events of a server with that backend.",
+        "onnx-int8 is the quickest. It and torch-bf16 give the events of a server with that backend.",
     ),
 ]
 AddressOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the server.")]

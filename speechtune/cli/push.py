@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from speechtune.extras import need
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -14,7 +16,12 @@ def register(app: typer.Typer) -> None:
 
 
 def push(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Folder of a checkpoint.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CKPT", help="Folder of a checkpoint, or one that `export --format transformers` wrote."
+        ),
+    ],
     repository: Annotated[
         str, typer.Argument(metavar="ORGANISATION/NAME", help="The repository; it is made if it is not there.")
     ],
@@ -40,6 +47,7 @@ def push(
 
     The token is that of the variable HF_TOKEN, or of the login that `hf auth login` keeps.
     """
+    need("push", "train")
     from speechtune.evaluation.reports.card_figures import card_figures
     from speechtune.models.checkpoints.files import read_summary
     from speechtune.models.publishing import push_to_hub
@@ -48,4 +56,4 @@ def push(
     address = push_to_hub(
         checkpoint, repository, private=private, message=message, figures=figures, datasets=tuple(dataset or ())
     )
-    typer.echo(f"{address}: open it with speechtune recognize {repository} CLIP")
+    typer.echo(address)

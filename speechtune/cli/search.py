@@ -61,9 +61,9 @@ def search(
     chosen = keywords_from(keywords)
 
     from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.training.devices import parse_device
     from speechtune.training.material.training_set import TrainingData
     from speechtune.training.search import search as run
-    from speechtune.training.tuning.acceleration import parse_device
 
     wanted = TrainingData(data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ()))
     with progress_bars() as progress:

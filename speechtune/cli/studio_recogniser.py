@@ -81,7 +81,7 @@ class LocalRecogniser:
         )
         assert config.keep_hits is not None
         self._hits = HitKeeper(config.keep_hits, config.keep_hits_max_bytes, config.keep_hits_max_days * 86_400)
-        admission = Admission(config.max_streams, config.max_clips, config.max_streams, config.max_clips)
+        admission = Admission(config.stream_limit, config.max_clips, config.stream_limit, config.max_clips)
         self._service = Service(config, admission, self._clock, NoMetrics(), self._hits)
 
     @property

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ONNX_SUFFIX = ".onnx"
 
+_PRECISIONS = {Backend.TORCH: "fp32", Backend.TORCH_BF16: "bf16", Backend.ONNX: "fp32", Backend.ONNX_INT8: "int8"}
+
 
 @dataclass(frozen=True, eq=False)
 class OpenModel:
@@ -41,6 +43,8 @@ class OpenModel:
         digest: sha256 of the checkpoint, hex; of an exported file that of the checkpoint it was made from.
         encoder: name of the pretrained encoder.
         facts: what a report says about it, name -> value.
+        precision: of its arithmetic: fp32, bf16 or int8.
+        is_parallel: whether several threads may call the scorer at once.
     """
 
     name: str
@@ -49,6 +53,8 @@ class OpenModel:
     digest: str
     encoder: str
     facts: Mapping[str, JsonValue]
+    precision: str = "fp32"
+    is_parallel: bool = False
 
     @property
     def labels(self) -> LabelSet:
@@ -84,7 +90,12 @@ def is_exported(path: Path) -> bool:
 
 
 def open_model(
-    path: Path, backend: Backend | None = None, *, num_threads: int = 1, num_cores: int | None = None
+    path: Path,
+    backend: Backend | None = None,
+    *,
+    num_threads: int = 1,
+    num_cores: int | None = None,
+    use_gpu: bool = False,
 ) -> OpenModel:
     """Open a checkpoint's folder, or an exported `.onnx` file.
 
@@ -94,6 +105,7 @@ def open_model(
         backend: what runs a checkpoint. Defaults to torch; for ONNX Runtime it is exported into a temporary folder.
         num_threads: cores that ONNX Runtime may use for one window.
         num_cores: cores that ONNX Runtime may share many windows out over. Defaults to all that this process has.
+        use_gpu: whether torch runs it on a GPU where there is one.
 
     Raises:
         CheckpointNotFoundError: there is no model.
@@ -102,7 +114,8 @@ def open_model(
             this backend.
         MissingExtraError: it is a checkpoint's folder, and the extra `train` is not installed.
         HubUnavailableError: it is one of the hub, not in its cache on this machine, and the hub cannot be asked.
-        ConfigError: a backend was named for an exported file, which runs as it was exported.
+        ConfigError: a backend was named for an exported file, which runs as it was exported; or this machine cannot do
+            what the backend does.
     """
     cores = _num_cores() if num_cores is None else num_cores
     if is_exported(path):
@@ -114,23 +127,28 @@ def open_model(
     need_for_checkpoint(path)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
 
+    backend = backend or Backend.TORCH
     folder, name = local_folder(path), hub_name(path)
     checkpoint = load_checkpoint(folder)
+    if backend.is_torch and use_gpu:
+        _move_to_gpu(checkpoint)
     facts: dict[str, JsonValue] = {
         "checkpoint": str(path),
         "digest": checkpoint.digest,
         "encoder": checkpoint.classifier.encoder.name,
-        "backend": str(backend or Backend.TORCH),
+        "backend": str(backend),
         **({} if name is None else {"revision": folder.name}),
         **{f"training: {fact}": value for fact, value in checkpoint.training.items()},
     }
     return OpenModel(
         name=path.name if name is None else name.name,
-        scorer=_scorer(checkpoint, backend or Backend.TORCH, num_threads, cores),
+        scorer=_scorer(checkpoint, backend, num_threads, cores),
         settings=checkpoint.recipe.session,
         digest=checkpoint.digest,
         encoder=checkpoint.classifier.encoder.name,
         facts=facts,
+        precision=_PRECISIONS[backend],
+        is_parallel=not backend.is_torch,
     )
 
 
@@ -162,8 +180,8 @@ def identify_model(path: Path) -> ModelIdentity:
 
 
 def _scorer(checkpoint: Checkpoint, backend: Backend, num_threads: int, num_cores: int) -> Scorer:
-    if backend is Backend.TORCH:
-        return checkpoint.scorer()
+    if backend.is_torch:
+        return checkpoint.scorer("bf16" if backend is Backend.TORCH_BF16 else "fp32")
     from tempfile import TemporaryDirectory
 
     from speechtune.models.export import export_onnx
@@ -173,6 +191,15 @@ def _scorer(checkpoint: Checkpoint, backend: Backend, num_threads: int, num_core
         report = export_onnx(checkpoint, Path(folder) / "model.onnx", int8=backend is Backend.ONNX_INT8)
         scorer = OnnxScorer(report.path, num_threads, num_cores)
     return with_second_look(scorer, report.description.second_look)
+
+
+def _move_to_gpu(checkpoint: Checkpoint) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        # Convolutions would take 10 bits of what is multiplied, where nobody asked for fewer than 23.
+        torch.backends.cudnn.allow_tf32 = False
+        checkpoint.classifier.to("cuda")
 
 
 def exported_model(path: Path, scorer: OnnxScorer) -> OpenModel:
@@ -190,6 +217,8 @@ def exported_model(path: Path, scorer: OnnxScorer) -> OpenModel:
             "digest": description.checkpoint_digest,
             "encoder": description.encoder,
         },
+        precision=description.precision,
+        is_parallel=True,
     )
 
 

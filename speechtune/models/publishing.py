@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from speechtune.errors import CheckpointNotFoundError, ConfigError, HubUnavailableError
+from speechtune.errors import CheckpointCorruptError, ConfigError, HubUnavailableError
 from speechtune.models.checkpoints.files import CARD_FILE, FILES, read_summary
 from speechtune.models.checkpoints.hub import parse_hub_name, reason_of
 from speechtune.models.checkpoints.model_card import CardFigure, updated_metadata, write_card
+from speechtune.ordinary_files import read_ordinary
+
+TRANSFORMERS_FILES = frozenset(
+    {"config.json", "model.safetensors", "modeling_speechtune.py", "preprocessor_config.json", CARD_FILE}
+)
+"""What `export --format transformers` writes."""
 
 _REFUSED = (401, 402, 403)
 
@@ -28,11 +35,12 @@ def push_to_hub(
 ) -> str:
     """Upload a checkpoint's folder to the Hugging Face hub, in one commit; the repository is made if it is not there.
 
-    Its card is the folder's own. Where nobody edited it, it is written anew with the name of the repository and with
-    the figures; else the figures and data sets are added to its metadata. The folder itself stays as it is.
+    A folder that `export --format transformers` wrote is uploaded as well. The card is the folder's own. Where nobody
+    edited that of a checkpoint, it is written anew with the name of the repository and with the figures; else figures
+    and data sets are added to its metadata. The folder itself stays as it is.
 
     Args:
-        folder: of the checkpoint.
+        folder: of the checkpoint, or the one for `transformers`.
         repository: organisation/name.
         private: whether only its owners see a new repository. Defaults to what the organisation has set.
         token: of a user who may write there. Defaults to the variable HF_TOKEN, or to the login of this machine.
@@ -59,27 +67,44 @@ def push_to_hub(
 
 @contextmanager
 def _copied(folder: Path, repository: str, figures: Sequence[CardFigure], datasets: Sequence[str]) -> Iterator[Path]:
-    """A copy of the checkpoint with its card finished: what is uploaded is one checkpoint, even if it is replaced now.
+    """A copy with its card finished: what is uploaded is one model, even if it is replaced now.
 
     Nothing else that lies in the folder is copied.
     """
-    read_summary(folder)
+    names = TRANSFORMERS_FILES if _is_for_transformers(folder) else FILES
+    if names is FILES:
+        read_summary(folder)
     with TemporaryDirectory(prefix="speechtune-") as place:
         staging = Path(place)
-        for name in sorted(FILES):
+        for name in sorted(names):
             try:
                 shutil.copyfile(folder / name, staging / name)
             except FileNotFoundError as error:
                 if name != CARD_FILE:
-                    raise CheckpointNotFoundError(f"checkpoint {folder}: was removed while it was read") from error
-        description, card = read_summary(staging).description, staging / CARD_FILE
-        text = card.read_text(encoding="utf-8") if card.is_file() else None
-        if text is None or text == write_card(description, folder.resolve().name):
-            text = write_card(description, repository, figures=figures, datasets=datasets)
-        else:
-            text = updated_metadata(text, figures=figures, datasets=datasets, name=repository)
+                    raise CheckpointCorruptError(f"push {folder}: {name} is missing; make the folder again") from error
+        card = staging / CARD_FILE
+        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        if names is FILES:
+            description = read_summary(staging).description
+            if text in ("", write_card(description, folder.resolve().name)):
+                text, figures, datasets = (
+                    write_card(description, repository, figures=figures, datasets=datasets),
+                    (),
+                    (),
+                )
+        text = text.replace(json.dumps(folder.resolve().name), json.dumps(repository))
+        text = updated_metadata(text, figures=figures, datasets=datasets, name=repository)
         card.write_text(text, encoding="utf-8")
         yield staging
+
+
+def _is_for_transformers(folder: Path) -> bool:
+    """Whether `export --format transformers` wrote the folder."""
+    try:
+        settings = json.loads(read_ordinary(folder / "config.json"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and settings.get("model_type") == "speechtune"
 
 
 def _token(token: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,23 +18,26 @@ from speechtune.models.checkpoints.hub import local_folder
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.encoders.loading import load_encoder
 from speechtune.recipe import Recipe
+from speechtune.training.advice import advice
+from speechtune.training.devices import Device, is_main_process, torch_device
 from speechtune.training.head.chosen_negatives import keep_those_that_matter
-from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
-from speechtune.training.head.fitting import LighterClasses, Prior, train_head
+from speechtune.training.head.confusions import find_confusions
+from speechtune.training.head.cross_fitting import OutOfFold
+from speechtune.training.head.fitting import HeadTrainer
 from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
+from speechtune.training.head.training_run import TrainingRun
 from speechtune.training.head.word_prior import word_prior
-from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
+from speechtune.training.int8_comparison import with_int8_agreement
 from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
+from speechtune.training.material.windows import choose_window_samples
+from speechtune.training.method import Method, check_tuning, choose_method
 from speechtune.training.parent import with_parents_settings
-from speechtune.training.stages import Progress, StageClock, silent, tell_loss
-from speechtune.training.tuning.acceleration import Device, check_tuning, is_main_process, torch_device
+from speechtune.training.stages import Progress, StageClock, silent
 from speechtune.training.tuning.encoder_phase import Tuned
-from speechtune.training.tuning.methods import Method, choose_method
-from speechtune.training.tuning.resume import SavedState
-from speechtune.training.tuning.run import clips_in_memory, identity_of, tune_and_average
-from speechtune.training.tuning.tunings import Tuning
+from speechtune.training.tuning.resume import SavedState, identity_of
+from speechtune.training.tuning.run import tune_and_average
 
-__all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "embed_training_data", "finetune"]
+__all__ = ["MIN_KEYWORD_CLIPS", "FinetuneResult", "TrainingData", "finetune", "untrained_run"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class FinetuneResult:
         seconds: wall time of every stage.
         tuned: how the encoder phase went; None: the encoder was left as it was.
         summary: how often it fires on talk and how much it misses, in one sentence, as far as that is known.
+        advice: which further recordings would help most, in one sentence; empty where none stands out.
     """
 
     checkpoint: Checkpoint
@@ -59,6 +62,7 @@ class FinetuneResult:
     seconds: dict[str, float] = field(default_factory=dict)
     tuned: Tuned | None = None
     summary: str = ""
+    advice: str = ""
 
 
 def finetune(
@@ -105,49 +109,52 @@ def finetune(
             check_tuning(recipe.tune, where)
     with clock.stage("load encoder"):
         progress("load encoder", 0, 1)
-        classifier = _build(recipe, read, started)
-        prior = word_prior(classifier, read.clips, recipe.head, may_fetch=started is None)
+        run = _training_run(read, recipe, where, progress, started)
         progress("load encoder", 1, 1)
     with clock.stage("choose negatives"):
-        read = keep_those_that_matter(read, classifier, where, recipe, prior, progress)
+        read = keep_those_that_matter(read, run)
     with clock.stage("embed"):
-        embedded = _embed(classifier, read, recipe, where, progress, scratch)
+        embedded = run.embed(read, scratch)
     with clock.stage("cross-fit"):
-        held_out = cross_fit(classifier.head, embedded, read.clips, read.labels, recipe, progress, prior)
+        held_out = run.cross_fit(embedded)
     with clock.stage("hear talk"):
-        chosen = choose_by_talk(classifier, where, held_out, read, recipe, progress)
+        chosen = choose_by_talk(run, held_out, read)
     with clock.stage("train head"):
-        _train(classifier, embedded, recipe, prior, progress)
+        run.train_head(embedded)
     tuned: Tuned | None = None
     if method.tuning is not None:
         identity = identity_of(recipe, read.identity, method.tuning, started.digest if started else recipe.encoder.name)
         saved = SavedState(out.with_name(f".{out.name}.training"), identity)
         with clock.stage("tune encoder"):
-            tuned = _tune(classifier, method.tuning, read, embedded, recipe, prior, where, saved, out, progress)
+            tuned = tune_and_average(run, method.tuning, embedded, saved, out.with_name(f"{out.name}.logs"))
         with clock.stage("embed again"):
-            embedded = _embed(classifier, read, recipe, where, progress, scratch)
+            embedded = run.embed(read, scratch)
         with clock.stage("train head"):
-            _train(classifier, embedded, recipe, prior, progress)
-    classifier.head.set_temperature(held_out.temperature)
-    with clock.stage("save"):
-        facts = read.facts | _facts(held_out, chosen, method, tuned, started)
-        checkpoint = Checkpoint(classifier, chosen.point.thresholds, recipe, facts)
-        if is_main_process():
-            checkpoint = save_checkpoint(checkpoint, out)
-            if method.tuning is not None:
-                saved.remove()
-    notes = read.notes + held_out.notes + _notes(chosen.point, method, tuned)
-    return FinetuneResult(
-        checkpoint, chosen.point, count_labels(read.clips), notes, clock.seconds, tuned, chosen.summary
-    )
+            run.train_head(embedded)
+    run.classifier.head.set_temperature(held_out.temperature)
+    facts = read.facts | _facts(held_out, chosen, method, tuned, started)
+    checkpoint = Checkpoint(run.classifier, chosen.point.thresholds, recipe, facts)
+    if is_main_process():
+        checkpoint = _saved(checkpoint, read, out, clock, progress)
+        if method.tuning is not None:
+            saved.remove()
+    notes = read.notes + _notes(held_out, chosen.point, method, tuned)
+    wishes = advice(read, held_out, chosen)
+    counts = count_labels(read.clips)
+    return FinetuneResult(checkpoint, chosen.point, counts, notes, clock.seconds, tuned, chosen.summary, wishes)
 
 
-def embed_training_data(
-    read: TrainingSet, recipe: Recipe, device: torch.device, progress: Progress = silent
-) -> tuple[KeywordClassifier, EmbeddedClips]:
-    """The classifier of `recipe` with an untrained head, and what it would be trained on."""
-    classifier = _build(recipe, read, None)
-    return classifier, _embed(classifier, read, recipe, device, progress)
+def untrained_run(read: TrainingSet, recipe: Recipe, device: torch.device, progress: Progress = silent) -> TrainingRun:
+    """A run whose classifier is that of `recipe`, with an untrained head for the labels of `read`."""
+    return _training_run(read, recipe, device, progress, None)
+
+
+def _training_run(
+    read: TrainingSet, recipe: Recipe, device: torch.device, progress: Progress, started: Checkpoint | None
+) -> TrainingRun:
+    classifier = _build(recipe, read, started)
+    prior = word_prior(classifier, read.clips, recipe.head, may_fetch=started is None)
+    return TrainingRun(classifier, device, recipe, HeadTrainer(recipe.head, prior), progress)
 
 
 def _build(recipe: Recipe, read: TrainingSet, started: Checkpoint | None) -> KeywordClassifier:
@@ -179,8 +186,6 @@ def _build(recipe: Recipe, read: TrainingSet, started: Checkpoint | None) -> Key
 def _window_samples(recipe: Recipe, read: TrainingSet) -> int:
     if recipe.clip.window_ms is not None:
         return samples_from_ms(recipe.clip.window_ms)
-    from speechtune.training.material.window_length import choose_window_samples
-
     return choose_window_samples(
         read.samples[index] for index, clip in enumerate(read.clips) if clip.label in read.labels.keywords
     )
@@ -190,64 +195,12 @@ def _default_layers(num_layers: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys((max(1, num_layers // 2), num_layers)))
 
 
-def _embed(
-    classifier: KeywordClassifier,
-    read: TrainingSet,
-    recipe: Recipe,
-    device: torch.device,
-    progress: Progress,
-    scratch: Path | None = None,
-) -> EmbeddedClips:
-    classifier.to(device)
-    try:
-        return embed_clips(classifier, read.samples, read.targets, read.recordings, recipe, progress, scratch)
-    finally:
-        classifier.to("cpu")  # heads are trained where their embeddings are kept
-
-
-def _tune(
-    classifier: KeywordClassifier,
-    tuning: Tuning,
-    read: TrainingSet,
-    embedded: EmbeddedClips,
-    recipe: Recipe,
-    prior: Prior | None,
-    device: torch.device,
-    saved: SavedState,
-    out: Path,
-    progress: Progress,
-) -> Tuned:
-    return tune_and_average(
-        classifier,
-        tuning,
-        read.clips,
-        clips_in_memory(read.samples, read.targets, read.recordings, classifier),
-        embedded,
-        recipe,
-        prior,
-        device=device,
-        saved=saved,
-        log_folder=out.with_name(f"{out.name}.logs") if recipe.tune.tracker != "none" else None,
-        progress=progress,
-    )
-
-
-def _train(
-    classifier: KeywordClassifier, embedded: EmbeddedClips, recipe: Recipe, prior: Prior | None, progress: Progress
-) -> None:
-    progress("train head", 0, 1)
-    lighter = LighterClasses.among(embedded.targets, embedded.is_added, classifier.labels)
-    steps = itertools.count(1)
-    train_head(
-        classifier.head,
-        embedded.embeddings,
-        embedded.targets,
-        recipe.head,
-        prior=prior,
-        lighter=lighter,
-        told=lambda value: tell_loss(progress, "train head", next(steps), value),
-    )
-    progress("train head", 1, 1)
+def _saved(checkpoint: Checkpoint, read: TrainingSet, out: Path, clock: StageClock, progress: Progress) -> Checkpoint:
+    """The checkpoint, on disk, with what int8 makes of its clips."""
+    with clock.stage("compare int8"):
+        checkpoint = with_int8_agreement(checkpoint, read, progress)
+    with clock.stage("save"):
+        return save_checkpoint(checkpoint, out)
 
 
 def _facts(
@@ -277,8 +230,9 @@ def _facts(
     return facts
 
 
-def _notes(point: OperatingPoint, method: Method, tuned: Tuned | None) -> tuple[str, ...]:
-    notes = [point.note] if point.note else []
+def _notes(held_out: OutOfFold, point: OperatingPoint, method: Method, tuned: Tuned | None) -> tuple[str, ...]:
+    notes = [*held_out.notes, *(str(pair) for pair in find_confusions(held_out))]
+    notes += [point.note] if point.note else []
     if method.reason is not None:
         notes.append(method.reason)
     if tuned is not None:

@@ -19,12 +19,13 @@ from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.recipe import Recipe
-from speechtune.training.finetune import embed_training_data
+from speechtune.training.devices import Device, torch_device
+from speechtune.training.finetune import untrained_run
 from speechtune.training.head.cross_fitting import cross_fit
-from speechtune.training.head.word_prior import word_prior
+from speechtune.training.head.fitting import HeadTrainer
+from speechtune.training.material.dealt_folds import deal
 from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
 from speechtune.training.stages import Progress, silent
-from speechtune.training.tuning.acceleration import Device, torch_device
 
 if TYPE_CHECKING:
     import optuna
@@ -88,27 +89,23 @@ def search(
     _check_start(recipe)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     read = read_training_set(data, recipe, progress)
-    classifier, embedded = embed_training_data(read, recipe, torch_device(device), progress)
-    prior = word_prior(classifier, read.clips, recipe.head, may_fetch=True)
+    run = untrained_run(read, recipe, torch_device(device), progress)
+    embedded = run.embed(read)
+    quick, whole = (deal(read, num_folds) for num_folds in (_QUICK_FOLDS, recipe.calibration.folds))
+    # Running speech is cut for the recipe's own folds: dealt to others it would hold words that are held out.
+    looks = (whole,) if recipe.head.running_speech or recipe.head.background_speech else (quick, whole)
     study = _study(study_file, _study_name(read, recipe), recipe)
 
     def objective(trial: optuna.Trial) -> float:
         tried = _settings(trial, recipe)
-        template = copy.deepcopy(classifier.head)
-        if classifier.uses_decoder:
-            template.block_weights[-1] = tried.head.decoder_weight
-        quick = tried.calibration.model_copy(update={"folds": _QUICK_FOLDS})
-        # Running speech is cut for the recipe's own folds: dealt to others it would hold words that are held out.
-        looks = (
-            (tried.calibration,)
-            if tried.head.running_speech or tried.head.background_speech
-            else (quick, tried.calibration)
-        )
-        for step, calibration in enumerate(looks):
-            judged = tried.model_copy(update={"calibration": calibration})
-            score = _score(cross_fit(template, embedded, read.clips, read.labels, judged, silent, prior).predictions)
+        template = copy.deepcopy(run.classifier.head)
+        if run.classifier.uses_decoder:
+            template.weigh_last_block(tried.head.decoder_weight)
+        trainer = HeadTrainer(tried.head, run.trainer.prior)
+        for step, dealt in enumerate(looks):
+            score = _score(cross_fit(template, embedded, dealt, trainer, silent).predictions)
             trial.report(score, step)
-            if calibration is quick and trial.should_prune():
+            if dealt is not whole and trial.should_prune():
                 raise optuna.TrialPruned
         return score
 

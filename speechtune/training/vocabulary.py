@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import nn
-
 from speechtune.errors import ConfigError, UnknownLabelError
 from speechtune.labels import LabelSet
 from speechtune.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from speechtune.models.checkpoints.files import read_summary
 from speechtune.models.checkpoints.hub import local_folder
-from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
+from speechtune.training.devices import Device
 from speechtune.training.finetune import FinetuneResult, finetune
 from speechtune.training.material.training_set import TrainingData
 from speechtune.training.stages import Progress, silent
-from speechtune.training.tuning.acceleration import Device
 
 
 def add_keywords(
@@ -76,31 +72,7 @@ def remove_keywords(start: Path, words: tuple[str, ...], out: Path) -> Checkpoin
     kept = tuple(keyword for keyword in labels.keywords if keyword not in words)
     if not kept:
         raise ConfigError(f"checkpoint {start}: no keyword would be left; keep at least one")
-    classifier = _relabelled(loaded.classifier, LabelSet(kept, tuple(sorted({*labels.negatives, *words}))))
+    classifier = loaded.classifier.relabelled(LabelSet(kept, tuple(sorted({*labels.negatives, *words}))))
     thresholds = {keyword: loaded.thresholds[keyword] for keyword in kept}
     facts = dict(loaded.training) | {"started_from": loaded.digest, "removed_keywords": list(words)}
     return save_checkpoint(Checkpoint(classifier, thresholds, loaded.recipe, facts), out)
-
-
-def _relabelled(classifier: KeywordClassifier, labels: LabelSet) -> KeywordClassifier:
-    """The same classifier with the same classes in the order of `labels`."""
-    weights = classifier.head.block_weights.tolist()
-    changed = KeywordClassifier(
-        classifier.encoder,
-        labels,
-        classifier.window_samples,
-        layers=classifier.layers,
-        num_segments=classifier.pooling.num_segments,
-        uses_decoder=classifier.uses_decoder,
-        decoder_weight=weights[-1],
-    )
-    order = [classifier.labels.classes.index(name) for name in labels.classes]
-    with torch.no_grad():
-        for new, old in zip(changed.head.linears, classifier.head.linears, strict=True):
-            assert isinstance(new, nn.Linear)
-            assert isinstance(old, nn.Linear)
-            new.weight.copy_(old.weight[order])
-            new.bias.copy_(old.bias[order])
-        for name in ("mean", "scale", "block_weights", "temperature"):
-            getattr(changed.head, name).copy_(getattr(classifier.head, name))
-    return changed.eval()

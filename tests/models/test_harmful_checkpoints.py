@@ -18,7 +18,7 @@ from speechtune.errors import CheckpointCorruptError, CheckpointIncompatibleErro
 from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from speechtune_client.v1 import model_admin_pb2 as admin_pb
 from speechtune_client.v1 import model_admin_pb2_grpc as admin_grpc
-from speechtune_server.engine.model_store import load_served_model
+from speechtune_server.engine.backends import load_served_model
 from tests.support.encoders import random_checkpoint
 from tests.support.serving import asynchronous, refusal, running_server
 

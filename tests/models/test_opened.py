@@ -47,8 +47,22 @@ def test_a_folder_runs_by_the_backend_that_is_asked_for(places: tuple[Path, Path
     model = open_model(places[0], Backend.ONNX)
     assert model.facts["backend"] == "onnx"
     assert model.facts["checkpoint"] == str(places[0])
+    assert (model.precision, model.is_parallel) == ("fp32", True)
     windows = noise_windows(2).numpy()
     assert np.allclose(model.scorer.score(windows), open_model(places[0]).scorer.score(windows), atol=1e-4)
+
+
+def test_torch_in_halves_is_close_to_whole_torch_where_there_are_instructions_for_it(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = noise_windows(2).numpy()
+    monkeypatch.setattr("speechtune.models.scorers.torch_scorer.has_bfloat16", lambda _: True)
+    whole, halved = (open_model(places[0], backend) for backend in (Backend.TORCH, Backend.TORCH_BF16))
+    assert (whole.precision, halved.precision, halved.is_parallel) == ("fp32", "bf16", False)
+    assert 0.0 < np.abs(whole.scorer.score(windows) - halved.scorer.score(windows)).max() < 0.1
+    monkeypatch.setattr("speechtune.models.scorers.torch_scorer.has_bfloat16", lambda _: False)
+    with pytest.raises(ConfigError, match="no instructions"):
+        open_model(places[0], Backend.TORCH_BF16)
 
 
 def test_what_cannot_be_opened_is_refused_with_what_to_do(places: tuple[Path, Path], tmp_path: Path) -> None:

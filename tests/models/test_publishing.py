@@ -12,12 +12,13 @@ import pytest
 from huggingface_hub import ModelCard
 
 from speechtune.cli.app import run
-from speechtune.errors import ConfigError
+from speechtune.errors import CheckpointCorruptError, ConfigError
 from speechtune.models.checkpoints.checkpoint import save_checkpoint
 from speechtune.models.checkpoints.files import read_summary
 from speechtune.models.checkpoints.hub import local_folder
 from speechtune.models.checkpoints.model_card import CardFigure, own_figures, updated_metadata
-from speechtune.models.publishing import push_to_hub
+from speechtune.models.for_transformers.folder import export_transformers
+from speechtune.models.publishing import TRANSFORMERS_FILES, push_to_hub
 from tests.support.clips import make_folder
 from tests.support.encoders import random_checkpoint
 from tests.support.hub import Uploads, hub
@@ -67,7 +68,7 @@ def test_what_is_pushed_is_the_checkpoint_and_opens_by_its_name(
 ) -> None:
     (saved / "notes.txt").write_text("private")
     said = pushed(address, tmp_path / "home", str(saved), _REPOSITORY, "--private", "--dataset", "someone/words")
-    assert said == f"{address}/{_REPOSITORY}: open it with speechtune recognize {_REPOSITORY} CLIP\n"
+    assert said == f"{address}/{_REPOSITORY}\n"
     assert sorted(uploads.files) == ["README.md", "checkpoint.json", "recipe.toml", "weights.safetensors"]
     assert uploads.messages == ["Upload lights with speechtune"]
     assert uploads.created[0].get("private") or uploads.created[0]["visibility"] == "private"  # by the client's version
@@ -133,6 +134,23 @@ def test_a_card_that_a_person_wrote_keeps_its_text_and_gets_the_metadata() -> No
     assert [result.metric_value for result in changed.data.eval_results] == [0.5]
     with pytest.raises(ConfigError, match="metadata cannot be read"):
         updated_metadata("---\n[1, 2\n---\n", figures=[], datasets=[], name="x")
+
+
+def test_a_folder_for_transformers_is_pushed_as_it_is(
+    saved: Path, uploads: Uploads, address: str, tmp_path: Path
+) -> None:
+    export_transformers(saved, tmp_path / "out")
+    pushed(address, tmp_path / "home", str(tmp_path / "out"), _REPOSITORY, "--dataset", "someone/words")
+    assert set(uploads.files) == TRANSFORMERS_FILES
+    for name in TRANSFORMERS_FILES - {"README.md"}:
+        assert uploads.files[name] == (tmp_path / "out" / name).read_bytes()
+    card = ModelCard(uploads.files["README.md"].decode())
+    assert (card.data.library_name, card.data.datasets) == ("transformers", ["someone/words"])
+    assert f'pipeline("audio-classification", "{_REPOSITORY}", trust_remote_code=True)' in card.text
+    assert len(card.data.eval_results) == 3
+    (tmp_path / "out" / "model.safetensors").unlink()
+    with pytest.raises(CheckpointCorruptError, match=r"model.safetensors is missing"):
+        push_to_hub(tmp_path / "out", _REPOSITORY, token="hf_right")
 
 
 def test_a_user_who_may_not_write_is_told_what_to_do(

@@ -20,7 +20,9 @@ from speechtune.errors import (
     UnsplittableError,
 )
 from speechtune.models.checkpoints.checkpoint import load_checkpoint
+from speechtune.models.checkpoints.files import read_summary
 from speechtune.models.encoders import packaged
+from speechtune.models.int8_agreement import FACT, recorded_agreement
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import FinetuneResult, TrainingData, finetune
 from tests.support.clips import make_folder, word_like, write_audio
@@ -53,6 +55,24 @@ def test_keywords_other_folders_and_silence_become_the_classes(data: Path, tmp_p
     assert result.num_clips == LABELS | {}
     assert set(result.operating_point.thresholds) == {"yes", "no"}
     assert result.seconds.keys() >= {"read clips", "load encoder", "embed", "cross-fit", "train head", "save"}
+
+
+def test_a_checkpoint_says_whether_int8_decides_as_it_does(data: Path, tmp_path: Path, encoder: str) -> None:
+    result = run(data, tmp_path / "model", encoder)
+    found = recorded_agreement(read_summary(tmp_path / "model").description.training)
+    assert found is not None
+    assert found.num_windows == sum(LABELS.values())
+    assert "compare int8" in result.seconds
+
+
+def test_why_int8_was_not_compared_is_said_in_its_place(
+    data: Path, tmp_path: Path, encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechtune.training.int8_comparison._MOST_WEIGHTS", 1_000)
+    run(data, tmp_path / "model", encoder)
+    training = read_summary(tmp_path / "model").description.training
+    assert "million weights" in str(training[FACT])
+    assert recorded_agreement(training) is None
 
 
 def test_the_same_data_and_seed_give_the_same_checkpoint(data: Path, tmp_path: Path, encoder: str) -> None:

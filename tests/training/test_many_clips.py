@@ -19,6 +19,7 @@ from speechtune.training.material.embedding_cache import embed_clips, num_copies
 from speechtune.training.stages import silent
 from tests.support.clips import make_folder
 from tests.support.encoders import save_random_model
+from tests.support.training import training_set
 
 
 def test_clips_beyond_the_budget_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,9 +41,10 @@ def test_embeddings_in_a_file_are_those_in_memory(tmp_path: Path, monkeypatch: p
     classifier = KeywordClassifier(load_encoder(str(tmp_path / "encoder")), LabelSet(("yes", "no")), 16_000)
     samples = ClipAudio(load_clips(make_folder(tmp_path / "data", {"yes": 2, "no": 2})).clips, silent)
     recipe = Recipe(augment=AugmentSettings(copies=2))
-    kept = embed_clips(classifier, samples, [0, 0, 1, 1], [], recipe, silent)
+    read = training_set(classifier.labels, ("no", "no", "yes", "yes"), samples)
+    kept = embed_clips(classifier, read, recipe, silent)
     monkeypatch.setattr(embedding_cache, "_KEPT_BYTES", 0)
-    in_file = embed_clips(classifier, samples, [0, 0, 1, 1], [], recipe, silent, tmp_path)
+    in_file = embed_clips(classifier, read, recipe, silent, tmp_path)
     assert torch.equal(kept.embeddings, in_file.embeddings)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "encoder"]
 

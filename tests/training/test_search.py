@@ -151,7 +151,7 @@ def test_running_speech_is_judged_by_the_folds_that_it_was_cut_for(
     really = searching.cross_fit
 
     def spy(*arguments: Any) -> Any:
-        folds.append(arguments[4].calibration.folds)
+        folds.append(arguments[2].num_folds)
         return really(*arguments)
 
     monkeypatch.setattr(searching, "cross_fit", spy)

@@ -398,38 +398,46 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[ModelInfo, _Mapping]]] = ...) -> None: ...
 
 class ModelInfo(_message.Message):
-    __slots__ = ("name", "digest", "is_default", "commands", "window")
+    __slots__ = ("name", "digest", "is_default", "commands", "window", "backend", "backend_reason")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_REASON_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     is_default: bool
     commands: _containers.RepeatedCompositeFieldContainer[CommandRule]
     window: _duration_pb2.Duration
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., is_default: _Optional[bool] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    backend: str
+    backend_reason: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., is_default: _Optional[bool] = ..., commands: _Optional[_Iterable[_Union[CommandRule, _Mapping]]] = ..., window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backend: _Optional[str] = ..., backend_reason: _Optional[str] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "default_model", "stream_encodings", "clip_encodings", "limits", "num_active_streams")
+    __slots__ = ("version", "default_model", "stream_encodings", "clip_encodings", "limits", "num_active_streams", "backend", "backend_reason")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_MODEL_FIELD_NUMBER: _ClassVar[int]
     STREAM_ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     CLIP_ENCODINGS_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     NUM_ACTIVE_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_REASON_FIELD_NUMBER: _ClassVar[int]
     version: str
     default_model: str
     stream_encodings: _containers.RepeatedScalarFieldContainer[AudioEncoding]
     clip_encodings: _containers.RepeatedScalarFieldContainer[AudioEncoding]
     limits: Limits
     num_active_streams: int
-    def __init__(self, version: _Optional[str] = ..., default_model: _Optional[str] = ..., stream_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., clip_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., num_active_streams: _Optional[int] = ...) -> None: ...
+    backend: str
+    backend_reason: str
+    def __init__(self, version: _Optional[str] = ..., default_model: _Optional[str] = ..., stream_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., clip_encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., num_active_streams: _Optional[int] = ..., backend: _Optional[str] = ..., backend_reason: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_streams", "max_stream_duration", "max_in_flight_audio", "max_clip_duration", "max_content_bytes", "min_sample_rate_hertz", "max_sample_rate_hertz", "max_channels", "min_ping_interval", "max_streams_per_client", "max_idle", "max_in_flight_bytes", "max_clips", "max_clips_per_client", "max_body")

@@ -52,7 +52,7 @@ def export_in_own_process(folder: Path, path: Path, precision: Precision) -> Non
         CheckpointIncompatibleError: it cannot be exported, or not in time.
     """
     need_for_checkpoint(folder)
-    arguments = ["export", str(folder), "--out", str(path), *(["--int8"] if precision == "int8" else [])]
+    arguments = ["export", str(folder), "--out", str(path), "--no-golden", *(["--int8"] if precision == "int8" else [])]
     try:
         result = run_while_we_live("from speechtune.cli import main; main()", arguments, _EXPORT_SECONDS)
     except subprocess.TimeoutExpired as error:

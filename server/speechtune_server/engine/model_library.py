@@ -147,6 +147,8 @@ class ModelLibrary:
                 "max_load_seconds"
             ) from error
         _log.info("model %s has digest %s", name, model.digest)
+        if model.chosen is not None:
+            _log.info("model %s is run by %s: %s", name, model.chosen.backend, model.chosen.reason)
         return model
 
     def _inside(self, folder: str) -> Path:

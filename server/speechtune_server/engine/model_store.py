@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechtune.errors import CheckpointIncompatibleError, ModelUnavailableError
-from speechtune.models.opened import need_for_checkpoint
+from speechtune.models.opened import OpenModel
 from speechtune.names import composed
 from speechtune.recipe import DetectorSettings, EndpointingSettings
 from speechtune.streaming.config import Scorer
+from speechtune_server.engine.choice import BackendChoice
 
 _SUM_TOLERANCE = 1e-3
 
@@ -29,6 +29,7 @@ class ServedModel:
         scorer: turns windows into posteriors; only one thread at a time may call it, unless `is_parallel`.
         detector, endpointing: the recipe's settings, which a stream's own replace.
         precision: of its arithmetic.
+        chosen: what runs it, and why; None: it is no model of a checkpoint.
         is_parallel: several threads may call the scorer at once, and windows together cost what they cost apart.
     """
 
@@ -39,36 +40,32 @@ class ServedModel:
     endpointing: EndpointingSettings = field(default_factory=EndpointingSettings)
     precision: str = "fp32"
     is_parallel: bool = False
+    chosen: BackendChoice | None = None
 
 
 LoadModel = Callable[[str, Path], ServedModel]
 """Name and checkpoint folder to a model; may take seconds."""
 
 
-def load_served_model(
-    name: str, folder: Path, num_threads: int | None = None, precision: Literal["fp32", "bf16"] = "fp32"
-) -> ServedModel:
-    """Load a checkpoint into torch, onto a GPU where there is one.
+def served_model(name: str, model: OpenModel, chosen: BackendChoice) -> ServedModel:
+    """An open model under the name that clients ask for, after it has scored once.
 
     Raises:
-        CheckpointNotFoundError, CheckpointCorruptError, CheckpointIncompatibleError: as `load_checkpoint`.
-        MissingExtraError: as for `need_for_checkpoint`.
-        ConfigError: `bf16` where the machine has no instructions for it.
+        CheckpointIncompatibleError: it cannot score.
     """
-    need_for_checkpoint(folder)
-    import torch
-
-    from speechtune.models.checkpoints.checkpoint import load_checkpoint
-
-    if num_threads is not None:
-        torch.set_num_threads(num_threads)
-    checkpoint = load_checkpoint(folder)
-    if torch.cuda.is_available():
-        # Convolutions would take 10 bits of what is multiplied, where nobody asked for fewer than 23.
-        torch.backends.cudnn.allow_tf32 = False
-        checkpoint.classifier.to("cuda")
-    recipe, scorer = checkpoint.recipe, checkpoint.scorer(precision)
-    return proven(ServedModel(name, checkpoint.digest, scorer, recipe.detector, recipe.endpointing, precision))
+    settings = model.settings
+    return proven(
+        ServedModel(
+            name=name,
+            digest=model.digest,
+            scorer=model.scorer,
+            detector=settings.detector,
+            endpointing=settings.endpointing,
+            precision=model.precision,
+            is_parallel=model.is_parallel,
+            chosen=chosen,
+        )
+    )
 
 
 def proven(model: ServedModel) -> ServedModel:

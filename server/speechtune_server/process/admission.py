@@ -89,6 +89,10 @@ class Admission:
         if state is not ServiceState.STARTING:
             self._has_started.set()
 
+    def allow_streams(self, max_streams: int, per_client: int) -> None:
+        """Let so many streams in from now on, of all clients and of one."""
+        self._streams.allow(max_streams, per_client)
+
     @property
     def num_streams(self) -> int:
         """Streams open now."""

@@ -77,6 +77,7 @@ class Calls:
 
     async def held(
         self,
+        system: str,
         method: str,
         work: Callable[[], Awaitable[None]],
         given_id: str = "",
@@ -85,6 +86,7 @@ class Calls:
         """Do the work of one call, whose request id is `given_id` where that is usable.
 
         Args:
+            system: the door, as traces name it.
             method: path of what is called.
             work: all of it; may raise ClientGoneError.
             given_id: request id that the client gave; "": none.
@@ -94,7 +96,7 @@ class Calls:
             What its client is to be told; None: nothing failed, or the client has gone.
         """
         began, request_id = time.monotonic(), begin_call(given_id)
-        with self.tracing.call(method, metadata, request_id):
+        with self.tracing.call(method, metadata, request_id, system):
             try:
                 await work()
             except (asyncio.CancelledError, ClientGoneError) as gone:

@@ -20,6 +20,8 @@ from speechtune_server.process.places import share_of
 
 DEFAULT_ADDRESS = "127.0.0.1:50551"
 WYOMING_SCHEME = "tcp://"
+LEAST_STREAMS = 8
+"""So many streams are let in on any machine, unless the settings say otherwise."""
 
 _PATH_KEYS = frozenset(
     {"models", "export_folder", "model_folder", "certificate", "private_key", "client_authorities", "keys", "keep_hits"}
@@ -40,7 +42,8 @@ class Backend(StrEnum):
     """What runs the models."""
 
     AUTO = "auto"
-    """torch where there is a GPU, else onnx."""
+    """torch where there is a GPU; else onnx-int8 where the CPU has instructions for it and the checkpoint says that it
+    decides as onnx does; else onnx."""
     TORCH = "torch"
     TORCH_BF16 = "torch-bf16"
     """torch with products in bfloat16, where the machine has instructions for them."""
@@ -83,8 +86,8 @@ class ServerConfig(BaseModel):
     network is not told."""
     wyoming_without_keys: bool = False
     """Where `keys` is set: whether clients of Wyoming, which has no keys, may recognise without one."""
-    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 64
-    """Streams open at once; one more is refused."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Streams open at once; one more is refused. Defaults to what the cores carry with the backend, which is logged."""
     max_streams_per_client: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Streams of one key, or without keys of one IP address. Defaults to three quarters of `max_streams`, or all of
     four."""
@@ -234,15 +237,10 @@ class ServerConfig(BaseModel):
             if self.wyoming_zeroconf is not None:
                 raise ValueError("wyoming_zeroconf: needs wyoming_uri, which is what it tells of")
             return self
-        is_here = is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME))
-        if not is_here and not self.allow_plaintext:
+        if not self.allow_plaintext and not is_loopback(self.wyoming_uri.removeprefix(WYOMING_SCHEME)):
             raise ValueError(
                 f"wyoming_uri {self.wyoming_uri!r} is reached from other machines, and Wyoming has neither TLS nor "
                 "keys: set allow_plaintext = true where the network is trusted"
-            )
-        if is_here and self.wyoming_zeroconf is not None:
-            raise ValueError(
-                f"wyoming_zeroconf: nobody else reaches {self.wyoming_uri!r}; use tcp://0.0.0.0:10400 in its place"
             )
         if self.keys is not None and not self.wyoming_without_keys:
             raise ValueError(
@@ -256,9 +254,18 @@ class ServerConfig(BaseModel):
         return min(self.max_in_flight_seconds, self.max_in_flight_bytes / (audio.rate_hz * audio.bytes_per_frame))
 
     @property
+    def stream_limit(self) -> int:
+        """Streams open at once; where the settings leave it open and `with_streams` has not set it, the least."""
+        return self.max_streams or LEAST_STREAMS
+
+    def with_streams(self, num_streams: int) -> ServerConfig:
+        """The same settings with `num_streams` for `max_streams`, where that was left open."""
+        return self if self.max_streams is not None else self.model_copy(update={"max_streams": num_streams})
+
+    @property
     def streams_per_client(self) -> int:
         """Streams that one client may have open."""
-        return min(self.max_streams_per_client or share_of(self.max_streams), self.max_streams)
+        return min(self.max_streams_per_client or share_of(self.stream_limit), self.stream_limit)
 
     @property
     def clips_per_client(self) -> int:

@@ -49,8 +49,7 @@ class Places:
 
     def __init__(self, what: str, limit: int, per_client: int, now: Callable[[], float]) -> None:
         self._what = what
-        self._limit = limit
-        self._per_client = min(per_client, limit)
+        self.allow(limit, per_client)
         self._now = now
         self._held: dict[Place, None] = {}
         self._num_of: Counter[str] = Counter()
@@ -58,6 +57,11 @@ class Places:
     def __len__(self) -> int:
         """How many are held."""
         return len(self._held)
+
+    def allow(self, limit: int, per_client: int) -> None:
+        """Have another number of places from now on; nobody loses one that they hold."""
+        self._limit = limit
+        self._per_client = min(per_client, limit)
 
     def take(self, client: str, patience_seconds: float, give_up: Callable[[], object]) -> Place:
         """Take a place; where there is none, that of somebody who has said nothing for longer than they may.

@@ -21,7 +21,9 @@ _SCOPE = "speechtune_server"
 class NoTracing:
     """Traces nothing."""
 
-    def call(self, method: str, metadata: Iterable[tuple[str, Any]], request_id: str) -> AbstractContextManager[None]:
+    def call(
+        self, method: str, metadata: Iterable[tuple[str, Any]], request_id: str, system: str = "grpc"
+    ) -> AbstractContextManager[None]:
         """Do nothing."""
         return nullcontext()
 
@@ -59,11 +61,13 @@ class Tracing(NoTracing):
         self._tracer: Any = trace.get_tracer(_SCOPE)
 
     @contextmanager
-    def call(self, method: str, metadata: Iterable[tuple[str, Any]], request_id: str) -> Iterator[None]:
-        """The span of a call, below the one that its client names in `traceparent`."""
+    def call(
+        self, method: str, metadata: Iterable[tuple[str, Any]], request_id: str, system: str = "grpc"
+    ) -> Iterator[None]:
+        """The span of a call through the door `system`, below the one that its client names in `traceparent`."""
         carrier = {key: value for key, value in metadata if key in ("traceparent", "tracestate")}
         service, _, name = method.strip("/").partition("/")
-        attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name, "request_id": request_id}
+        attributes = {"rpc.system": system, "rpc.service": service, "rpc.method": name, "request_id": request_id}
         with self._tracer.start_as_current_span(
             method.strip("/"),
             context=self._extract(carrier),

@@ -1,6 +1,6 @@
 """What uvicorn leaves to its users: connections that say nothing, that read nothing, and that do not go.
 
-The two classes add a bound each to uvicorn's own, which are otherwise unchanged; its version is pinned for their sake.
+The two classes add bounds to uvicorn's own, which are otherwise as they are; its version is pinned for their sake.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-_NO_TEXT = 1007
+_NO_TEXT, _GOING_AWAY = 1007, 1012
 _HANDSHAKE_SECONDS = 10.0
 """From a connection to its whole handshake."""
 _LINGER_SECONDS = 10.0
 """From a close that the server said to the end of the connection, whatever the client does."""
 _SHUTDOWN_SECONDS = 0.5
-"""The same when the server stops; by then everybody was told to go."""
+"""The same when the server stops."""
 _MAX_AFTER_CLOSE_BYTES = 64 * 1024
 """What a client may still send after that; it may not have read it yet."""
 
@@ -90,9 +90,23 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self._lingering = self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
     def shutdown(self) -> None:
-        """As uvicorn, when the server stops; who reads nothing is not waited for."""
-        super().shutdown()
-        self.loop.call_later(_SHUTDOWN_SECONDS, self.transport.abort)
+        """Close when the server stops, and wait a moment for the answer, which uvicorn does not.
+
+        Otherwise what is still coming in would reset the connection, and with it what the client was told last.
+        """
+        self.stop_keepalive()
+        if not self.handshake_complete:
+            super().shutdown()
+            return
+        if self.conn.state is State.OPEN:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": _GOING_AWAY})
+            self.conn.send_close(_GOING_AWAY)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(_SHUTDOWN_SECONDS, self.transport.abort)
+        self.transport.resume_reading()
 
     def keepalive_timeout(self) -> None:
         """As uvicorn; a client that answers no ping will not read the rest either."""

@@ -66,7 +66,7 @@ class _Door:
             return
         given_id, metadata = websocket.headers.get(REQUEST_ID_KEY, ""), websocket.headers.items()
         stream = _Stream(websocket, self._service, self._calls)
-        refusal = await self._calls.held(PATH, stream.hold, given_id, metadata)
+        refusal = await self._calls.held("websocket", PATH, stream.hold, given_id, metadata)
         if refusal is not None:
             await stream.close(close_code(refusal), error_text(refusal))
 

@@ -191,7 +191,7 @@ def recognition(result: ClipResult, model: ServedModel) -> pb.RecognizeResponse:
 def limits(config: ServerConfig, in_flight_seconds: float | None = None) -> pb.Limits:
     """What is refused when exceeded; of a stream, with what its own form of audio comes to."""
     written = pb.Limits(
-        max_streams=config.max_streams,
+        max_streams=config.stream_limit,
         max_streams_per_client=config.streams_per_client,
         max_clips=config.max_clips,
         max_clips_per_client=config.clips_per_client,
@@ -221,6 +221,7 @@ def server_info(config: ServerConfig, store: ModelStore, num_streams: int, versi
         clip_encodings=[*RAW_ENCODINGS, *FILE_ENCODINGS],
         limits=limits(config),
         num_active_streams=num_streams,
+        **_backend(store.default),
     )
 
 
@@ -238,12 +239,19 @@ def model_info(model: ServedModel, is_default: bool) -> pb.ModelInfo:
         is_default=is_default,
         commands=_rules(rules),
         window=duration(scorer.window_samples * NS_PER_SAMPLE),
+        **_backend(model),
     )
 
 
 def clip_scores(labels: Iterable[str], posteriors: Iterable[float]) -> list[pb.Score]:
     """Every label with its posterior, in the labels' order."""
     return [pb.Score(label=label, confidence=value) for label, value in zip(labels, posteriors, strict=True)]
+
+
+def _backend(model: ServedModel) -> dict[str, str]:
+    if model.chosen is None:
+        return {}
+    return {"backend": str(model.chosen.backend), "backend_reason": model.chosen.reason}
 
 
 def _heartbeat(event: Heartbeat) -> pb.Heartbeat:

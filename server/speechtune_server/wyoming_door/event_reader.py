@@ -57,6 +57,11 @@ class EventReader:
             data |= _object_of(content[:num_data], "data")
         return Event(head["type"], data, content[num_data:] or None)
 
+    async def discard(self) -> None:
+        """Take what still comes, to the end of the connection, and keep none of it."""
+        while await self._reader.read(MAX_DATA_BYTES):
+            pass
+
 
 def _check_lengths(head: dict[str, Any], max_payload_bytes: int) -> None:
     for name, limit in zip(_LENGTHS, (MAX_DATA_BYTES, max_payload_bytes), strict=True):

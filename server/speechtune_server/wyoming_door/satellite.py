@@ -98,9 +98,12 @@ class Satellite:
             async with asyncio.timeout(_FAREWELL_SECONDS):
                 if refusal is not None:
                     await self.tell(Error(refusal.message, refusal.status))
+                # What a client is still sending would otherwise reset the connection, and with it what it was told.
+                self._writer.write_eof()
+                await self._events.discard()
                 self._writer.close()
                 await self._writer.wait_closed()
-        except (TimeoutError, ConnectionError, ClientGoneError):
+        except (TimeoutError, OSError, ClientGoneError):
             self._writer.transport.abort()
 
     async def tell(self, event: Eventable) -> None:
@@ -137,7 +140,7 @@ class Satellite:
             elif AudioStart.is_type(event.type) or AudioChunk.is_type(event.type):
                 self._has_found &= not AudioStart.is_type(event.type)
                 stream = _Stream(self, self._events, self._service, event, self._names)
-                refusal = await self._calls.held(METHOD, partial(self._hold, stream))
+                refusal = await self._calls.held("wyoming", METHOD, partial(self._hold, stream))
                 if refusal is not None or stream.end_reason is EndReason.DRAINING:
                     return refusal
                 self._names, self._next = stream.names, stream.rest

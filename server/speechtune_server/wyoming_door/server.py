@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Protocol
 
 from speechtune.errors import ConfigError
@@ -14,6 +15,9 @@ from speechtune_server.process.config import WYOMING_SCHEME, host_and_port
 from speechtune_server.process.listening import address_of, listening_socket
 from speechtune_server.wyoming_door.event_reader import MAX_DATA_BYTES, EventReader
 from speechtune_server.wyoming_door.satellite import Satellite
+
+_CLOSE_SECONDS = 0.5
+"""For clients to take in what they were told, when the server stops."""
 
 
 class _Stoppable(Protocol):
@@ -63,10 +67,16 @@ class WyomingServer:
             await self._announcement.stop()
         if self._server is not None:
             self._server.close()
-        for task, writer in list(self._connections.items()):
+        connections = dict(self._connections)
+        for writer in connections.values():
+            with suppress(OSError):
+                writer.write_eof()  # a client that is told so closes, and loses nothing of what it was told
+        if connections:
+            await asyncio.wait(connections, timeout=_CLOSE_SECONDS)
+        for task, writer in connections.items():
             writer.transport.abort()
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*connections, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -16,14 +16,15 @@ from speechtune.audio.files import write_flac
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.sets.clips import Clip, ClipSet
 from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
-from speechtune.data.synthesis.voices import Voice, synthesize
+from speechtune.data.synthesis.voices import Voice, synthesize, voices
 from speechtune.errors import ConfigError
-from speechtune.labels import check_label
+from speechtune.labels import UNKNOWN, check_label
 from speechtune.whole_files import writing_whole_folder
 
 _MARGIN_MS = 150
 _LEVEL_DB = (-9.0, 3.0)
 _BACKGROUND_DBFS = (-70.0, -50.0)
+_TEST_SHARE = 3  # every third throat is kept for the test
 
 
 class Line(NamedTuple):
@@ -41,6 +42,22 @@ class _Take(NamedTuple):
     line: Line
     voice: Voice
     rng: np.random.Generator
+
+
+def split_voices() -> tuple[tuple[Voice, ...], tuple[Voice, ...]]:
+    """Voices to train on and voices to test on; no throat is on both sides, men and women are on either."""
+    variants = list(dict.fromkeys(voice.variant for voice in voices()))
+    kept = set(variants[::_TEST_SHARE])
+    train = tuple(voice for voice in voices() if voice.variant not in kept)
+    return train, tuple(voice for voice in voices() if voice.variant in kept)
+
+
+def plan_lines(commands: Sequence[str], others: Sequence[str], takes: int) -> tuple[Line, ...]:
+    """`takes` of every command, and a quarter as many (at least 2) of every other word, as `_unknown_`."""
+    return (
+        *(Line(command, command, takes) for command in commands),
+        *(Line(UNKNOWN, word, max(takes // 4, 2)) for word in others if word not in commands),
+    )
 
 
 def say_take(text: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -35,6 +35,9 @@ _WEAK_SHARE = 0.05
 """Share of the commands whose scores the gap does not count."""
 _MOST_MISSED = 0.2
 """No threshold misses more of the commands than this, whatever the talk: a deaf device is of no use."""
+_ENOUGH_MINUTES, _ENOUGH_WORDS = 1.5, 10
+"""Talk, and different words in it, that may cost so many of the commands. Less may cost as much less: two or three
+words that are like a command say nothing of all the others."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,19 @@ class TalkCurve:
         hours: talk that was heard.
         counts: int[len(LEVELS)], false accepts with all thresholds at each level of `LEVELS`.
         excess: how many times as often the heads that were heard fire as the final one will.
+        num_words: different words that were strung together; None: it is recorded talk.
     """
 
     hours: float
     counts: tuple[int, ...]
     excess: float = 1.0
+    num_words: int | None = None
+
+    @property
+    def evidence(self) -> float:
+        """0 to 1: how far it may raise thresholds at the commands' cost."""
+        words = 1.0 if self.num_words is None else self.num_words / _ENOUGH_WORDS
+        return min(1.0, 60.0 * self.hours / _ENOUGH_MINUTES, words)
 
     def per_hour(self, level: float) -> float:
         """Estimated false accepts an hour of the final head, with all thresholds at `level`, in logits."""
@@ -91,7 +102,8 @@ def choose_level(
     """The common level of all thresholds, in logits, and what a reader must know of it.
 
     Where commands and talk lie apart it stands in the middle of the gap, but not above 0.35, since talk that is known
-    does not ask for more; where they overlap it is as high as the rate asks for, but misses no more than a fifth.
+    does not ask for more; where they overlap it is as high as the rate asks for, but misses no more than a fifth, and
+    the less the less talk there was.
 
     Args:
         curves: what each kind of talk does; the level is one that is high enough for all.
@@ -102,13 +114,14 @@ def choose_level(
     safe = max(least, *(curve.level_for(false_accepts_per_hour) for curve in curves))
     if not len(commands):
         return max(safe, 0.0), None
-    weak, deaf = (float(np.quantile(commands, share)) for share in (_WEAK_SHARE, _MOST_MISSED))
+    most_missed = _WEAK_SHARE + (_MOST_MISSED - _WEAK_SHARE) * max(curve.evidence for curve in curves)
+    weak, deaf = (float(np.quantile(commands, share)) for share in (_WEAK_SHARE, most_missed))
     if safe < weak:
         return max(safe, min((safe + weak) / 2.0, _HIGHEST_IN_GAP)), None
     if safe > deaf:
         note = (
             f"thresholds for {false_accepts_per_hour:g} false accepts an hour would miss more than "
-            f"{_MOST_MISSED:.0%} of the commands, and stand lower; more recordings of other speech as negatives, above "
+            f"{most_missed:.0%} of the commands, and stand lower; more recordings of other speech as negatives, above "
             "all of the place where it will listen, help most"
         )
         return deaf, note

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import JsonValue
 
@@ -61,6 +61,7 @@ def write_card(
     *,
     figures: Sequence[CardFigure] = (),
     datasets: Sequence[str] = (),
+    library: Literal["speechtune", "transformers"] = "speechtune",
 ) -> str:
     """The card as Markdown, with the hub's metadata before it.
 
@@ -69,18 +70,19 @@ def write_card(
         name: of its folder or repository.
         figures: of an evaluation; what the checkpoint knows of itself stands before them.
         datasets: ids on the hub of what it learnt from.
+        library: what the folder is for.
     """
     encoder_name = str(description.encoder["name"])
     known = (*own_figures(description.training), *figures)
     sections = [
-        f"---\n{_metadata(encoder_name, name, known, datasets).to_yaml(original_order=_ORDER)}\n---",
+        f"---\n{_metadata(library, encoder_name, name, known, datasets).to_yaml(original_order=_ORDER)}\n---",
         f"# {name}\n\nRecognises {len(description.keywords)} spoken commands in audio of {SAMPLE_RATE_HZ} Hz, mono. "
         "Made with speechtune from a pretrained speech encoder and recordings of each command.",
         _commands(description),
         "## What it is made of\n\n" + _table(("part", "what"), _parts(description, encoder_name)),
         "## Its making\n\n" + _facts(description.training),
         *([_figures(figures)] if figures else []),
-        _usage(name),
+        _usage(name) if library == "speechtune" else _usage_of_transformers(name),
         _LIMITS,
     ]
     return "\n\n".join(sections) + "\n"
@@ -127,7 +129,9 @@ def updated_metadata(card: str, *, figures: Sequence[CardFigure], datasets: Sequ
     return str(changed)
 
 
-def _metadata(encoder_name: str, name: str, figures: Sequence[CardFigure], datasets: Sequence[str]) -> ModelCardData:
+def _metadata(
+    library: str, encoder_name: str, name: str, figures: Sequence[CardFigure], datasets: Sequence[str]
+) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
     base_model = None
@@ -136,7 +140,7 @@ def _metadata(encoder_name: str, name: str, figures: Sequence[CardFigure], datas
     elif encoder_name.count("/") == 1 and not encoder_name.startswith(("/", ".")):
         base_model = encoder_name
     return ModelCardData(
-        library_name="speechtune",
+        library_name=library,
         pipeline_tag="audio-classification",
         tags=["speechtune", "keyword-spotting", "speech-commands"],
         base_model=base_model,
@@ -215,6 +219,17 @@ def _usage(name: str) -> str:
         f"speechtune recognize {json.dumps(name)} clip.wav     # one JSON line a file\n"
         f"speechtune serve {json.dumps(name)}                  # gRPC, streams and clips\n"
         "```\n\nIt needs no model hub: the encoder is inside. `recipe.toml` beside this card has every setting."
+    )
+
+
+def _usage_of_transformers(name: str) -> str:
+    return (
+        "## Use\n\n```python\nfrom transformers import pipeline\n\n"
+        f'classify = pipeline("audio-classification", {json.dumps(name)}, trust_remote_code=True)\n'
+        'print(classify({"raw": samples, "sampling_rate": 16_000}))\n```\n\n'
+        "`samples` are float32, one channel. The modelling file beside this card is all that it needs besides torch, "
+        "numpy and transformers. It answers for one window: listening to a stream and reporting at thresholds is what "
+        "speechtune does. A command counts as said where its score reaches its threshold, `config.thresholds`."
     )
 
 

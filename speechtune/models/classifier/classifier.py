@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -81,7 +84,38 @@ class KeywordClassifier(nn.Module):
 
     def embed_features(self, features: Tensor) -> Tensor:
         """The encoder's features of B windows to embeddings float32[B, E]."""
-        frames = self.encoder.encode(features, None if self.uses_decoder else max(self.layers))
+        return self._pooled(self._frames(features))
+
+    def layer_outputs(self, waveforms: Tensor) -> dict[str, Tensor]:
+        """What every layer that a port has to get right gives for float32[B, N], in the order of the computation.
+
+        Returns:
+            The features of the encoder (`log_mel` or `normalised`, where it does not hear the waveforms themselves),
+            `frames_L` of every pooled layer L, `embedding`, `logits` and `posteriors`.
+        """
+        features = self.encoder.extract(waveforms)
+        frames = self._frames(features)
+        embedding = self._pooled(frames)
+        logits = self.head(embedding)
+        name = "log_mel" if self.encoder.hears_log_mel else "normalised"
+        return {
+            **({} if features is waveforms else {name: features}),
+            **{f"frames_{layer}": frames[layer - 1] for layer in self.layers},
+            "embedding": embedding,
+            "logits": logits,
+            "posteriors": self.posteriors_from_logits(logits),
+        }
+
+    @property
+    def blocks(self) -> dict[str, int]:
+        """The parts of an embedding in their order, and their sizes: `layer L` each, and `decoder` where it is used."""
+        names = [*(f"layer {layer}" for layer in self.layers), *(["decoder"] if self.uses_decoder else [])]
+        return dict(zip(names, self.head.block_sizes, strict=True))
+
+    def _frames(self, features: Tensor) -> tuple[Tensor, ...]:
+        return self.encoder.encode(features, None if self.uses_decoder else max(self.layers))
+
+    def _pooled(self, frames: tuple[Tensor, ...]) -> Tensor:
         blocks = [self.pooling(frames[layer - 1]) for layer in self.layers]
         if self.uses_decoder:
             blocks.append(self.encoder.state(frames[-1]))
@@ -99,6 +133,28 @@ class KeywordClassifier(nn.Module):
     def posteriors_from_logits(self, logits: Tensor) -> Tensor:
         """Logits float32[B, C] to posteriors float32[B, K]: softmax at the temperature, negatives summed."""
         return torch.softmax(logits / self.head.temperature, dim=1) @ self.label_of_class
+
+    def relabelled(self, labels: LabelSet) -> KeywordClassifier:
+        """The same classifier, on the same encoder, with the same classes in the order of `labels`."""
+        changed = KeywordClassifier(
+            self.encoder,
+            labels,
+            self.window_samples,
+            layers=self.layers,
+            num_segments=self.pooling.num_segments,
+            uses_decoder=self.uses_decoder,
+        )
+        changed.head = self.head.with_classes([self.labels.classes.index(name) for name in labels.classes])
+        return changed.eval()
+
+    @contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """While it lasts the weights are on `device`; then they are on the CPU, where heads are trained."""
+        self.to(device)
+        try:
+            yield
+        finally:
+            self.to("cpu")
 
     @property
     def num_used_layers(self) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from speechtune.errors import ConfigError
-
-PIECE_ROWS = 8_192
-"""So many embeddings are worked on at once: a few dozen megabytes, however many there are."""
+from speechtune.errors import ConfigError, TrainingDivergedError
+from speechtune.models.classifier.block_fit import Prior, StandardisedBlock, fit_block
+from speechtune.models.classifier.labelled_rows import LabelledRows, pieces_of
+from speechtune.recipe import HeadSettings
 
 _SMALLEST_SCALE = 1e-5
 
@@ -64,6 +64,45 @@ class KeywordHead(nn.Module):
         """float32[B, E] to float32[B, E] of zero mean and unit variance on the clips that it was fitted to."""
         return (embeddings - self.mean) / self.scale
 
+    def fit(
+        self,
+        rows: LabelledRows,
+        settings: HeadSettings,
+        prior: Prior | None = None,
+        told: Callable[[float], None] | None = None,
+    ) -> None:
+        """Fit standardisation and every block's linear layer, in place; there is no randomness.
+
+        A block's loss is the weighted mean cross-entropy with `label_smoothing`, plus `l2` / 2 times the squared
+        weights of the standardised embedding (the biases are free); it is convex, and L-BFGS goes down it from zero.
+        With a `prior` the weights of the last block are drawn towards its directions in place of zero: one scale for
+        each group is fitted to the rows first, with the biases alone beside it, and `share` of it is kept. Time grows
+        with the rows, and memory stops growing where they no longer fit: then they are read anew in pieces.
+
+        Args:
+            rows: to learn from.
+            settings: strength of the penalty, smoothing, number of iterations.
+            prior: of the last block; None: nothing is known.
+            told: is given the loss at every step of the last block, the one that hears words.
+
+        Raises:
+            TrainingDivergedError: the weights are not finite.
+            ConfigError: no rows, or embeddings that are not finite.
+        """
+        self.fit_standardisation(rows.embeddings, rows.indices)
+        first = 0
+        for number, (linear, size) in enumerate(zip(self.linears, self.block_sizes, strict=True), start=1):
+            assert isinstance(linear, nn.Linear)
+            block = StandardisedBlock(rows, slice(first, first + size), self.mean, self.scale)
+            is_last = number == len(self.linears)
+            fit_block(linear, block, settings, prior if is_last else None, told if is_last else None)
+            first += size
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters()):
+            raise TrainingDivergedError(
+                "head: the weights are no longer finite; raise head.l2, and look for damaged clips with: speechtune "
+                "inspect"
+            )
+
     @torch.no_grad()
     def fit_standardisation(self, embeddings: Tensor, rows: Tensor | None = None) -> None:
         """Take mean and spread from training embeddings float32[N, E]; a feature that never varies is only centred.
@@ -90,6 +129,24 @@ class KeywordHead(nn.Module):
         self.scale.copy_(torch.where(scale > _SMALLEST_SCALE, scale, torch.ones_like(scale)))
 
     @torch.no_grad()
+    def with_classes(self, order: Sequence[int]) -> KeywordHead:
+        """A copy whose class i is this head's class `order[i]`."""
+        copied = KeywordHead(self.block_sizes, len(order), self.block_weights.tolist())
+        for new, old in zip(copied.linears, self.linears, strict=True):
+            assert isinstance(new, nn.Linear)
+            assert isinstance(old, nn.Linear)
+            new.weight.copy_(old.weight[list(order)])
+            new.bias.copy_(old.bias[list(order)])
+        for name, value in self.named_buffers():
+            copied.get_buffer(name).copy_(value)
+        return copied
+
+    @torch.no_grad()
+    def weigh_last_block(self, weight: float) -> None:
+        """Let the last block count `weight`, a positive number, against one of a layer."""
+        self.block_weights[-1] = weight
+
+    @torch.no_grad()
     def set_temperature(self, temperature: float) -> None:
         """Divide logits by `temperature` when posteriors are taken; above 1 makes them less sure.
 
@@ -99,12 +156,3 @@ class KeywordHead(nn.Module):
         if not 0.0 < temperature < float("inf"):
             raise ConfigError(f"temperature {temperature}: use a positive number")
         self.temperature.fill_(temperature)
-
-
-def pieces_of(embeddings: Tensor, rows: Tensor | None = None) -> Iterator[Tensor]:
-    """float32[N, E], or its rows int64[M], as float32[at most `PIECE_ROWS`, E] one after the other."""
-    if rows is None:
-        yield from torch.split(embeddings, PIECE_ROWS)
-        return
-    for some in torch.split(rows, PIECE_ROWS):
-        yield embeddings[some]

@@ -81,7 +81,7 @@ def read_model(
     from safetensors import SafetensorError
 
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             model, info = model_class.from_pretrained(
                 folder,
                 config=config,
@@ -105,7 +105,7 @@ def read_model(
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Without its progress bars and its report of unused weights; what matters is checked here."""
     from transformers.utils import logging
 

@@ -1,33 +1,22 @@
-"""Calibration where there is no clip to spare: every row is scored by a head that was not trained on it.
-
-Keyword clips are held out by speaker. Negative clips are held out by *word*: a word that the head never heard is what
-it will meet in use, and thresholds chosen on words it knows let such words through. Synthetic clips train, and are
-scored only where there are no recorded ones (`data.choice.eligibility`).
-"""
+"""Calibration where there is no clip to spare: every row is scored by a head that was not trained on it."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from speechtune.data.choice.eligibility import eligible_clips
-from speechtune.data.choice.folds import folds
-from speechtune.data.sets.clips import Clip
-from speechtune.errors import UnsplittableError
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.figures.calibration import fit_temperature
-from speechtune.labels import SILENCE, LabelSet
-from speechtune.models.classifier.head import KeywordHead, pieces_of
+from speechtune.models.classifier.head import KeywordHead
+from speechtune.models.classifier.labelled_rows import pieces_of
 from speechtune.models.parallel import map_on_cores
-from speechtune.recipe import Recipe
-from speechtune.training.head.fitting import LighterClasses, Prior, train_head
-from speechtune.training.material.added_windows import folds_of_negatives
+from speechtune.training.head.fitting import HeadTrainer
+from speechtune.training.material.dealt_folds import DealtFolds
 from speechtune.training.material.embedding_cache import EmbeddedClips
 from speechtune.training.stages import Progress
 
@@ -38,6 +27,7 @@ class OutOfFold:
 
     Attributes:
         predictions: calibrated posteriors of every clip that may judge, itself and not its varied copies.
+        answers: int64[N], the class that each of these clips was taken for: a word where `predictions` say `_unknown_`.
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
         heads: of every fold, at that temperature.
@@ -46,6 +36,7 @@ class OutOfFold:
     """
 
     predictions: Predictions
+    answers: NDArray[np.int64]
     temperature: float
     notes: tuple[str, ...]
     heads: tuple[KeywordHead, ...] = ()
@@ -54,39 +45,28 @@ class OutOfFold:
 
 
 def cross_fit(
-    template: KeywordHead,
-    embedded: EmbeddedClips,
-    clips: Sequence[Clip],
-    labels: LabelSet,
-    recipe: Recipe,
-    progress: Progress,
-    prior: Prior | None = None,
+    template: KeywordHead, embedded: EmbeddedClips, dealt: DealtFolds, trainer: HeadTrainer, progress: Progress
 ) -> OutOfFold:
-    """Train `calibration.folds` heads, each without one fold, and score that fold.
+    """Train a head without each fold in turn, and score that fold.
 
     Args:
         template: a head of the right shape; it stays as it is.
-        embedded: rows of `clips` in their order, then the windows of silence and of running speech.
-        clips: the clips that were embedded.
-        labels: their labels.
-        recipe: seed, head and number of folds.
+        embedded: rows of the clips in their order, then the windows of silence, and of those that are added.
+        dealt: the folds of the clips.
+        trainer: trains the heads.
         progress: told of every fold.
-        prior: what is known of the classes before.
     """
-    judging = eligible_clips(clips, labels)
-    judges = np.append(judging.mask, True)[np.minimum(embedded.clips, len(clips))] & ~embedded.is_added
-    fold_of_negative = folds_of_negatives([clip.label for clip in clips], labels.negatives, recipe.calibration.folds)
-    fold_of_row, notes = _fold_of_rows(embedded, clips, labels, fold_of_negative, recipe.calibration.folds)
+    clips, labels, targets = embedded.read.clips, embedded.read.labels, embedded.targets.numpy()
+    judges = dealt.judging_rows(embedded.clips) & ~embedded.is_added
+    fold_of_row = dealt.of_rows(embedded.clips)
+    notes = dealt.notes + _split_lone_keywords(fold_of_row, embedded, dealt.num_folds)
     num_folds = int(fold_of_row.max()) + 1
-    logits = torch.zeros(len(embedded.targets), len(labels.classes))
-    was_trained = np.zeros(len(embedded.targets), dtype=bool)
-
-    lighter = LighterClasses.among(embedded.targets, embedded.is_added, labels)
+    logits = torch.zeros(len(targets), len(labels.classes))
+    was_trained = np.zeros(len(targets), dtype=bool)
 
     def answers(held_out: Tensor) -> tuple[KeywordHead, Tensor]:
         head = copy.deepcopy(template)
-        rows = torch.nonzero(~held_out)[:, 0]
-        train_head(head, embedded.embeddings, embedded.targets, recipe.head, rows, prior, lighter)
+        trainer.train(head, embedded, torch.nonzero(~held_out)[:, 0])
         with torch.no_grad():
             scored = [head(piece) for piece in pieces_of(embedded.embeddings, torch.nonzero(held_out)[:, 0])]
         return head, torch.cat(scored)
@@ -97,11 +77,11 @@ def cross_fit(
     for fold, (head, scored) in enumerate(map_on_cores(answers, masks)):
         heads.append(head)
         logits[masks[fold]] = scored
-        trained = np.isin(embedded.targets.numpy(), np.unique(embedded.targets[~masks[fold]].numpy()))
+        trained = np.isin(targets, np.unique(embedded.targets[~masks[fold]].numpy()))
         was_trained |= trained & judges & masks[fold].numpy()
         progress("cross-fit", fold + 1, num_folds)
     # A held-out negative word has no class of its own in its fold: its target cannot be hit and says nothing here.
-    temperature = fit_temperature(logits.numpy()[was_trained], embedded.targets.numpy()[was_trained])
+    temperature = fit_temperature(logits.numpy()[was_trained], targets[was_trained])
     for head in heads:
         head.set_temperature(temperature)
     posteriors = torch.softmax(logits / temperature, dim=1).numpy() @ np.eye(len(labels.labels))[labels.label_of_class]
@@ -109,16 +89,17 @@ def cross_fit(
     predictions = Predictions(
         labels=labels,
         posteriors=np.clip(posteriors[recorded], 0.0, 1.0).astype(np.float32),
-        words=tuple(labels.classes[target] for target in embedded.targets.numpy()[recorded]),
+        words=tuple(labels.classes[target] for target in targets[recorded]),
         clip_ids=tuple(str(clip) for clip in embedded.clips[recorded]),
         speakers=tuple(clips[clip].speaker for clip in embedded.clips[recorded]),
     )
     return OutOfFold(
         predictions,
+        logits.numpy()[recorded].argmax(axis=1),
         temperature,
-        judging.notes + notes,
+        notes,
         heads=tuple(heads),
-        talk=_talk_of_folds(embedded, fold_of_negative, recorded, num_folds) if fold_of_negative else (),
+        talk=_talk_of_folds(embedded, dealt.fold_of_negative, recorded, num_folds) if dealt.fold_of_negative else (),
         added=np.clip(posteriors[embedded.is_added, : len(labels.keywords)], 0.0, 1.0),
     )
 
@@ -135,47 +116,11 @@ def _talk_of_folds(
     return tuple(tuple(sorted(fold)) for fold in talk)
 
 
-def _fold_of_rows(
-    embedded: EmbeddedClips,
-    clips: Sequence[Clip],
-    labels: LabelSet,
-    fold_of_negative: dict[int, int],
-    num_folds: int,
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    keyword_clips = [index for index, clip in enumerate(clips) if clip.label in labels.keywords]
-    fold_of_clip = np.arange(int(embedded.clips.max()) + 1) % num_folds  # silence windows are dealt in turn
-    fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
-    for clip, fold in fold_of_negative.items():
-        fold_of_clip[clip] = fold
-    words = {clip.label for clip in clips}.difference(labels.keywords, {SILENCE})
-    if words and not fold_of_negative:
-        notes += (
-            f"{min(words)}: too few clips of other speech to hold any out, so that what they let through is not known; "
-            "give several words, or some minutes of the place where it will listen, as negatives",
-        )
-    fold_of_row = fold_of_clip[embedded.clips]
-    return fold_of_row, notes + _split_lone_keywords(fold_of_row, embedded, labels, num_folds)
-
-
-def _folds_of_people(clips: Sequence[Clip], num_folds: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    try:
-        return folds(clips, num_folds), ()
-    except UnsplittableError:
-        nameless = [replace(clip, speaker=None) for clip in clips]
-        note = "one speaker: thresholds are chosen on other takes of the same voice, and hold for it alone"
-    try:
-        return folds(nameless, num_folds), (note,)
-    except UnsplittableError:
-        return np.zeros(len(clips), dtype=np.int64), (note,)
-
-
-def _split_lone_keywords(
-    fold_of_row: NDArray[np.int64], embedded: EmbeddedClips, labels: LabelSet, num_folds: int
-) -> tuple[str, ...]:
+def _split_lone_keywords(fold_of_row: NDArray[np.int64], embedded: EmbeddedClips, num_folds: int) -> tuple[str, ...]:
     """Deal the rows of a keyword that lies in one fold only, in place: else a head would never have heard it."""
     targets = embedded.targets.numpy()
     lone = []
-    for index, keyword in enumerate(labels.keywords):
+    for index, keyword in enumerate(embedded.read.labels.keywords):
         rows = np.flatnonzero(targets == index)
         if len(np.unique(fold_of_row[rows])) < 2:
             fold_of_row[rows] = np.arange(len(rows)) % num_folds

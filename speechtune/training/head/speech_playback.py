@@ -39,22 +39,36 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
+class Talk:
+    """Talk of one kind.
+
+    Attributes:
+        clips: of each fold, the clips to string together, each float32[any] at 16 kHz.
+        excess, num_words: see `TalkCurve`.
+    """
+
+    clips: Sequence[Sequence[NDArray[np.float32]]]
+    excess: float
+    num_words: int | None
+
+
+@dataclass(frozen=True)
 class HeardTalk:
     """The steps of the sessions of all folds.
 
     Attributes:
+        talk: what was heard.
         steps: of each session, in order.
-        num_samples: talk heard, at 16 kHz.
+        num_samples: how long it was, at 16 kHz.
         labels: of the model.
         recipe: its settings, of which the detector's decide.
-        excess: see `TalkCurve`.
     """
 
+    talk: Talk
     steps: tuple[tuple[Step, ...], ...]
     num_samples: int
     labels: LabelSet
     recipe: Recipe
-    excess: float
 
     @property
     def minutes(self) -> float:
@@ -64,7 +78,7 @@ class HeardTalk:
     def curve(self, shifts: NDArray[np.float64]) -> TalkCurve:
         """False accepts with every keyword's threshold at each of `LEVELS` and its shift float64[K], in logits."""
         counts = tuple(self._num_false_accepts(shifts, level) for level in LEVELS)
-        return TalkCurve(self.minutes / 60.0, counts, self.excess)
+        return TalkCurve(self.minutes / 60.0, counts, self.talk.excess, self.talk.num_words)
 
     def _num_false_accepts(self, shifts: NDArray[np.float64], level: float) -> int:
         keywords, detector = self.labels.keywords, self.recipe.detector
@@ -79,31 +93,27 @@ class HeardTalk:
 
 
 def hear_talk(
-    classifier: KeywordClassifier,
-    heads: Sequence[KeywordHead],
-    samples: Sequence[Sequence[NDArray[np.float32]]],
-    recipe: Recipe,
-    excess: float,
+    classifier: KeywordClassifier, heads: Sequence[KeywordHead], talk: Talk, recipe: Recipe
 ) -> HeardTalk | None:
     """Play to each head the clips that were held out from it, strung together; None where there are none.
 
     Args:
         classifier: its encoder is run, where its weights are.
         heads: one of each fold, with the temperature that the model will have.
-        samples: of each fold, the clips to play, each float32[any] at 16 kHz.
+        talk: the clips of each fold.
         recipe: seed, detector and endpointing. Windows are looked at once, as clips are in cross-fitting.
-        excess: of this kind of talk, see `TalkCurve`.
     """
     played = [
         (head, _strung(clips, recipe.seed + fold))
-        for fold, (head, clips) in enumerate(zip(heads, samples, strict=True))
+        for fold, (head, clips) in enumerate(zip(heads, talk.clips, strict=True))
         if clips
     ]
     if not played:
         return None
     activity = SileroActivity()
     steps = map_on_cores(lambda pair: _steps(classifier, *pair, recipe, activity), played)
-    return HeardTalk(tuple(steps), sum(len(talk) for _, talk in played), classifier.labels, recipe, excess)
+    num_samples = sum(len(strung) for _, strung in played)
+    return HeardTalk(talk, tuple(steps), num_samples, classifier.labels, recipe)
 
 
 def _steps(

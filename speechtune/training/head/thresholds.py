@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
@@ -21,12 +20,11 @@ from speechtune.evaluation.streams.talk_curve import (
     level_between,
 )
 from speechtune.labels import UNKNOWN
-from speechtune.models.classifier.classifier import KeywordClassifier
-from speechtune.recipe import CalibrationSettings, Recipe
+from speechtune.recipe import CalibrationSettings
 from speechtune.training.head.cross_fitting import OutOfFold
-from speechtune.training.head.speech_playback import HeardTalk, hear_talk
+from speechtune.training.head.speech_playback import HeardTalk, Talk, hear_talk
+from speechtune.training.head.training_run import TrainingRun
 from speechtune.training.material.training_set import TrainingSet
-from speechtune.training.stages import Progress
 
 RECORDED, STRUNG = "recorded speech", "negative words strung together"
 """The kinds of talk."""
@@ -85,41 +83,29 @@ class ChosenThresholds:
         )
 
 
-def choose_by_talk(
-    classifier: KeywordClassifier,
-    device: torch.device,
-    held_out: OutOfFold,
-    read: TrainingSet,
-    recipe: Recipe,
-    progress: Progress,
-) -> ChosenThresholds:
+def choose_by_talk(run: TrainingRun, held_out: OutOfFold, read: TrainingSet) -> ChosenThresholds:
     """Play to every held-out head the talk that it never met, and choose one threshold per keyword.
 
     Args:
-        classifier: its encoder is run, and left on the CPU.
-        device: where it is run.
-        held_out: heads and answers of cross-fitting.
+        run: of the model.
+        held_out: heads and answers of its cross-fitting.
         read: the training set.
-        recipe: of the model.
-        progress: told before and after.
     """
-    progress("hear talk", 0, 1)
-    classifier.to(device)
-    try:
-        heard = []
+    run.progress("hear talk", 0, 1)
+    heard = []
+    with run.classifier.on(run.device):
         # Recorded running speech is what will be heard; words strung together are the worst case.
-        for are_words, excess in ((False, 1.0), (True, EXCESS_OF_HELD_OUT_WORDS)):
-            clips = _talk_of_folds(held_out, read, are_words=are_words)
-            talk = hear_talk(classifier, held_out.heads, clips, recipe, excess)
+        for are_words in (False, True):
+            talk = hear_talk(
+                run.classifier, held_out.heads, _talk_of_folds(held_out, read, are_words=are_words), run.recipe
+            )
             if talk is not None:
                 heard.append(talk)
-    finally:
-        classifier.to("cpu")
-    progress("hear talk", 1, 1)
-    return choose(held_out, heard, recipe.calibration)
+    run.progress("hear talk", 1, 1)
+    return choose(held_out, heard, run.recipe.calibration)
 
 
-def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -> list[list[NDArray[np.float32]]]:
+def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -> Talk:
     """Of every fold, the audio of the negative clips that its head never met, nor their word; words, or other speech.
 
     Speech that names no word, but is so little that it was held out as one, counts as a word.
@@ -137,7 +123,7 @@ def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -
     spare = [(clip.label, samples) for clip, samples in read.spare if clip.label in wanted]
     for number, (label, samples) in enumerate(spare):
         talk[min(folds_of[label]) if are_words else number % len(talk)].append(samples)
-    return talk
+    return Talk(talk, EXCESS_OF_HELD_OUT_WORDS, len(wanted)) if are_words else Talk(talk, 1.0, None)
 
 
 def choose(held_out: OutOfFold, talk: Sequence[HeardTalk], settings: CalibrationSettings) -> ChosenThresholds:

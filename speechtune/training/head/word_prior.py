@@ -9,10 +9,10 @@ import torch
 
 from speechtune.data.sets.clips import Clip
 from speechtune.labels import LabelSet
+from speechtune.models.classifier.block_fit import Prior
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.encoders.word_vectors import load_word_vectors
 from speechtune.recipe import HeadSettings
-from speechtune.training.head.fitting import Prior
 
 
 def word_prior(

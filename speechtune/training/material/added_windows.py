@@ -12,7 +12,7 @@ down to none. Half of a two-part command alone goes on firing then, which only p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +25,9 @@ from speechtune.data.variation.running_speech import faded, running_speech, spok
 from speechtune.labels import PARTS, UNKNOWN, LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.material.command_parts import CommandParts
-from speechtune.training.material.windows import TrainingWindow, varied_window
+from speechtune.training.material.dealt_folds import folds_of_negatives
+from speechtune.training.material.training_set import TrainingSet
+from speechtune.training.material.windows import TrainingWindow, Variation
 
 _UNVARIED = 3
 """One window of running speech in so many is heard as it is."""
@@ -33,10 +35,6 @@ _MAX_WORDS = 200
 """Of a fold: enough to differ, and they are held in memory."""
 _WORD_SHARE = 0.35
 """Of the windows of background speech: single words; the others are pieces of sentences."""
-_FEWEST_WORDS = 2
-"""Negative words, of which one can be held out while another is learnt."""
-_FEWEST_NAMELESS = 4
-"""Pieces of speech that name no word, for each fold, from which on they can be held out in turn."""
 
 _Maker = Callable[[], TrainingWindow]
 
@@ -59,77 +57,23 @@ class AddedWindows:
         return (make() for make in self.makers)
 
 
-def with_added_classes(labels: LabelSet, recipe: Recipe) -> LabelSet:
-    """The labels with the classes of the windows that the recipe adds."""
-    added = []
-    if UNKNOWN not in labels.negatives and (recipe.head.running_speech or recipe.head.background_speech):
-        added.append(UNKNOWN)
-    if PARTS not in labels.negatives and recipe.head.command_parts:
-        added.append(PARTS)
-    return LabelSet(labels.keywords, (*added, *labels.negatives)) if added else labels
-
-
-def folds_of_negatives(names: Sequence[str], negatives: Sequence[str], num_folds: int) -> dict[int, int]:
-    """Which fold each negative clip is held out in, by its number; empty where nothing can be held out.
-
-    All clips of a word lie in one fold: a word that was never heard is what a recogniser meets. Clips that name no word
-    are pieces of running speech, which repeat nothing: they are dealt in turns of neighbours, so that most of what lies
-    side by side in a recording stays together.
-
-    Args:
-        names: the class of every clip.
-        negatives: the classes that are other speech, in the labels' order.
-        num_folds: at least 2.
-    """
-    there = set(names)
-    words = [word for word in negatives if word in there]
-    nameless = [index for index, name in enumerate(names) if name == UNKNOWN and UNKNOWN in negatives]
-    if len(nameless) >= _FEWEST_NAMELESS * num_folds:
-        words.remove(UNKNOWN)
-    else:
-        nameless = []
-    fold_of_word = {word: index % num_folds for index, word in enumerate(words)} if len(words) >= _FEWEST_WORDS else {}
-    folds = {index: fold_of_word[name] for index, name in enumerate(names) if name in fold_of_word}
-    return folds | {index: place * num_folds // len(nameless) for place, index in enumerate(nameless)}
-
-
-def added_windows(
-    labels: LabelSet,
-    samples: Sequence[NDArray[np.float32]],
-    targets: Sequence[int],
-    recordings: Sequence[NDArray[np.float32]],
-    recipe: Recipe,
-    window_samples: int,
-    first: int,
-    *,
-    hears_log_mel: bool,
-) -> AddedWindows:
+def added_windows(read: TrainingSet, recipe: Recipe, vary: Variation, first: int) -> AddedWindows:
     """Plan all windows that the recipe adds; each is made when it is iterated over.
 
-    There are none where `labels` lack the class for them, see `with_added_classes`. Running speech needs negative clips
-    in each of `calibration.folds` folds (`folds_of_negatives`); else there is none. The window that counts as clip n is
-    made of words, or of background speech, of fold n modulo `calibration.folds`.
+    There are none where the labels lack the class for them, see `with_added_classes`. Running speech needs negative
+    clips in each of `calibration.folds` folds (`folds_of_negatives`); else there is none. The window that counts as
+    clip n is made of words, or of background speech, of fold n modulo `calibration.folds`.
 
     Args:
-        labels: what the classes mean.
-        samples, targets: the clips and their classes.
-        recordings: background noises.
-        recipe: seed, augmentation, how many.
-        window_samples: length of each.
+        read: the labels, the clips and their samples.
+        recipe: seed and how many.
+        vary: how they are varied, and their length.
         first: number of the first one, counted on from clips and silence.
-        hears_log_mel: as for `varied_window`.
     """
-    vary = partial(
-        varied_window,
-        window_samples=window_samples,
-        settings=recipe.augment,
-        recordings=recordings,
-        hears_log_mel=hears_log_mel,
-    )
-    names = [labels.classes[target] for target in targets]
-    running = _running(labels, samples, names, recipe, window_samples, first, vary)
-    background = _background(labels, recipe, window_samples, first + len(running), vary)
-    parts = CommandParts(labels, samples, names, recipe) if PARTS in labels.negatives else None
+    labels = read.labels
+    running = _running(read, recipe, vary, first)
+    background = _background(labels, recipe, vary, first + len(running))
+    parts = CommandParts(read, recipe) if PARTS in labels.negatives else None
     unknown = labels.classes.index(UNKNOWN) if running or background else 0
     num_unknown = len(running) + len(background)
     sources = [] if parts is None else parts.sources
@@ -141,41 +85,31 @@ def added_windows(
     )
 
 
-def _running(
-    labels: LabelSet,
-    samples: Sequence[NDArray[np.float32]],
-    names: Sequence[str],
-    recipe: Recipe,
-    window_samples: int,
-    first: int,
-    vary: Callable[..., TrainingWindow],
-) -> list[_Maker]:
+def _running(read: TrainingSet, recipe: Recipe, vary: Variation, first: int) -> list[_Maker]:
     num_folds = recipe.calibration.folds
-    folds = folds_of_negatives(names, labels.negatives, num_folds)
-    if UNKNOWN not in labels.negatives or not recipe.head.running_speech or len(set(folds.values())) < num_folds:
+    folds = folds_of_negatives(read.clips, read.labels.negatives, num_folds)
+    if UNKNOWN not in read.labels.negatives or not recipe.head.running_speech or len(set(folds.values())) < num_folds:
         return []
     words: list[list[NDArray[np.float32]]] = [[] for _ in range(num_folds)]
     for position, fold in folds.items():
         if len(words[fold]) < _MAX_WORDS:
-            words[fold].append(spoken_part(samples[position]))
+            words[fold].append(spoken_part(read.samples[position]))
 
     def make(number: int) -> TrainingWindow:
         rng = np.random.default_rng((recipe.seed, number, 0))
-        stretch = running_speech(words[number % num_folds], window_samples, rng)
+        stretch = running_speech(words[number % num_folds], vary.window_samples, rng)
         if number % _UNVARIED:
-            return vary(stretch, rng=rng)
-        return TrainingWindow(place_by_energy(stretch, window_samples))
+            return vary(stretch, rng)
+        return TrainingWindow(place_by_energy(stretch, vary.window_samples))
 
     return [partial(make, number) for number in range(first, first + recipe.head.running_speech)]
 
 
-def _background(
-    labels: LabelSet, recipe: Recipe, window_samples: int, first: int, vary: Callable[..., TrainingWindow]
-) -> list[_Maker]:
+def _background(labels: LabelSet, recipe: Recipe, vary: Variation, first: int) -> list[_Maker]:
     if UNKNOWN not in labels.negatives or not recipe.head.background_speech:
         return []
     stretches = without_commands(background_stretches(), labels.keywords)
-    num_folds = recipe.calibration.folds
+    num_folds, window_samples = recipe.calibration.folds, vary.window_samples
 
     def make(number: int) -> TrainingWindow:
         rng = np.random.default_rng((recipe.seed, number, 1))
@@ -185,10 +119,10 @@ def _background(
         chosen = some[int(rng.choice(len(some), p=None if is_word else lengths / lengths.sum()))]
         samples = samples_of(chosen)
         if is_word:
-            return vary(samples, rng=rng)
+            return vary(samples, rng)
         # Windows that pass over long speech are full of it; the others hold a short utterance.
         length = window_samples if rng.random() < 0.5 else int(rng.uniform(0.45, 1.0) * window_samples)
         begin = int(rng.uniform(-0.3 * length, max(len(samples) - 0.7 * length, 1.0)))
-        return vary(faded(cut_window(samples, begin, length)), rng=rng)
+        return vary(faded(cut_window(samples, begin, length)), rng)
 
     return [partial(make, number) for number in range(first, first + recipe.head.background_speech)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 import numpy as np
@@ -15,8 +15,10 @@ from speechtune.training.stages import Progress
 _KEPT_BYTES = 256 << 20
 """Four thousand clips of a second."""
 
+_Samples = NDArray[np.float32]
 
-class ClipAudio(Sequence[NDArray[np.float32]]):
+
+class ClipAudio(Sequence[_Samples]):
     """Each clip as float32[any] at 16 kHz, in the order of `clips`.
 
     All are read once when this is made, so that one that cannot be read is known before any work is done.
@@ -31,7 +33,7 @@ class ClipAudio(Sequence[NDArray[np.float32]]):
     def __init__(self, clips: Sequence[Clip], progress: Progress) -> None:
         self._clips = clips
         self.check = ClipCheck()
-        self._kept: list[NDArray[np.float32]] = []
+        self._kept: list[_Samples] = []
         num_bytes = 0
         for index, clip in enumerate(clips):
             progress("read clips", index, len(clips))
@@ -47,12 +49,32 @@ class ClipAudio(Sequence[NDArray[np.float32]]):
         return len(self._clips)
 
     @overload
-    def __getitem__(self, index: int) -> NDArray[np.float32]: ...
+    def __getitem__(self, index: int) -> _Samples: ...
     @overload
-    def __getitem__(self, index: slice) -> list[NDArray[np.float32]]: ...
-    def __getitem__(self, index: int | slice) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    def __getitem__(self, index: slice) -> list[_Samples]: ...
+    def __getitem__(self, index: int | slice) -> _Samples | list[_Samples]:
         """One clip, or a list of some."""
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         position = range(len(self))[index]
         return self._kept[position] if position < len(self._kept) else read_clip(self._clips[position])
+
+
+class ChosenAudio(Sequence[_Samples]):
+    """Some of the clips' audio, each float32[any] at 16 kHz, in the order of `indices`."""
+
+    def __init__(self, samples: Sequence[_Samples], indices: Iterable[int]) -> None:
+        self._samples, self._indices = samples, tuple(indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> _Samples: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[_Samples]: ...
+    def __getitem__(self, index: int | slice) -> _Samples | list[_Samples]:
+        """One clip, or a list of some."""
+        if isinstance(index, slice):
+            return [self._samples[position] for position in self._indices[index]]
+        return self._samples[self._indices[index]]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from speechtune.audio.files import Sound
 from speechtune.audio.levels import clipped_fraction, peak_dbfs
 from speechtune.audio.sound_faults import SoundLimits
 from speechtune.data.sets.clips import Clip
 from speechtune.errors import UnsplittableError
-from speechtune.labels import SILENCE
+from speechtune.labels import RESERVED, SILENCE, LabelSet
 
 _CLIPPED_THROUGH = 0.1
 """Share of flat tops, fifty times that of a recording that is clipped here and there."""
+_UNEVEN_KEYWORDS, _UNEVEN_NEGATIVES = 5, 20
+"""Times as many clips as another command has, and as the usual command has, from which on that is said."""
 
 
 class ClipCheck:
@@ -90,3 +94,35 @@ class ClipCheck:
 def _about(clips: Sequence[Clip], said: str) -> str:
     number = "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
     return f"{number} ({clips[0].path}{'' if len(clips) == 1 else ' and others'}): {said}"
+
+
+def uneven_notes(num_clips: Mapping[str, int], labels: LabelSet) -> tuple[str, ...]:
+    """Which labels have many times as many clips as others: what a reader should know, one sentence each."""
+    notes = []
+    of_keyword = {keyword: num_clips[keyword] for keyword in labels.keywords if num_clips.get(keyword)}
+    most = max(of_keyword, key=of_keyword.__getitem__)
+    rare = [keyword for keyword, number in of_keyword.items() if number * _UNEVEN_KEYWORDS <= of_keyword[most]]
+    if rare:
+        fewest = min(of_keyword[keyword] for keyword in rare)
+        notes.append(
+            f"{_counted(rare, num_clips)} beside {of_keyword[most]} of {most!r} ({of_keyword[most] / fewest:.0f} : 1): "
+            "rare commands are missed more often; record more of them"
+        )
+    usual = float(np.median(list(of_keyword.values())))
+    many = [
+        word
+        for word in labels.negatives
+        if word not in RESERVED and num_clips.get(word, 0) >= _UNEVEN_NEGATIVES * usual
+    ]
+    if many:
+        largest = max(num_clips[word] for word in many)
+        notes.append(
+            f"{_counted(many, num_clips)} beside {usual:g} of the usual command ({largest / usual:.0f} : 1): record "
+            "more of the commands"
+        )
+    return tuple(notes)
+
+
+def _counted(words: Sequence[str], num_clips: Mapping[str, int]) -> str:
+    named = [f"{num_clips[word]} {'clip' if num_clips[word] == 1 else 'clips'} of {word!r}" for word in words[:3]]
+    return ", ".join([*named, *([f"and {len(words) - 3} labels more"] if len(words) > 3 else [])])

@@ -16,8 +16,8 @@ from speechtune.audio.levels import main_stretch
 from speechtune.audio.timebase import samples_from_ms
 from speechtune.data.variation.background_speech import background_stretches, samples_of, without_commands
 from speechtune.data.variation.running_speech import faded, spoken_part
-from speechtune.labels import LabelSet
 from speechtune.recipe import Recipe
+from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.material.windows import TrainingWindow
 
 _LONG_COMMAND = samples_from_ms(600)
@@ -38,14 +38,9 @@ class CommandParts:
         sources: of every part, the number of the clip that it counts as.
     """
 
-    def __init__(self, labels: LabelSet, samples: Sequence[_Samples], names: Sequence[str], recipe: Recipe) -> None:
-        """Plan them; nothing is made yet.
-
-        Args:
-            labels: the commands.
-            samples, names: every clip and its label.
-            recipe: seed, and how many parts of each clip.
-        """
+    def __init__(self, read: TrainingSet, recipe: Recipe) -> None:
+        """Plan as many as the recipe says of each clip of a long command; nothing is made yet."""
+        labels, samples, names = read.labels, read.samples, [clip.label for clip in read.clips]
         self._labels, self._samples, self._names, self._seed = labels, samples, names, recipe.seed
         stretches = {
             position: main_stretch(samples[position]) for position, name in enumerate(names) if name in labels.keywords
@@ -60,8 +55,10 @@ class CommandParts:
         self._chosen = [(at, number) for at in self._stretches for number in range(num_each)][:_MOST_PARTS]
         self.sources = [position for position, _ in self._chosen]
 
-    def makers(self, vary: Callable[..., TrainingWindow]) -> list[Callable[[], TrainingWindow]]:
-        """One for each of `sources`; `vary` takes samples and `rng`."""
+    def makers(
+        self, vary: Callable[[_Samples, np.random.Generator], TrainingWindow]
+    ) -> list[Callable[[], TrainingWindow]]:
+        """One for each of `sources`; `vary` is a `Variation`."""
         words = [one for one in without_commands(background_stretches(), self._labels.keywords) if one.is_word]
 
         def make(position: int, number: int) -> TrainingWindow:
@@ -69,7 +66,7 @@ class CommandParts:
             is_beginning = number % 2 == 0
             own = self._part(position, rng, is_beginning=is_beginning)
             if number % 4 < 2:
-                return vary(own, rng=rng)
+                return vary(own, rng)
             rest = self._what_may_join(position, is_beginning=is_beginning)
             if rest and rng.random() < _SWAPPED:
                 other = self._part(rest[int(rng.integers(len(rest)))], rng, is_beginning=not is_beginning)
@@ -77,7 +74,7 @@ class CommandParts:
                 other = faded(spoken_part(samples_of(words[int(rng.integers(len(words)))])))
             as_loud = float(np.sqrt(np.square(own).mean() / max(float(np.square(other).mean()), 1e-12)))
             pair = [own, as_loud * other] if is_beginning else [as_loud * other, own]
-            return vary(np.concatenate(pair).astype(np.float32), rng=rng)
+            return vary(np.concatenate(pair).astype(np.float32), rng)
 
         return [partial(make, *chosen) for chosen in self._chosen]
 

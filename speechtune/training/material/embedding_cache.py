@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.variation.augment import silence_window
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.parallel import map_on_cores
 from speechtune.models.precision import half_precision
 from speechtune.recipe import AugmentSettings, Recipe
 from speechtune.training.material.added_windows import added_windows
-from speechtune.training.material.windows import TrainingWindow, features_of, varied_window
+from speechtune.training.material.training_set import TrainingSet
+from speechtune.training.material.windows import TrainingWindow, Variation, features_of
 from speechtune.training.stages import Progress
 
 _BATCH = 16  # larger batches do not fit a core's cache
@@ -28,11 +28,12 @@ _KEPT_BYTES = 512 << 20
 _MAX_ROWS = 50_000  # as many as nine windows of each of 5,500 clips
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EmbeddedClips:
     """The training set as the head sees it.
 
     Attributes:
+        read: the training set.
         embeddings: float32[N, E].
         targets: int64[N], class of each row.
         clips: int64[N], which clip each row comes from; windows of silence, then those that are added, are clips too,
@@ -41,6 +42,7 @@ class EmbeddedClips:
         is_added: bool[N], windows that nobody recorded as a clip (`added_windows`): they teach, and judge nothing.
     """
 
+    read: TrainingSet
     embeddings: Tensor
     targets: Tensor
     clips: NDArray[np.int64]
@@ -49,13 +51,7 @@ class EmbeddedClips:
 
 
 def embed_clips(
-    classifier: KeywordClassifier,
-    samples: Sequence[NDArray[np.float32]],
-    targets: Sequence[int],
-    recordings: Sequence[NDArray[np.float32]],
-    recipe: Recipe,
-    progress: Progress,
-    scratch: Path | None = None,
+    classifier: KeywordClassifier, read: TrainingSet, recipe: Recipe, progress: Progress, scratch: Path | None = None
 ) -> EmbeddedClips:
     """Embed every clip, `augment.copies` varied copies of it, the windows of silence, and those that are added.
 
@@ -64,29 +60,21 @@ def embed_clips(
     not fit in half a gigabyte lies in a file that has no name and vanishes with the embeddings.
 
     Args:
-        classifier: its encoder is run; nothing of it changes.
-        samples: the clips, each float32[any] at 16 kHz.
-        targets: the class of every clip.
-        recordings: background noises, each float32[any].
+        classifier: its encoder is run, where its weights are; nothing of it changes.
+        read: the clips, and the background noises.
         recipe: seed, augmentation, number of windows of silence and of added ones.
         progress: told of every batch.
         scratch: folder for that file; none: the system's temporary one, which may lie in memory.
     """
-    copies = num_copies(len(samples), recipe.augment)
-    num_silence = recipe.head.silence_clips
-    added = added_windows(
-        classifier.labels,
-        samples,
-        targets,
-        recordings,
-        recipe,
-        classifier.window_samples,
-        len(samples) + num_silence,
-        hears_log_mel=classifier.encoder.hears_log_mel,
+    vary = Variation(
+        classifier.window_samples, recipe.augment, read.recordings, hears_log_mel=classifier.encoder.hears_log_mel
     )
-    num_rows = len(samples) * (1 + copies) + num_silence + len(added.targets)
+    num_clips, num_silence = len(read.clips), recipe.head.silence_clips
+    copies = num_copies(num_clips, recipe.augment)
+    added = added_windows(read, recipe, vary, num_clips + num_silence)
+    num_rows = num_clips * (1 + copies) + num_silence + len(added.targets)
     embeddings = _room(num_rows, classifier.embedding_size, scratch)
-    rows = itertools.chain(_rows(classifier, samples, recordings, recipe, copies), added)
+    rows = itertools.chain(_rows(read, recipe, vary, copies), added)
     sizes = [min(_BATCH, num_rows - start) for start in range(0, num_rows, _BATCH)]
     batches = (list(itertools.islice(rows, size)) for size in sizes)
     classifier.eval()
@@ -96,17 +84,17 @@ def embed_clips(
         embeddings[done : done + len(embedded)] = embedded
         done += len(embedded)
         progress("embed", done, num_rows)
-    silence = np.full(num_silence, len(classifier.labels.classes) - 1)
-    of_clips = np.repeat(np.asarray(targets, dtype=np.int64), 1 + copies)
-    clip_of_row = np.repeat(np.arange(len(samples)), 1 + copies)
-    is_original = np.tile(np.arange(1 + copies) == 0, len(samples))
-    is_added = np.arange(num_rows) >= num_rows - len(added.targets)
+    silence = np.full(num_silence, len(read.labels.classes) - 1)
+    of_clips = np.repeat(np.asarray(read.targets, dtype=np.int64), 1 + copies)
+    clip_of_row = np.repeat(np.arange(num_clips), 1 + copies)
+    is_original = np.tile(np.arange(1 + copies) == 0, num_clips)
     return EmbeddedClips(
+        read,
         embeddings,
         torch.from_numpy(np.concatenate([of_clips, silence, added.targets])),
-        np.concatenate([clip_of_row, len(samples) + np.arange(num_silence), added.clips]),
+        np.concatenate([clip_of_row, num_clips + np.arange(num_silence), added.clips]),
         np.concatenate([is_original, np.ones(num_silence, dtype=bool), np.zeros(len(added.targets), dtype=bool)]),
-        is_added,
+        np.arange(num_rows) >= num_rows - len(added.targets),
     )
 
 
@@ -130,20 +118,11 @@ def _embed(classifier: KeywordClassifier, batch: list[TrainingWindow], settings:
         return classifier.embed_features(features).float().cpu()
 
 
-def _rows(
-    classifier: KeywordClassifier,
-    samples: Sequence[NDArray[np.float32]],
-    recordings: Sequence[NDArray[np.float32]],
-    recipe: Recipe,
-    copies: int,
-) -> Iterator[TrainingWindow]:
-    window_samples, hears_log_mel = classifier.window_samples, classifier.encoder.hears_log_mel
-    for position, clip in enumerate(samples):
-        yield TrainingWindow(place_by_energy(clip, window_samples))
+def _rows(read: TrainingSet, recipe: Recipe, vary: Variation, copies: int) -> Iterator[TrainingWindow]:
+    for position, clip in enumerate(read.samples):
+        yield TrainingWindow(place_by_energy(clip, vary.window_samples))
         for copy in range(copies):
-            rng = np.random.default_rng((recipe.seed, position, copy))
-            yield varied_window(clip, window_samples, recipe.augment, recordings, rng, hears_log_mel=hears_log_mel)
-    rng = np.random.default_rng((recipe.seed, len(samples)))
+            yield vary(clip, np.random.default_rng((recipe.seed, position, copy)))
+    rng = np.random.default_rng((recipe.seed, len(read.samples)))
     for number in range(recipe.head.silence_clips):
-        silence = silence_window(window_samples, recordings, rng) if number else np.zeros(window_samples, np.float32)
-        yield TrainingWindow(silence)
+        yield vary.silence(rng) if number else TrainingWindow(np.zeros(vary.window_samples, np.float32))

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,11 @@ from speechtune.data.sets.locks import refuse_locked
 from speechtune.data.sets.long_clips import cut_long_clips
 from speechtune.data.sets.room_recordings import load_room, sound_between
 from speechtune.errors import UnsplittableError
-from speechtune.labels import SILENCE, LabelSet
+from speechtune.labels import PARTS, SILENCE, UNKNOWN, LabelSet
 from speechtune.recipe import Recipe
-from speechtune.training.material.added_windows import with_added_classes
-from speechtune.training.material.clip_audio import ClipAudio
-from speechtune.training.material.window_length import SHORTEST_MS
+from speechtune.training.material.clip_audio import ChosenAudio, ClipAudio
+from speechtune.training.material.clip_check import uneven_notes
+from speechtune.training.material.windows import SHORTEST_MS
 from speechtune.training.stages import Progress
 
 
@@ -83,10 +84,15 @@ class TrainingSet:
     standing_for_all: frozenset[int] | None = None
     spare: tuple[tuple[Clip, NDArray[np.float32]], ...] = ()
 
-    @property
+    @cached_property
     def targets(self) -> list[int]:
         """The class of every clip."""
         return [self.labels.classes.index(clip.label) for clip in self.clips]
+
+    def take(self, indices: Sequence[int]) -> TrainingSet:
+        """The clips at `indices`, in that order, with their samples."""
+        clips = tuple(self.clips[index] for index in indices)
+        return replace(self, clips=clips, samples=ChosenAudio(self.samples, indices))
 
 
 def read_training_set(data: TrainingData, recipe: Recipe, progress: Progress) -> TrainingSet:
@@ -100,7 +106,6 @@ def read_training_set(data: TrainingData, recipe: Recipe, progress: Progress) ->
     rooms = tuple(load_room(path) for path in data.room)
     negatives = _joined([*(load_negatives(path) for path in data.negatives), *rooms])
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
-    labels = with_added_classes(labels, recipe)
     given = [clip for clip in (*clip_set.clips, *(negatives.clips if negatives else ())) if clip.may_train]
     given_as = dict(zip(clips, given, strict=True))
     if data.shots is not None:
@@ -124,8 +129,20 @@ def read_training_set(data: TrainingData, recipe: Recipe, progress: Progress) ->
         "num_synthetic_clips": sum(clip.synthetic for clip in clips),
         "num_noise_recordings": len(recordings),
     }
+    labels = with_added_classes(labels, recipe)
     identity = _identity(labels, whole, hashes, recordings)
-    return TrainingSet(labels, clips, samples, recordings, facts, clip_set.notes + samples.check.notes(), identity)
+    notes = clip_set.notes + samples.check.notes() + uneven_notes(count_labels(clips), labels)
+    return TrainingSet(labels, clips, samples, recordings, facts, notes, identity)
+
+
+def with_added_classes(labels: LabelSet, recipe: Recipe) -> LabelSet:
+    """The labels with the classes of the windows that the recipe adds."""
+    added = []
+    if UNKNOWN not in labels.negatives and (recipe.head.running_speech or recipe.head.background_speech):
+        added.append(UNKNOWN)
+    if PARTS not in labels.negatives and recipe.head.command_parts:
+        added.append(PARTS)
+    return LabelSet(labels.keywords, (*added, *labels.negatives)) if added else labels
 
 
 def _identity(

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.data.variation.augment import silence_window
 from speechtune.errors import ConfigError
+from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
-from speechtune.training.material.windows import TrainingWindow, varied_window
+from speechtune.training.material.training_set import TrainingSet
+from speechtune.training.material.windows import TrainingWindow, Variation
 
 _PHASE = 1  # keeps this phase's random numbers apart from those of the cached embeddings
 _AHEAD = 4
 
 Piece = TypeVar("Piece")
 Made = TypeVar("Made")
-
-
-@dataclass(frozen=True)
-class ClipsInMemory:
-    """What a phase learns from.
-
-    Attributes:
-        samples: the clips, each float32[any] at 16 kHz.
-        targets: int64[N], the class of each.
-        recordings: background noises, each float32[any].
-        silence: the class of silence.
-    """
-
-    samples: Sequence[NDArray[np.float32]]
-    targets: NDArray[np.int64]
-    recordings: Sequence[NDArray[np.float32]]
-    silence: int
 
 
 class TuningBatches:
@@ -49,16 +32,18 @@ class TuningBatches:
     """
 
     def __init__(
-        self, clips: ClipsInMemory, chosen: NDArray[np.int64], window_samples: int, hears_log_mel: bool, recipe: Recipe
+        self, read: TrainingSet, chosen: NDArray[np.int64], classifier: KeywordClassifier, recipe: Recipe
     ) -> None:
-        """Lay out the clips at `chosen`.
+        """Lay out the clips at `chosen` for the encoder of `classifier`.
 
         Raises:
             ConfigError: fewer than one batch, or no copies at all.
         """
         settings = recipe.tune
-        self._clips, self._window_samples, self._hears_log_mel = clips, window_samples, hears_log_mel
-        self._recipe = recipe
+        self._samples, self._recipe = read.samples, recipe
+        self._vary = Variation(
+            classifier.window_samples, settings.augment, read.recordings, classifier.encoder.hears_log_mel
+        )
         copies = settings.augment.copies
         num_silence = settings.silence_clips
         rows = np.stack([np.repeat(chosen, copies), np.tile(np.arange(copies), len(chosen))], axis=1)
@@ -72,7 +57,7 @@ class TuningBatches:
             )
         order = np.random.default_rng((recipe.seed, _PHASE)).permutation(len(rows))
         self._rows = rows[order][: self.num_steps * settings.batch_clips]
-        of_row = np.append(clips.targets, clips.silence)  # silence is clip -1
+        of_row = np.append(np.asarray(read.targets, np.int64), len(read.labels.classes) - 1)  # silence is clip -1
         self.targets: NDArray[np.int64] = of_row[self._rows[:, 0]]
 
     def places(self, step: int, part: int, num_parts: int) -> NDArray[np.int64]:
@@ -83,15 +68,9 @@ class TuningBatches:
     def window(self, place: int) -> TrainingWindow:
         """The window at `place` in the order."""
         clip, copy = (int(number) for number in self._rows[place])
-        settings, recordings = self._recipe.tune.augment, self._clips.recordings
         if clip < 0:
-            rng = np.random.default_rng((self._recipe.seed, _PHASE, copy))
-            return TrainingWindow(silence_window(self._window_samples, recordings, rng))
-        rng = np.random.default_rng((self._recipe.seed, _PHASE, clip, copy))
-        samples = self._clips.samples[clip]
-        return varied_window(
-            samples, self._window_samples, settings, recordings, rng, hears_log_mel=self._hears_log_mel
-        )
+            return self._vary.silence(np.random.default_rng((self._recipe.seed, _PHASE, copy)))
+        return self._vary(self._samples[clip], np.random.default_rng((self._recipe.seed, _PHASE, clip, copy)))
 
 
 def made_ahead(make: Callable[[Piece], Made], pieces: Iterable[Piece], num_threads: int) -> Generator[Made]:

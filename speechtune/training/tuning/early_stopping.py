@@ -1,13 +1,15 @@
-"""When to stop tuning: how many keywords are detected at a fixed false-acceptance rate, on clips held out from it."""
+"""When to stop tuning: detections at a fixed false-acceptance rate on clips held out from it, and the best weights."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from speechtune.audio.placement import place_by_energy
 from speechtune.data.choice.eligibility import eligible_clips
@@ -18,9 +20,21 @@ from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.detection import detection_at_far
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
+from speechtune.recipe import TuneSettings
+from speechtune.training.material.training_set import TrainingSet
 
 FALSE_ACCEPT_RATE = 0.05
+CLIPS_TO_HOLD_OUT_FROM = 500
+"""Keyword clips from which on a fifth can be spared to tell when to stop."""
 _BATCH = 32
+
+
+def share_to_hold_out(settings: TuneSettings, clips: Sequence[Clip], labels: LabelSet) -> float:
+    """Which share of the speakers and negative words judges when to stop; 0: none."""
+    if settings.hold_out is not None:
+        return settings.hold_out
+    num_keyword_clips = sum(clip.label in labels.keywords for clip in clips)
+    return 0.2 if num_keyword_clips >= CLIPS_TO_HOLD_OUT_FROM else 0.0
 
 
 def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -> NDArray[np.bool_]:
@@ -46,12 +60,10 @@ def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -
 class Validation:
     """Scores a classifier on clips that were held out, as they were recorded."""
 
-    def __init__(
-        self, clips: Sequence[Clip], samples: Sequence[NDArray[np.float32]], labels: LabelSet, window_samples: int
-    ) -> None:
-        self._labels = labels
-        self._words = tuple(clip.label for clip in clips)
-        windows = np.stack([place_by_energy(clip, window_samples) for clip in samples])
+    def __init__(self, read: TrainingSet, window_samples: int) -> None:
+        self._labels = read.labels
+        self._words = tuple(clip.label for clip in read.clips)
+        windows = np.stack([place_by_energy(clip, window_samples) for clip in read.samples])
         self._windows = torch.from_numpy(windows)
 
     @torch.no_grad()
@@ -66,6 +78,53 @@ class Validation:
         score = closed_set_accuracy(predictions) if rate is None else rate
         assert score is not None  # `hold_out` sees to it that there are keyword clips
         return score
+
+
+class BestWeights:
+    """Keeps a copy of `parameters` at the best validation; `patience` validations without a better one are too many.
+
+    Attributes:
+        step, score: of the best validation; None before the first.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], patience: int) -> None:
+        self._parameters, self._patience = parameters, patience
+        self._weights: list[Tensor] | None = None
+        self._num_worse = 0
+        self.step: int | None = None
+        self.score: float | None = None
+
+    def note(self, step: int, score: float) -> None:
+        """Take note of a validation, more is better; of equal ones the first is kept."""
+        if self.score is not None and score <= self.score:
+            self._num_worse += 1
+            return
+        self.step, self.score, self._num_worse = step, score, 0
+        self._weights = [parameter.detach().clone() for parameter in self._parameters]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether patience is at its end."""
+        return self._num_worse >= self._patience
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Put the best weights back; without a validation nothing happens."""
+        for parameter, value in zip(self._parameters, self._weights or (), strict=False):
+            parameter.copy_(value)
+
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values and tensors on the CPU."""
+        weights = None if self._weights is None else [value.cpu() for value in self._weights]
+        return {"step": self.step, "score": self.score, "num_worse": self._num_worse, "weights": weights}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self.step, self.score, self._num_worse = state["step"], state["score"], state["num_worse"]
+        weights = state["weights"]
+        if weights is not None:
+            weights = [value.to(parameter.device) for value, parameter in zip(weights, self._parameters, strict=True)]
+        self._weights = weights
 
 
 def _uniform(text: str) -> float:

@@ -21,14 +21,15 @@ from speechtune.errors import ConfigError
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.material.windows import TrainingWindow, features_of
+from speechtune.training.method import Tuning
 from speechtune.training.stages import Progress, tell_loss
 from speechtune.training.tuning.acceleration import make_accelerator
 from speechtune.training.tuning.batches import TuningBatches, made_ahead
-from speechtune.training.tuning.best_weights import BestWeights
 from speechtune.training.tuning.divergence import LossWatch
+from speechtune.training.tuning.early_stopping import BestWeights
 from speechtune.training.tuning.resume import SavedState
 from speechtune.training.tuning.tuned_parameters import choose_parameters
-from speechtune.training.tuning.tunings import TUNINGS, Tuning
+from speechtune.training.tuning.tunings import TUNINGS
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 from pickle import UnpicklingError
@@ -10,6 +11,8 @@ from typing import Any
 import torch
 
 from speechtune.errors import ConfigError
+from speechtune.recipe import Recipe
+from speechtune.training.method import Tuning
 from speechtune.whole_files import writing_whole
 
 State = dict[str, Any]
@@ -52,3 +55,16 @@ class SavedState:
     def remove(self) -> None:
         """Forget it: the run is over."""
         self._path.unlink(missing_ok=True)
+
+
+def identity_of(recipe: Recipe, data: str, tuning: Tuning, start: str) -> str:
+    """What a saved state belongs to: everything that decides the weights, but the machine.
+
+    Args:
+        recipe: all of it.
+        data: identity of what was read.
+        tuning: the method that was chosen.
+        start: digest of the checkpoint that was started from, or the encoder's name.
+    """
+    parts = [recipe.to_toml(), data, tuning, start, torch.__version__]
+    return hashlib.sha256("\0".join(parts).encode(errors="backslashreplace")).hexdigest()

@@ -11,7 +11,8 @@ from torch import nn
 from speechtune.errors import ConfigError
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import TuneSettings
-from speechtune.training.tuning.tunings import TUNINGS, Tuning
+from speechtune.training.method import Tuning
+from speechtune.training.tuning.tunings import TUNINGS
 
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 _FINAL_NORMS = ("model.layer_norm.", "model.encoder.layer_norm.")  # Whisper's; wav2vec2's where it comes last

@@ -1,17 +1,14 @@
-"""The ways of tuning an encoder: one row each. `head`, which leaves the encoder as it is, is none of them."""
+"""The ways of tuning an encoder: one row each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import TuneSettings
+from speechtune.training.method import Tuning
 from speechtune.training.tuning.low_rank import add_corrections, merge_corrections
-
-Tuning = Literal["lora", "top", "full"]
-"""Name of a row of `TUNINGS`."""
 
 _LORA_MARK = "lora_"
 

@@ -5,18 +5,20 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from data_scripts import demo
-from data_scripts.mix_stream import Planted, plant_commands, quietest_place, read_truth, write_truth
 from data_scripts.mix_stream import main as mix_stream
-from data_scripts.synthesize_commands import Line, plan_lines, split_voices, synthesize_set
+from data_scripts.mix_stream import read_truth, write_truth
 from data_scripts.synthesize_commands import main as synthesize_commands
+from speechtune import demo
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.levels import active_speech_dbfs, rms_dbfs
 from speechtune.data.inspection.leaks import find_leaks
 from speechtune.data.sets.clips import fingerprint
 from speechtune.data.sets.loading import load_clips
 from speechtune.data.synthesis import synthetic_sets
+from speechtune.data.synthesis.planting import Planted, plant_commands, quietest_place
+from speechtune.data.synthesis.synthetic_sets import Line, plan_lines, split_voices, synthesize_set
 from speechtune.errors import ConfigError, ManifestError
+from speechtune.record.prompts import OTHER_WORDS
 from tests.support.clips import make_folder, word_like, write_audio
 
 pytest.importorskip("espeakng_loader", reason="the synthesiser (extra 'demo') is not installed")
@@ -102,7 +104,7 @@ def test_the_demo_renews_its_own_sets_and_never_recordings(tmp_path):
 
 
 def test_other_words_are_never_commands():
-    lines = plan_lines(["music", "stop"], takes=8)
+    lines = plan_lines(["music", "stop"], OTHER_WORDS, takes=8)
     assert [line for line in lines if line.text == "music"] == [Line("music", "music", 8)]
     assert {line.takes for line in lines if line.label == "_unknown_"} == {2}
 

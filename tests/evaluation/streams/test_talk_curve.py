@@ -67,6 +67,18 @@ def test_talk_that_sounds_like_commands_does_not_make_the_model_deaf() -> None:
     assert "more recordings of other speech" in note
 
 
+@pytest.mark.parametrize(
+    ("minutes", "num_words", "missed"),
+    [(0.3, 2, 0.08), (6.0, 2, 0.08), (0.3, None, 0.08), (6.0, 12, 0.2), (6.0, None, 0.2)],
+)
+def test_little_talk_may_cost_few_commands(minutes: float, num_words: int | None, missed: float) -> None:
+    commands = np.linspace(-3.0, 3.0, 601)
+    talk = TalkCurve(minutes / 60.0, (50,) * len(LEVELS), 35.0, num_words)
+    level, note = choose_level([talk], 0.5, commands, least=5.0)
+    assert (commands < level).mean() == pytest.approx(missed, abs=0.005)
+    assert f"would miss more than {missed:.0%} of the commands" in str(note)
+
+
 def test_without_recorded_talk_the_level_lies_between_commands_and_synthesised_speech() -> None:
     low = math.log(0.2 / 0.8)
     assert level_between(np.full(9, 1.0), np.full(90, -3.0)) == pytest.approx(-1.0)

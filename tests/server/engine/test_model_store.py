@@ -10,9 +10,9 @@ import pytest
 
 from speechtune.errors import CheckpointNotFoundError, ModelUnavailableError
 from speechtune.models.checkpoints.checkpoint import save_checkpoint
-from speechtune_server.engine.backends import loader_for
+from speechtune_server.engine.backends import load_served_model, loader_for
 from speechtune_server.engine.dispatch import Dispatch
-from speechtune_server.engine.model_store import ModelStore, ServedModel, load_served_model
+from speechtune_server.engine.model_store import ModelStore, ServedModel
 from speechtune_server.engine.runner import Runner
 from speechtune_server.process.config import Backend
 from tests.support.clock import ScriptedClock

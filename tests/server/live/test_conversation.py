@@ -121,7 +121,7 @@ async def service_of(
     def load(name: str, folder: Path) -> ServedModel:
         return ServedModel(name, DIGEST, served)
 
-    admission = Admission(config.max_streams, config.max_clips, config.streams_per_client, config.clips_per_client)
+    admission = Admission(config.stream_limit, config.max_clips, config.streams_per_client, config.clips_per_client)
     clock, activity_runner, scoring = MonotonicClock(), Runner(1, "voice-activity"), Runner(1, "scoring")
     service = Service(config, admission, clock, CountedMetrics(), hits)
     library = ModelLibrary(load, config.models, config.default_model_name, None, 10.0)

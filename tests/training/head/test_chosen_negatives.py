@@ -11,10 +11,13 @@ from speechtune.labels import LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.head import chosen_negatives
 from speechtune.training.head.chosen_negatives import keep_those_that_matter
+from speechtune.training.head.fitting import HeadTrainer
+from speechtune.training.head.training_run import TrainingRun
 from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.stages import silent
 from tests.support.clips import named_clip
 from tests.support.encoders import random_classifier
+from tests.support.training import training_set
 
 LABELS = LabelSet(("yes",), ("_unknown_", "bird", "cat"))
 NUM_YES = 4
@@ -23,19 +26,22 @@ NUM_YES = 4
 def read_of(negatives: list[Clip]) -> TrainingSet:
     clips = (*(named_clip(number, "yes") for number in range(NUM_YES)), *negatives)
     samples = [np.full(400, number, dtype=np.float32) for number in range(len(clips))]
-    return TrainingSet(LABELS, clips, samples, [], {}, (), "identity")
+    return training_set(LABELS, clips, samples)
+
+
+def run_of(most: int) -> TrainingRun:
+    recipe = Recipe.model_validate({"head": {"most_negatives": most}})
+    return TrainingRun(random_classifier(), torch.device("cpu"), recipe, HeadTrainer(recipe.head), silent)
 
 
 def kept_of(read: TrainingSet, hardness: dict[int, float], most: int, monkeypatch: pytest.MonkeyPatch) -> TrainingSet:
     monkeypatch.setattr(chosen_negatives, "_hardness", lambda *_: hardness)
-    recipe = Recipe.model_validate({"head": {"most_negatives": most}})
-    return keep_those_that_matter(read, random_classifier(), torch.device("cpu"), recipe, None, silent)
+    return keep_those_that_matter(read, run_of(most))
 
 
 def test_as_many_as_may_be_stay_as_they_are() -> None:
     read = read_of([named_clip(number, "cat") for number in range(10)])
-    recipe = Recipe.model_validate({"head": {"most_negatives": 10}})
-    assert keep_those_that_matter(read, random_classifier(), torch.device("cpu"), recipe, None, silent) is read
+    assert keep_those_that_matter(read, run_of(10)) is read
 
 
 def test_the_hardest_are_kept_and_the_hardest_of_each_word_and_speaker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from speechtune.data.sets.clips import Clip
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.head import KeywordHead
-from speechtune.recipe import Recipe
+from speechtune.recipe import HeadSettings
 from speechtune.training.head import cross_fitting
-from speechtune.training.head.cross_fitting import cross_fit
+from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
+from speechtune.training.head.fitting import HeadTrainer
+from speechtune.training.material.dealt_folds import deal
 from speechtune.training.material.embedding_cache import EmbeddedClips
 from speechtune.training.stages import silent
 from tests.support.clips import named_clip
+from tests.support.training import training_set
 
 LABELS = LabelSet(("yes", "no"), ("cat", "dog", "house"))
 
@@ -35,6 +38,7 @@ def embedded(clips: list[Clip], labels: LabelSet = LABELS) -> EmbeddedClips:
     silence = len(labels.classes) - 1
     rows = np.eye(6)[[*targets, silence, silence]] + 0.1 * rng.standard_normal((len(clips) + 2, 6))
     return EmbeddedClips(
+        training_set(labels, clips),
         torch.from_numpy(rows.astype(np.float32)),
         torch.tensor([*targets, silence, silence]),
         np.arange(len(clips) + 2),
@@ -43,10 +47,15 @@ def embedded(clips: list[Clip], labels: LabelSet = LABELS) -> EmbeddedClips:
     )
 
 
+def cross_fitted(rows: EmbeddedClips, num_folds: int = 5) -> OutOfFold:
+    head = KeywordHead((6,), len(rows.read.labels.classes))
+    return cross_fit(head, rows, deal(rows.read, num_folds), HeadTrainer(HeadSettings()), silent)
+
+
 def test_synthetic_clips_are_not_among_those_that_thresholds_are_chosen_on() -> None:
     clips = clips_of(4, 3)
     assert all(not clip.synthetic for clip in clips[:20])
-    held_out = cross_fit(KeywordHead((6,), 6), embedded(clips), clips, LABELS, Recipe(), silent)
+    held_out = cross_fitted(embedded(clips))
     assert {int(name) for name in held_out.predictions.clip_ids} == set(range(20))
     assert not any("synthetic" in note for note in held_out.notes)
 
@@ -60,13 +69,13 @@ def test_the_temperature_is_fitted_on_recorded_keyword_clips_and_silence(monkeyp
 
     monkeypatch.setattr(cross_fitting, "fit_temperature", spy)
     clips = clips_of(4, 3)
-    cross_fit(KeywordHead((6,), 6), embedded(clips), clips, LABELS, Recipe(), silent)
+    cross_fitted(embedded(clips))
     assert seen == [[0] * 4 + [1] * 4 + [5] * 2]  # a word that was held out has no class to hit
 
 
 def test_of_synthetic_clips_alone_all_judge_and_it_is_said() -> None:
     clips = clips_of(0, 4)
-    held_out = cross_fit(KeywordHead((6,), 6), embedded(clips), clips, LABELS, Recipe(), silent)
+    held_out = cross_fitted(embedded(clips))
     assert len(held_out.predictions) == 20
     assert any("every keyword clip is synthetic" in note for note in held_out.notes)
 
@@ -83,20 +92,11 @@ def test_no_negative_word_is_scored_by_a_head_that_heard_it(
     rows = embedded(clips, labels)
     heard: list[set[int]] = []
 
-    def spy(
-        head: KeywordHead,
-        embeddings: torch.Tensor,
-        targets: torch.Tensor,
-        settings: object,
-        rows: torch.Tensor,
-        prior: object,
-        lighter: object,
-    ) -> None:
+    def spy(trainer: HeadTrainer, head: KeywordHead, embedded: EmbeddedClips, rows: torch.Tensor) -> None:
         heard.append(set(rows.tolist()))
 
-    monkeypatch.setattr(cross_fitting, "train_head", spy)
-    recipe = Recipe.model_validate({"calibration": {"folds": num_folds}})
-    held_out = cross_fit(KeywordHead((6,), len(labels.classes)), rows, clips, labels, recipe, silent)
+    monkeypatch.setattr(HeadTrainer, "train", spy)
+    held_out = cross_fitted(rows, num_folds)
     everything = set(range(len(clips) + 2))
     negatives = {n for n, clip in enumerate(clips) if clip.label in labels.negatives}
     assert set().union(*(everything - one for one in heard)) == everything
@@ -112,7 +112,7 @@ def test_where_too_little_can_be_held_out_there_is_no_talk_and_it_is_said(negati
     labels = LabelSet(("yes", "no"), (negative,))
     clips = [named_clip(n, label, f"person{n}") for label in ("yes", "no", negative) for n in range(6)]
     rows = embedded(clips, labels)
-    held_out = cross_fit(KeywordHead((6,), len(labels.classes)), rows, clips, labels, Recipe(), silent)
+    held_out = cross_fitted(rows)
     assert held_out.talk == ()
     assert any("too few clips of other speech" in note for note in held_out.notes)
 
@@ -121,8 +121,6 @@ def test_speech_that_names_no_word_is_held_out_in_neighbourhoods() -> None:
     labels = LabelSet(("yes", "no"), ("_unknown_", "cat"))
     clips = [named_clip(n, label, f"person{n}") for label in ("yes", "no", "cat") for n in range(6)]
     clips += [named_clip(100 + n, "_unknown_", None) for n in range(20)]
-    held_out = cross_fit(
-        KeywordHead((6,), len(labels.classes)), embedded(clips, labels), clips, labels, Recipe(), silent
-    )
+    held_out = cross_fitted(embedded(clips, labels))
     assert held_out.talk == tuple(tuple(range(first, first + 4)) for first in range(18, 38, 4))
     assert held_out.notes == ()

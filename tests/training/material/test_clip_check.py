@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from speechtune.errors import UnsplittableError
+from speechtune.labels import LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData
+from speechtune.training.material.clip_check import uneven_notes
 from speechtune.training.material.training_set import read_training_set
 from speechtune.training.stages import silent
 from tests.support.clips import make_folder, word_like, write_audio
@@ -63,3 +65,18 @@ def test_one_recording_many_times_over_is_noted_and_refused_where_there_is_no_ot
         write_audio(data / "no" / f"{number}.wav", word_like(5, 8_000))
     with pytest.raises(UnsplittableError, match="all clips of no, yes hold the same recording"):
         notes_of(data)
+
+
+def test_labels_with_many_times_the_clips_of_others_are_told_with_the_numbers() -> None:
+    labels = LabelSet(("yes", "no", "up"), ("_unknown_", "noise"))
+    even = {"yes": 10, "no": 10, "up": 10, "_unknown_": 900, "noise": 100}
+    assert uneven_notes(even, labels) == ()
+    (note,) = uneven_notes({"yes": 5, "no": 6, "up": 4, "noise": 100}, labels)
+    assert note == "100 clips of 'noise' beside 5 of the usual command (20 : 1): record more of the commands"
+    (note,) = uneven_notes({"yes": 100, "no": 80, "up": 1, "noise": 100}, labels)
+    assert note.startswith("1 clip of 'up' beside 100 of 'yes' (100 : 1): ")
+
+
+def test_a_rare_label_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    data = make_folder(tmp_path / "data", {"yes": 20, "no": 2})
+    assert "2 clips of 'no' beside 20 of 'yes' (10 : 1): rare commands are missed more often" in notes_of(data)

@@ -9,6 +9,7 @@ from speechtune.recipe import Recipe
 from speechtune.training.material import command_parts
 from speechtune.training.material.command_parts import CommandParts
 from speechtune.training.material.windows import TrainingWindow
+from tests.support.training import training_set
 
 TONES_HZ = {"go": 300, "left": 500, "stop": 700, "right": 900, "another": 1_500}
 HALF = 8_000
@@ -30,11 +31,11 @@ def parts_of(names: list[str], num_each: int, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(command_parts, "_SWAPPED", 1.0)
     recipe = Recipe.model_validate({"head": {"command_parts": num_each}})
     labels = LabelSet(tuple(dict.fromkeys(names)), (PARTS,))
-    parts = CommandParts(labels, [spoken(name) for name in names], names, recipe)
+    parts = CommandParts(training_set(labels, names, [spoken(name) for name in names]), recipe)
     assert parts.sources == [position for position in range(len(names)) for _ in range(num_each)]
     made: list[NDArray[np.float32]] = []
 
-    def vary(samples: NDArray[np.float32], *, rng: np.random.Generator) -> TrainingWindow:
+    def vary(samples: NDArray[np.float32], rng: np.random.Generator) -> TrainingWindow:
         made.append(samples)
         return TrainingWindow(samples)
 

@@ -16,19 +16,19 @@ from speechtune.errors import ConfigError, TrainingDivergedError
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe, TuneSettings
+from speechtune.training import method as methods
+from speechtune.training.method import choose_method
 from speechtune.training.stages import silent
-from speechtune.training.tuning import acceleration
-from speechtune.training.tuning.batches import ClipsInMemory, TuningBatches
-from speechtune.training.tuning.best_weights import BestWeights
+from speechtune.training.tuning.batches import TuningBatches
 from speechtune.training.tuning.divergence import LossWatch
-from speechtune.training.tuning.early_stopping import hold_out
+from speechtune.training.tuning.early_stopping import BestWeights, hold_out
 from speechtune.training.tuning.encoder_phase import Surroundings, tune_encoder
-from speechtune.training.tuning.methods import choose_method
 from speechtune.training.tuning.resume import SavedState
 from speechtune.training.tuning.run import average_into
 from speechtune.training.tuning.tuned_parameters import choose_parameters
 from tests.support.clips import named_clip, word_like
 from tests.support.encoders import noise_windows, random_classifier, random_encoder
+from tests.support.training import training_set
 
 CPU = torch.device("cpu")
 LABELS = {"yes": 4, "no": 4, "cat": 3, "dog": 3, "bird": 3, "tree": 3, "house": 3}
@@ -48,9 +48,10 @@ def classifier_with_decoder() -> KeywordClassifier:
 
 
 def batches(settings: Recipe, num_clips: int = 12) -> TuningBatches:
-    samples = [word_like(seed) for seed in range(num_clips)]
-    clips = ClipsInMemory(samples, np.arange(num_clips) % 3, [], silence=3)
-    return TuningBatches(clips, np.arange(num_clips), 16_000, True, settings)
+    classifier = classifier_with_decoder()
+    names = [classifier.labels.classes[number % 3] for number in range(num_clips)]
+    read = training_set(classifier.labels, names, [word_like(seed) for seed in range(num_clips)])
+    return TuningBatches(read, np.arange(num_clips), classifier, settings)
 
 
 def around(saved: SavedState | None = None, **more: Any) -> Surroundings:
@@ -236,7 +237,7 @@ def test_a_tracker_that_cannot_start_is_a_setting_at_fault_and_no_bug(monkeypatc
     def refuse(*_: object) -> None:
         raise RuntimeError("its store\nis in maintenance")  # as mlflow does of a folder
 
-    monkeypatch.setattr(acceleration, "_is_installed", lambda package: package == "mlflow")
+    monkeypatch.setattr(methods, "_is_installed", lambda package: package == "mlflow")
     monkeypatch.setattr(Accelerator, "init_trackers", refuse)
     chosen = recipe(tracker="mlflow")
     with pytest.raises(ConfigError, match=r"tune\.tracker: mlflow cannot be started \(its store is in maintenance\)"):

@@ -1,21 +1,25 @@
-"""Which way of tuning suits the data, said aloud."""
+"""Which way of tuning suits the data, said aloud, and whether it can run here, before hours of work lead to it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
 
 from speechtune.data.sets.clips import Clip
+from speechtune.errors import ConfigError
 from speechtune.labels import LabelSet
 from speechtune.recipe import TuneSettings
-from speechtune.training.tuning.tunings import Tuning
+
+Tuning = Literal["lora", "top", "full"]
+"""A way of tuning the encoder, `tuning.tunings` has a row for each. `head`, which leaves it as it is, is none."""
 
 FEWEST_CLIPS_TO_TUNE = 3
 """Of a keyword, on average; below that the head alone did as well (benchmarks/few_shot.py)."""
-
-CLIPS_TO_HOLD_OUT_FROM = 500
-"""Keyword clips from which on a fifth can be spared to tell when to stop."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,19 @@ def choose_method(settings: TuneSettings, clips: Sequence[Clip], labels: LabelSe
     )
 
 
-def share_to_hold_out(settings: TuneSettings, clips: Sequence[Clip], labels: LabelSet) -> float:
-    """Which share of the speakers and negative words judges when to stop; 0: none."""
-    if settings.hold_out is not None:
-        return settings.hold_out
-    num_keyword_clips = sum(clip.label in labels.keywords for clip in clips)
-    return 0.2 if num_keyword_clips >= CLIPS_TO_HOLD_OUT_FROM else 0.0
+def check_tuning(settings: TuneSettings, device: torch.device) -> None:
+    """See that the encoder phase can run here.
+
+    Raises:
+        ConfigError: float16 without a GPU, or a tracker that is not installed.
+    """
+    if settings.precision == "float16" and device.type == "cpu":
+        raise ConfigError("tune.precision: float16 needs a GPU; use bfloat16, float32 or auto")
+    if settings.tracker != "none" and not _is_installed(settings.tracker):
+        raise ConfigError(f"tune.tracker: {settings.tracker} is not installed; pip install {settings.tracker}")
+
+
+def _is_installed(package: str) -> bool:
+    # A folder of an earlier run's logs, such as `wandb`, looks like a package without an origin.
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None

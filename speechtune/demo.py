@@ -1,15 +1,12 @@
 """The main job from end to end, with no microphone and no network.
 
-    python -m data_scripts.demo --out demo-out [--data FOLDER]
-
-Without --data a small command set is synthesised in many voices, some of which are kept for the test. With it the
-user's own clips (one folder per command) are split by speaker; where speakers are not known, by clip, and it says so.
-Then: fine-tune, evaluate, serve, stream a recording with commands inside sentences, compare with the truth.
+A small command set is synthesised in many voices, some of which are kept for the test. Or one's own clips (a folder for
+each command) are split by speaker; where speakers are not known, by clip, and it says so. Then: fine-tune, evaluate,
+serve, stream a recording with commands inside sentences, compare with the truth.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import signal
@@ -23,17 +20,22 @@ from pathlib import Path
 
 import numpy as np
 
-from data_scripts.mix_stream import Planted, plant_commands, write_truth
-from data_scripts.synthesize_commands import COMMANDS, plan_lines, split_voices, synthesize_set
 from speechtune.audio.files import read_audio, write_flac
 from speechtune.audio.timebase import seconds_from_samples
 from speechtune.data.choice.splits import SplitFractions, split_by_speaker
 from speechtune.data.sets.clips import Clip, ClipSet, content_hash, read_clip
 from speechtune.data.sets.loading import load_clips
 from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
+from speechtune.data.synthesis.planting import Planted, plant_commands
+from speechtune.data.synthesis.synthetic_sets import plan_lines, split_voices, synthesize_set
 from speechtune.data.synthesis.voices import synthesize
-from speechtune.errors import ModelUnavailableError, SpeechTuneError, UnsplittableError
+from speechtune.errors import ModelUnavailableError, UnsplittableError
+from speechtune.evaluation.streams.matching import SpokenWord
+from speechtune.evaluation.streams.truth import write_truth
 from speechtune.labels import RESERVED, UNKNOWN
+from speechtune.record.prompts import OTHER_WORDS
+
+COMMANDS = ("start", "stop", "louder", "softer", "lights on", "lights off")
 
 SENTENCES = (
     "we went for a walk along the river because the weather was so fine",
@@ -72,17 +74,22 @@ class DemoData:
     keywords: tuple[str, ...]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 if every stage worked, else the exit code of the one that did not."""
-    parser = argparse.ArgumentParser(prog="demo", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("demo-out"), help="folder for everything that is made")
-    parser.add_argument("--data", type=Path, help="your own clips: one folder per command")
-    options = parser.parse_args(argv)
+def run(out: Path, own: Path | None) -> int:
+    """Run every stage, and print what it does.
+
+    Args:
+        out: folder for everything that is made.
+        own: clips of the user, a folder for each command; None: they are synthesised.
+
+    Returns:
+        0 if every stage worked, else the exit code of the one that did not, which has said why.
+
+    Raises:
+        ConfigError, DataError, AudioError: the clips cannot be read, or nothing can be synthesised.
+        ModelUnavailableError: the server did not start.
+    """
     try:
-        _run(options.out, options.data)
-    except SpeechTuneError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return error.exit_code
+        _run(out, own)
     except subprocess.CalledProcessError as error:
         return error.returncode
     return 0
@@ -120,7 +127,7 @@ def _synthesised_data(out: Path) -> DemoData:
     _say(f"1/6 synthesise {len(COMMANDS)} commands and other words in many voices, test voices apart")
     sides = zip(("train", "test"), split_voices(), (_SHOTS, _SHOTS), strict=True)
     for name, speakers, takes in sides:
-        clip_set = synthesize_set(_renewed(out / name), plan_lines(COMMANDS, takes), speakers, seed=0)
+        clip_set = synthesize_set(_renewed(out / name), plan_lines(COMMANDS, OTHER_WORDS, takes), speakers, seed=0)
         print(f"{clip_set.root}: {len(clip_set.clips)} clips, {len(clip_set.speakers)} voices")
     return DemoData(out / "train", out / "test", _sentences(out / "negatives"), COMMANDS)
 
@@ -159,7 +166,7 @@ def _own_data(out: Path, folder: Path) -> DemoData:
     for name, clips in (("train", train), ("test", test)):
         write_manifest(out / f"{name}.jsonl", replace(clip_set, clips=clips))
     negatives = _renewed(out / "own-negatives")
-    others = [line for line in plan_lines(keywords, _SHOTS) if line.label not in keywords]
+    others = [line for line in plan_lines(keywords, OTHER_WORDS, _SHOTS) if line.label not in keywords]
     synthesize_set(negatives, others, split_voices()[0], seed=0)
     return DemoData(out / "train.jsonl", out / "test.jsonl", _sentences(negatives), keywords)
 
@@ -171,7 +178,8 @@ def _plant(out: Path, data: DemoData) -> tuple[Path, tuple[Planted, ...]]:
     recording, truth = plant_commands([(clip.label, read_clip(clip)) for clip in clips], sentences, seed=0)
     path = out / "recording.flac"
     write_flac(path, recording)
-    write_truth(out / "recording.txt", truth)
+    words = (SpokenWord(planted.label, planted.start_sample, planted.end_sample) for planted in truth)
+    write_truth(out / "recording.txt", words)
     print(f"{path}: {seconds_from_samples(len(recording)):.0f} s, {len(truth)} commands")
     return path, truth
 
@@ -245,7 +253,3 @@ def _compare(truth: Sequence[Planted], found: Sequence[tuple[str, float, float]]
     for label, start, _ in left:
         print(f"{'–':<14}{'':>8}   {label:<14}{start:>7.2f}s  false")
     print(f"\n{num_right} of {len(truth)} commands heard, {len(left)} false detections")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
