@@ -6,11 +6,14 @@ of range or of the wrong type is an error that names the key, so that a typing m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from speechtune.names import composed
 
 Milliseconds = Annotated[int, Field(ge=0, le=60_000)]
 Decibels = Annotated[float, Field(ge=-100.0, le=100.0)]
@@ -234,8 +237,14 @@ class DetectorSettings(_Section):
     running speech is full of pieces that sound like commands. So must a word that only its level tells of."""
     refractory_ms: Milliseconds = 500
     """A keyword is not reported again within this time; other keywords are."""
+    refractory_ms_of: dict[Annotated[str, AfterValidator(composed)], Milliseconds] | None = None
+    """The same of single keywords, such as `next = 0` for one that is said to count. Defaults to `refractory_ms`."""
     threshold: Probability | None = None
     """One threshold for all keywords. Defaults to the calibrated threshold of each."""
+
+    def refractory_ms_for(self, keyword: str) -> int:
+        """Within which `keyword`, composed, is not reported again."""
+        return (self.refractory_ms_of or {}).get(keyword, self.refractory_ms)
 
 
 @dataclass(frozen=True)
@@ -269,6 +278,13 @@ class Recipe(_Section):
     def session(self) -> SessionSettings:
         """The settings of the sessions that a model of this recipe serves."""
         return SessionSettings(self.detector, self.endpointing)
+
+    def without_keywords(self, words: Iterable[str]) -> Recipe:
+        """The same recipe, with nothing that is set for these words."""
+        dropped = frozenset(words)
+        kept = {word: ms for word, ms in (self.detector.refractory_ms_of or {}).items() if word not in dropped}
+        detector = self.detector.model_copy(update={"refractory_ms_of": kept or None})
+        return self.model_copy(update={"detector": detector})
 
     def to_toml(self) -> str:
         """This recipe as TOML; a setting that is not set is left out."""

@@ -33,7 +33,7 @@ FALL_DB = 20.0  # below its loudest 20 ms: it pauses, whatever the background is
 BACKGROUND_FRAMES = 250  # the background is what a quarter of the last 5 s is below
 HANGOVER_FRAMES = 12  # so much quiet ends it
 PREROLL = 2_560  # soft consonants come before the sound rises
-KEEP_SECONDS = 10
+KEEP_WINDOWS = 3
 DOUBT, MOVES = (0.05, 0.9), (-1_200, 1_200)  # a window in doubt is heard again, 75 ms earlier and later
 
 
@@ -82,7 +82,7 @@ class Listener:
     def hear(self, frame: np.ndarray) -> Iterator[tuple[float, str, float]]:
         """Take 20 ms of audio, float32[320], -1 to 1; give seconds, command and confidence of what ends with it."""
         self._audio = np.concatenate([self._audio, frame])
-        surplus = len(self._audio) - KEEP_SECONDS * RATE_HZ
+        surplus = len(self._audio) - KEEP_WINDOWS * self._model.window
         if surplus > 0:
             self._audio, self._first = self._audio[surplus:], self._first + surplus
         end = self._first + len(self._audio)

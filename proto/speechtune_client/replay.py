@@ -28,7 +28,7 @@ from speechtune_client.events import (
 from speechtune_client.messages import unknown_settings
 from speechtune_client.pacing import FILE_ENCODINGS, MODEL_RATE_HZ, PACING_INTERVAL_MS, bytes_per_second, resume_step
 from speechtune_client.settings import CommandRule, Order, Reset, StreamSettings, UpdateCommands
-from speechtune_client.shown import Repeats, WantedBeats, refractory_ms, resumed
+from speechtune_client.shown import Repeats, WantedBeats, models_refractory_ms, refractory_ms, resumed
 
 DEFAULT_REPLAY_SECONDS = 30.0
 
@@ -176,6 +176,7 @@ class Replay:
         self._state, self._followed_until = LastState(), 0
         self._repeats = Repeats()
         self._default_refractory_ms = 0
+        self._models_refractory_ms: dict[str, int] = {}
         self._asks_states = True
 
     @property
@@ -307,6 +308,7 @@ class Replay:
         if isinstance(event, Started):
             self._session_id = event.session_id
             self._default_refractory_ms = event.detector.refractory_ms or 0
+            self._models_refractory_ms = models_refractory_ms(event, self._commands)
             self._room.follow(event)
             is_first, self._is_begun = not self._is_begun, True
             return event if is_first else resumed(event, self._lost_seconds)
@@ -342,7 +344,8 @@ class Replay:
         for place, piece in self._pieces:
             if isinstance(piece, UpdateCommands) and place < (event.decision_offset - self._origin) * self._room.rate:
                 commands = piece.commands
-        return refractory_ms(event.label, commands, self._default_refractory_ms)
+        default_ms = self._models_refractory_ms.get(event.label, self._default_refractory_ms)
+        return refractory_ms(event.label, commands, default_ms)
 
     def _is_undecided(self, start: float, decision: float) -> bool:
         """Whether the last connections cannot have decided this."""

@@ -9,7 +9,7 @@ from typing import TypeAlias, TypedDict
 
 @dataclass(frozen=True)
 class CommandRule:
-    """A keyword to report, with its own threshold (0 to 1) and refractory time."""
+    """A keyword to report, with its own threshold (0 to 1) and refractory time; 0 reports it each time it is heard."""
 
     label: str
     threshold: float | None = None

@@ -96,6 +96,16 @@ def refractory_ms(label: str, commands: Iterable[str | CommandRule], default_ms:
     return default_ms if found is None else found
 
 
+def models_refractory_ms(event: Started, commands: Iterable[str | CommandRule]) -> dict[str, int]:
+    """The refractory time of every keyword that the client's own rules do not set: the server's own of each."""
+    own = {rule.label for rule in commands if isinstance(rule, CommandRule) and rule.refractory_ms is not None}
+    return {
+        rule.label: rule.refractory_ms
+        for rule in event.commands
+        if rule.refractory_ms is not None and rule.label not in own
+    }
+
+
 class WantedBeats:
     """The heartbeats that the user asked for, of those that confirm what is decided."""
 

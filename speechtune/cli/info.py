@@ -14,6 +14,7 @@ from speechtune.cli.options import ModelArgument
 if TYPE_CHECKING:
     from speechtune.models.checkpoints.files import CheckpointDescription
     from speechtune.models.scorers.onnx_scorer import OnnxDescription
+    from speechtune.recipe import DetectorSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -31,9 +32,12 @@ def info(
 
     from speechtune.models.opened import is_exported
 
-    description, facts, digest = _of_exported(checkpoint) if is_exported(checkpoint) else _of_folder(checkpoint)
+    described = _of_exported(checkpoint) if is_exported(checkpoint) else _of_folder(checkpoint)
+    description, detector, facts, digest = described
+    refractory_ms = {keyword: detector.refractory_ms_for(keyword) for keyword in description.keywords}
     if as_json:
-        typer.echo(json.dumps(description.model_dump(mode="json") | {"digest": digest}, indent=2))
+        more = {"refractory_ms": refractory_ms, "digest": digest}
+        typer.echo(json.dumps(description.model_dump(mode="json") | more, indent=2))
         return
     console = Console(markup=False)  # a negative may be called [[j'am]]
     shown = Table(box=None, show_header=False, pad_edge=False)
@@ -42,14 +46,14 @@ def info(
     for name, value in facts.items():
         shown.add_row(name, value)
     console.print(shown)
-    table = Table("keyword", "threshold", box=None, pad_edge=False)
+    table = Table("keyword", "threshold", "not again within", box=None, pad_edge=False)
     for keyword in description.keywords:
-        table.add_row(keyword, f"{description.thresholds[keyword]:.3f}")
+        table.add_row(keyword, f"{description.thresholds[keyword]:.3f}", f"{detector.refractory_ms_for(keyword)} ms")
     console.print(table)
 
 
-def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str]:
-    """A checkpoint's description, what is shown of it, and its digest."""
+def _of_folder(folder: Path) -> tuple[CheckpointDescription, DetectorSettings, dict[str, str], str]:
+    """A checkpoint's description, how it detects, what else is shown of it, and its digest."""
     from speechtune.models.checkpoints.files import read_summary
     from speechtune.models.checkpoints.hub import local_folder
     from speechtune.models.int8_agreement import FACT, recorded_agreement
@@ -69,10 +73,10 @@ def _of_folder(folder: Path) -> tuple[CheckpointDescription, dict[str, str], str
     if agreement is not None:
         served = "served so by --backend auto" if agreement.is_enough else "served as fp32 by --backend auto"
         facts[FACT.replace("_", " ")] = f"{agreement}: {served} on a CPU with instructions for int8"
-    return description, facts, summary.digest
+    return description, summary.recipe.detector, facts, summary.digest
 
 
-def _of_exported(path: Path) -> tuple[OnnxDescription, dict[str, str], str]:
+def _of_exported(path: Path) -> tuple[OnnxDescription, DetectorSettings, dict[str, str], str]:
     """The same of an exported file, which tells nothing of its training."""
     from speechtune.models.scorers.onnx_scorer import read_onnx_description
 
@@ -85,4 +89,4 @@ def _of_exported(path: Path) -> tuple[OnnxDescription, dict[str, str], str]:
         "file": f"{path.stat().st_size / 1e6:.1f} MB",
         "digest": description.checkpoint_digest,
     }
-    return description, facts, description.checkpoint_digest
+    return description, description.detector, facts, description.checkpoint_digest

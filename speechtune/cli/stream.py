@@ -13,6 +13,7 @@ import typer
 
 from speechtune.cli.options import DEFAULT_ADDRESS, AddressOption, ChannelOption, MicrophoneOption
 from speechtune.errors import ConfigError, UnreadableAudioError
+from speechtune.remote.command_rules import RefractoryOption, stream_rules
 from speechtune.remote.server_access import (
     AuthoritiesOption,
     CertificateOption,
@@ -48,6 +49,7 @@ def stream(
     channel: ChannelOption = None,
     device: MicrophoneOption = None,
     interim: Annotated[bool, typer.Option("--interim", help="Show scores while speech goes on.")] = False,
+    refractory: RefractoryOption = None,
     authorities: AuthoritiesOption = None,
     certificate: CertificateOption = None,
     private_key: PrivateKeyOption = None,
@@ -64,8 +66,14 @@ def stream(
     access = ServerAccess(address, authorities, certificate, private_key, key_file)
     with _opened(source, encoding.upper(), realtime, channel, device) as chunks, connected(access) as client:
         open_stream = client.listen if source == "mic" else client.stream
+        rules = stream_rules(client, model, refractory or ())
         events = open_stream(
-            chunks, encoding=encoding, model=model, interims=interim, heartbeat_interval_ms=_HEARTBEAT_MS
+            chunks,
+            encoding=encoding,
+            model=model,
+            commands=rules,
+            interims=interim,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
         )
         for event in _news(events):
             typer.echo(json.dumps(as_json(event)))

@@ -48,13 +48,19 @@ def roll_out(checkpoint: Path, server: ServedFolder, name: str = "") -> str:
     with connected(server.access) as client:
         served_as = name or client.server_info().default_model
         folder = f"{served_as}-{digest[:_DIGITS]}"
-        _copy(checkpoint, server.models / folder)
-        return client.load_model(folder, served_as, digest)
+        is_new = _copied(checkpoint, server.models / folder)
+        try:
+            return client.load_model(folder, served_as, digest)
+        except Exception:
+            if is_new:  # nobody serves it
+                shutil.rmtree(server.models / folder, ignore_errors=True)
+            raise
 
 
-def _copy(checkpoint: Path, place: Path) -> None:
+def _copied(checkpoint: Path, place: Path) -> bool:
+    """Copy it; False: it is there already, for the digest is in its name, and the server makes sure of it."""
     if place.is_dir():
-        return  # the digest is in its name, and the server makes sure of it
+        return False
     if not place.parent.is_dir():
         raise ConfigError(f"{place.parent}: there is no such folder; name the model folder of the server")
     try:
@@ -62,3 +68,4 @@ def _copy(checkpoint: Path, place: Path) -> None:
             shutil.copytree(checkpoint, beside, dirs_exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{place}: the checkpoint cannot be copied there ({error.strerror or error})") from error
+    return True

@@ -100,6 +100,8 @@ class SessionConfig:
                 threshold = self.detector.threshold
             if threshold is None:
                 threshold = thresholds[rule.label]
-            refractory_ms = self.detector.refractory_ms if rule.refractory_ms is None else rule.refractory_ms
+            refractory_ms = rule.refractory_ms
+            if refractory_ms is None:
+                refractory_ms = self.detector.refractory_ms_for(rule.label)
             rules[rule.label] = EffectiveRule(rule.label, threshold, refractory_ms)
         return rules

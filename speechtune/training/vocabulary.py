@@ -75,4 +75,4 @@ def remove_keywords(start: Path, words: tuple[str, ...], out: Path) -> Checkpoin
     classifier = loaded.classifier.relabelled(LabelSet(kept, tuple(sorted({*labels.negatives, *words}))))
     thresholds = {keyword: loaded.thresholds[keyword] for keyword in kept}
     facts = dict(loaded.training) | {"started_from": loaded.digest, "removed_keywords": list(words)}
-    return save_checkpoint(Checkpoint(classifier, thresholds, loaded.recipe, facts), out)
+    return save_checkpoint(Checkpoint(classifier, thresholds, loaded.recipe.without_keywords(words), facts), out)

@@ -85,6 +85,7 @@ def test_info_shows_what_a_checkpoint_is_without_torch(checkpoint: Path, capsys:
     assert run(["info", str(checkpoint), "--json"]) == 0
     description = json.loads(capsys.readouterr().out)
     assert description["keywords"] == ["yes", "no"]
+    assert description["refractory_ms"] == {"yes": 500, "no": 500}
     program = f"""
 import sys
 from speechtune.cli.app import run

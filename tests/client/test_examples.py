@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -14,6 +12,7 @@ import pytest
 from speechtune.audio.files import write_flac
 from speechtune.cli.app import run
 from tests.support.keys import RECOGNISE, key_file
+from tests.support.node_packages import node_modules as installed
 from tests.support.serving import COMMANDS, COMMANDS_CONTENT, server_in_thread
 from tests.support.speech import REPOSITORY
 
@@ -80,20 +79,7 @@ def test_a_device_whose_microphone_is_pulled_out_says_so_and_ends(tmp_path):
 
 @pytest.fixture(scope="module")
 def node_modules():
-    """The packages of the example, installed once for every version of its package.json."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not installed")
-    description = (EXAMPLES / "node" / "package.json").read_bytes()
-    folder = REPOSITORY / ".cache" / f"node-{hashlib.sha256(description).hexdigest()[:16]}"
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_bytes(description)
-        command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=90)
-        if done.returncode:
-            pytest.skip(f"npm cannot install the example's packages: {done.stderr.strip().splitlines()[-1:]}")
-        (folder / "complete").touch()
-    return folder / "node_modules"
+    return installed(EXAMPLES / "node" / "package.json")
 
 
 def test_node_hears_the_same_commands_at_the_same_places(server, node_modules):

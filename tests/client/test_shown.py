@@ -68,7 +68,7 @@ def test_refractory_time_goes_on_over_a_break_for_its_own_keyword_and_ends_as_th
 
 
 def test_a_rule_of_its_own_counts_before_that_of_all_and_so_does_one_that_came_later():
-    replay = connected(CommandRule("low", 0.5, 3_000), CommandRule("high", 0.5, 500))
+    replay = connected(CommandRule("low", 0.5, 500), CommandRule("high", 0.5, 500))
     replay.put(UpdateCommands((CommandRule("high", refractory_ms=6_000), "low")))
     replay.put(SECOND)
     assert is_shown(replay, "low", 10.0, 10.5, 11.0)  # by the default: nobody gave this stream a rule
@@ -77,6 +77,16 @@ def test_a_rule_of_its_own_counts_before_that_of_all_and_so_does_one_that_came_l
     assert is_shown(replay, "low", 12.0, 12.3, 12.5)
     assert not is_shown(replay, "high", 18.0, 18.3, 18.4)
     assert is_shown(replay, "high", 18.0, 18.4, 18.5)
+
+
+def test_what_the_server_has_of_a_keyword_of_its_own_counts_before_that_of_all():
+    replay = connected(CommandRule("low", 0.5, 0), CommandRule("high", 0.5, 3_000))
+    assert is_shown(replay, "low", 1.0, 1.5, 2.0)
+    assert is_shown(replay, "high", 1.0, 1.5, 2.0)
+    broken(replay, CommandRule("low", 0.5, 0), CommandRule("high", 0.5, 3_000))
+    assert is_shown(replay, "low", 2.0, 2.2, 2.4)
+    assert not is_shown(replay, "high", 4.0, 4.5, 4.9)
+    assert is_shown(replay, "high", 4.0, 4.5, 5.0)
 
 
 def test_a_rule_of_the_stream_counts():

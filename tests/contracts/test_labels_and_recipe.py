@@ -57,9 +57,20 @@ def test_a_recipe_survives_its_file() -> None:
     assert parse_recipe(recipe.to_toml()) == recipe
 
 
+def test_a_refractory_time_of_one_keyword_goes_before_that_of_all() -> None:
+    recipe = load_recipe(None, ["detector.refractory_ms_of.ja\u0308=0", "detector.refractory_ms_of.lights on=70"])
+    assert parse_recipe(recipe.to_toml()) == recipe
+    times = [recipe.detector.refractory_ms_for(word) for word in ("j\u00e4", "lights on", "no")]
+    assert times == [0, 70, 500]
+    assert recipe.without_keywords(["lights on"]).detector.refractory_ms_of == {"j\u00e4": 0}
+    assert recipe.without_keywords(["lights on", "j\u00e4"]) == Recipe()
+    assert "refractory_ms_of" not in Recipe().to_toml()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[detector.refractory_ms_of]\nnext = -1", r"detector\.refractory_ms_of\.next"),
         ("sede = 1", "unknown key 'sede'"),
         ("[augment]\ncopes = 1", r"unknown key 'augment\.copes'; known keys: copies"),
         ("[augment]\ncopies = -1", r"augment\.copies"),

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 
 from speechtune.audio.files import read_audio
+from speechtune.audio.timebase import SAMPLE_RATE_HZ
 from speechtune.cli.app import run
 from speechtune.recipe import Recipe
+from speechtune.remote import load_generator
 from speechtune.training.finetune import TrainingData, finetune
-from speechtune_client import CommandClient, Detection
+from speechtune_client import CommandClient, CommandRule, Detection
 from tests.support.encoders import needs_packaged_weights
 from tests.support.speech import REPOSITORY, SPEECH_FOLDER, needs_speech
 
@@ -105,3 +107,22 @@ def test_clip_stream_and_command_line_give_the_same_detections(
                 ]
             num_right += [found.label for found in streamed] == [path.parent.name]
     assert num_right >= 0.8 * NUM_STREAMED
+
+
+def test_a_word_that_is_said_twice_is_counted_twice_by_those_who_count(held_out: Path, address: str) -> None:
+    counts = {0: 0, 1_500: 0}
+    takes = [load_generator.read_clips([held_out / word], 8, 0) for word in KEYWORDS]
+    pairs = [
+        (word, *some[start : start + 2]) for word, some in zip(KEYWORDS, takes, strict=True) for start in (0, 2, 4)
+    ]
+    quiet = np.zeros(SAMPLE_RATE_HZ * 6 // 10, np.float32)
+    with CommandClient(address) as client:
+        for word, one, other in pairs:
+            said = np.concatenate([quiet, one, quiet, other, quiet, quiet]) * np.float32(32_767)
+            for refractory_ms in counts:
+                rules = [CommandRule(word, refractory_ms=refractory_ms)]
+                events = client.stream([said.astype("<i2").tobytes()], commands=rules)
+                counts[refractory_ms] += sum(isinstance(event, Detection) for event in events)
+    # Of what is recognised at all, 0.6 s apart.
+    assert counts[0] >= 0.8 * 2 * len(pairs)
+    assert counts[1_500] <= len(pairs)

@@ -40,7 +40,7 @@ from tests.support.serving import (
     server_in_thread,
     until,
 )
-from tests.support.streaming import cut, linear16
+from tests.support.streaming import cut, linear16, quiet, tone
 
 LABELS = ["low", "high"]
 
@@ -168,6 +168,28 @@ def test_the_verb_shows_the_heartbeat_in_which_the_microphone_has_changed(server
     write_audio(path, np.tile(COMMANDS, 3))
     assert run(["stream", str(path), "--address", server.address]) == 0
     assert '"heartbeat"' not in capsys.readouterr().out
+
+
+def test_the_verb_counts_a_command_each_time_it_is_said_where_it_is_told_so(server, tmp_path, capsys):
+    path = tmp_path / "twice.wav"
+    write_audio(path, np.concatenate([quiet(9_000), tone(250, 4_000), quiet(3_500), tone(250, 4_000), quiet(9_000)]))
+
+    def labels(*options):
+        assert run(["stream", str(path), "--address", server.address, *options]) == 0
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [event["label"] for event in events if event["event"] == "detection"]
+
+    assert labels() == ["low"]
+    assert labels("--refractory", "high=0") == ["low"]
+    assert labels("--refractory", "high=900", "--refractory", "low=0") == ["low", "low"]
+    for wrong, hint in (
+        ("left=0", "low, high"),
+        ("low", "COMMAND=MS"),
+        ("low=-1", "COMMAND=MS"),
+        ("low=60001", "60000"),
+    ):
+        assert run(["stream", str(path), "--address", server.address, "--refractory", wrong]) == 2
+        assert hint in capsys.readouterr().err
 
 
 def test_a_clip_is_recognised(client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import grpc
 import numpy as np
@@ -12,13 +13,16 @@ from hypothesis import strategies as st
 
 from speechtune.audio.resample import resample
 from speechtune.audio.timebase import SAMPLE_RATE_HZ
+from speechtune.recipe import DetectorSettings
 from speechtune.streaming.config import SessionConfig
 from speechtune.streaming.events import Detection, Rejected, SpeechEnded, SpeechStarted
 from speechtune_client.v1 import command_recognition_pb2 as pb
 from speechtune_client.v1 import command_recognition_pb2_grpc as pb_grpc
+from speechtune_server.engine.model_store import ServedModel
 from tests.support.serving import (
     COMMANDS,
     COMMANDS_CONTENT,
+    DIGEST,
     asynchronous,
     audio,
     config,
@@ -30,7 +34,7 @@ from tests.support.serving import (
     server_in_thread,
     stub_of,
 )
-from tests.support.streaming import LINEAR16, cut, events_of, linear16, quiet, tone
+from tests.support.streaming import LINEAR16, PitchScorer, cut, events_of, linear16, quiet, tone
 
 NAMES = {SpeechStarted: "SpeechActivity", SpeechEnded: "SpeechActivity"}
 EVERYTHING = pb.EventSelection(interims=True, rejections=True, speech_activity=True, heartbeat_interval_ms=100)
@@ -176,6 +180,46 @@ async def test_one_words_hit_does_not_mute_another_word_or_another_stream(door):
         )
     labels = [[detection.label for detection in detections(answer)] for answer in answers]
     assert labels == [["low", "high"], ["low", "high"], ["low", "high", "low", "high"]]
+
+
+@asynchronous
+async def test_a_keyword_is_counted_each_time_it_is_said_where_its_refractory_time_is_0():
+    said = np.concatenate(
+        [quiet(9_000), *[part for hz in (250, 250, 1000, 1000) for part in (tone(hz, 5_000), quiet(6_000))]]
+    )
+    of_low = DetectorSettings(refractory_ms=2_000, refractory_ms_of={"low": 0})
+
+    def load(name, folder):
+        return ServedModel(name, DIGEST, PitchScorer(), of_low if name == "counting" else DetectorSettings())
+
+    rule = pb.CommandRule(label="high", refractory_ms=0)
+    asked = {
+        "by default": {"detector": pb.DetectorSettings(refractory_ms=2_000)},
+        "by a rule": {
+            "detector": pb.DetectorSettings(refractory_ms=2_000),
+            "commands": [pb.CommandRule(label="low"), rule],
+        },
+        "by the model": {"model": "counting"},
+        "a rule before the model": {"model": "counting", "commands": [pb.CommandRule(label="low"), rule]},
+        "the stream before the model": {"model": "counting", "detector": pb.DetectorSettings(refractory_ms=2_000)},
+    }
+    async with running_server(load=load, models={"home": "a", "counting": "b"}) as server, stub_of(server) as stub:
+        listed = (await stub.ListModels(pb.ListModelsRequest())).models
+        answers = {
+            name: await responses(stub, [config(**fields), audio(linear16(said))]) for name, fields in asked.items()
+        }
+    counts = {name: Counter(one.label for one in detections(answer)) for name, answer in answers.items()}
+    assert counts == {
+        "by default": {"low": 1, "high": 1},
+        "by a rule": {"low": 1, "high": 2},
+        "by the model": {"low": 2, "high": 1},
+        "a rule before the model": {"low": 2, "high": 2},
+        "the stream before the model": {"low": 1, "high": 1},
+    }
+    assert {rule.label: rule.refractory_ms for rule in listed[1].commands} == {"low": 0, "high": 2_000}
+    started = answers["a rule before the model"][0].started
+    assert {rule.label: rule.refractory_ms for rule in started.commands} == {"low": 0, "high": 0}
+    assert started.detector.refractory_ms == 2_000
 
 
 @each_door

@@ -170,6 +170,13 @@ def test_refractory_time_mutes_the_same_label_and_no_other():
     none = SessionConfig(LINEAR16, detector=DetectorSettings(refractory_ms=0))
     labels = [event.label for event in detections(events_of([linear16(samples)], none))]
     assert labels == ["low", "low", "high", "low"]
+    of_one = DetectorSettings(refractory_ms=700, refractory_ms_of={"low": 0})
+    labels = [
+        event.label for event in detections(events_of([linear16(samples)], SessionConfig(LINEAR16, detector=of_one)))
+    ]
+    assert labels == ["low", "low", "high", "low"]
+    ruled = SessionConfig(LINEAR16, (CommandRule("low", refractory_ms=700), CommandRule("high")), detector=of_one)
+    assert [event.label for event in detections(events_of([linear16(samples)], ruled))] == ["low", "high", "low"]
 
 
 def test_a_rule_names_the_only_keyword_to_report_and_its_threshold():

@@ -23,6 +23,7 @@ from tests.support.encoders import save_random_model
 from tests.support.studio import Page, opened_page
 
 pytest.importorskip("espeakng_loader", reason="the synthesiser (extra 'demo') is not installed")
+pytestmark = pytest.mark.timeout(900)
 
 HEAD = {"silence_clips": 5, "running_speech": 5, "background_speech": 5, "command_parts": 0, "word_knowledge": 0.0}
 

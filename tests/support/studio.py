@@ -24,7 +24,7 @@ from speechtune.studio.web.app import studio_app
 
 TOKEN = "the-token-of-the-address"
 ORIGIN = "http://127.0.0.1:8770"
-_PATIENCE_SECONDS = 90.0
+_PATIENCE_SECONDS = 400.0
 
 
 class _Started:

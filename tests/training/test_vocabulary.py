@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from speechtune.errors import ConfigError, UnknownLabelError
-from speechtune.models.checkpoints.checkpoint import load_checkpoint
+from speechtune.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from speechtune.recipe import Recipe
 from speechtune.training.finetune import TrainingData, finetune
 from speechtune.training.vocabulary import add_keywords, remove_keywords
@@ -47,6 +48,18 @@ def test_a_dropped_word_counts_as_unknown_and_the_others_answer_as_before(checkp
         old, new = before.classifier.posteriors(windows), after.classifier.posteriors(windows)
     torch.testing.assert_close(new[:, :2], old[:, [0, 2]], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(new[:, 2], old[:, 1] + old[:, 3], rtol=1e-5, atol=1e-6)
+
+
+def test_what_was_set_for_a_word_goes_with_it_and_for_what_is_no_word_is_refused(
+    folder: Path, recipe: Recipe, checkpoint: Path, tmp_path: Path
+) -> None:
+    detector = recipe.detector.model_copy(update={"refractory_ms_of": {"no": 0, "up": 70}})
+    counting = recipe.model_copy(update={"detector": detector})
+    save_checkpoint(replace(load_checkpoint(checkpoint), recipe=counting), tmp_path / "counting")
+    remove_keywords(tmp_path / "counting", ("no",), tmp_path / "less")
+    assert load_checkpoint(tmp_path / "less").recipe.detector.refractory_ms_of == {"up": 70}
+    with pytest.raises(ConfigError, match=r"refractory_ms_of: up: no keyword; the keywords are yes, no"):
+        finetune(TrainingData(folder / "data", ("yes", "no")), tmp_path / "never", counting)
 
 
 def test_a_checkpoint_is_replaced_by_its_own_remainder(checkpoint: Path, tmp_path: Path) -> None:

@@ -76,7 +76,10 @@ class Replies:
             model=model.name,
             model_digest=model.digest,
             commands=_rules(self.begun.rules),
-            detector=pb.DetectorSettings(**settings.detector.model_dump(exclude_none=True)),
+            # Of single keywords the rules tell.
+            detector=pb.DetectorSettings(
+                **settings.detector.model_dump(exclude_none=True, exclude={"refractory_ms_of"})
+            ),
             endpointing=pb.Endpointing(**settings.endpointing.model_dump(exclude_none=True)),
             events=selection,
             resume_offset=self._offset(0),
@@ -230,7 +233,11 @@ def model_info(model: ServedModel, is_default: bool) -> pb.ModelInfo:
     scorer = model.scorer
     general = model.detector.threshold
     rules = [
-        EffectiveRule(label, scorer.thresholds[label] if general is None else general, model.detector.refractory_ms)
+        EffectiveRule(
+            label,
+            scorer.thresholds[label] if general is None else general,
+            model.detector.refractory_ms_for(label),
+        )
         for label in scorer.labels.keywords
     ]
     return pb.ModelInfo(

@@ -223,6 +223,8 @@ def refuse_unknown_fields(message: Message, where: str) -> None:
 def _settings(message: Message, defaults: Settings, where: str) -> Settings:
     """The model's settings with what the client set put in their place."""
     changes = {descriptor.name: value for descriptor, value in message.ListFields()}
+    if "refractory_ms" in changes:
+        changes["refractory_ms_of"] = None  # the client's, of all its commands, goes before the model's of some
     try:
         return type(defaults).model_validate({**defaults.model_dump(), **changes})
     except ValidationError as error:

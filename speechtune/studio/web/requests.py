@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.requests import Request
@@ -24,6 +25,7 @@ from speechtune.studio.studio import Studio
 
 _MOST_FILE_BYTES = 64 << 20
 _MOST_BODY_BYTES = 1 << 20
+_MOST_DRAWN = 2
 _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; frame-ancestors 'self'; sandbox"
 )
@@ -35,6 +37,8 @@ class Requests:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
+        # A page asks for all its pictures at once; whatever else it asks for does not wait for them.
+        self._drawing = ThreadPoolExecutor(_MOST_DRAWN, thread_name_prefix="speechtune-media")
         self.routes = [
             Route("/state", self.state),
             Route("/plan", self.plan, methods=["POST"]),
@@ -169,7 +173,7 @@ class Requests:
     async def _media(self, request: Request, make: Callable[[str], bytes], media_type: str) -> Response:
         """A sound or a picture; its address holds the version, so that a browser may keep it."""
         name = request.query_params.get("name", "")
-        content = await asyncio.to_thread(make, name)
+        content = await asyncio.get_running_loop().run_in_executor(self._drawing, make, name)
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         return Response(
             content, media_type=media_type, headers={"cache-control": "private, max-age=86400", "etag": tag}

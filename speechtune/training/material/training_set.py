@@ -23,7 +23,7 @@ from speechtune.data.sets.loading import load_clips, load_negatives, load_noise
 from speechtune.data.sets.locks import refuse_locked
 from speechtune.data.sets.long_clips import cut_long_clips
 from speechtune.data.sets.room_recordings import load_room, sound_between
-from speechtune.errors import UnsplittableError
+from speechtune.errors import ConfigError, UnsplittableError
 from speechtune.labels import PARTS, SILENCE, UNKNOWN, LabelSet
 from speechtune.recipe import Recipe
 from speechtune.training.material.clip_audio import ChosenAudio, ClipAudio
@@ -101,11 +101,13 @@ def read_training_set(data: TrainingData, recipe: Recipe, progress: Progress) ->
     Raises:
         DataError, AudioError: the data cannot be read or learnt from, or some of it is a locked test clip; the message
             names folder, file and line.
+        ConfigError: a setting for a keyword that there is not.
     """
     clip_set = _load_all(data)
     rooms = tuple(load_room(path) for path in data.room)
     negatives = _joined([*(load_negatives(path) for path in data.negatives), *rooms])
     labels, clips = choose_labels(clip_set, data.keywords, negatives)
+    _check_names(recipe, labels)
     given = [clip for clip in (*clip_set.clips, *(negatives.clips if negatives else ())) if clip.may_train]
     given_as = dict(zip(clips, given, strict=True))
     if data.shots is not None:
@@ -181,6 +183,13 @@ def _joined(sets: Sequence[ClipSet]) -> ClipSet | None:
         return None
     named = Path(", ".join(str(one.root) for one in sets))
     return ClipSet(named, tuple(clip for one in sets for clip in one.clips), (), ())
+
+
+def _check_names(recipe: Recipe, labels: LabelSet) -> None:
+    """Refuse settings for what is no keyword, which would be left out of account."""
+    if unknown := sorted(set(recipe.detector.refractory_ms_of or ()) - set(labels.keywords)):
+        known = ", ".join(labels.keywords)
+        raise ConfigError(f"detector.refractory_ms_of: {', '.join(unknown)}: no keyword; the keywords are {known}")
 
 
 def _check_enough(clips: Sequence[Clip], labels: LabelSet, where: Path, *, has_background: bool) -> None:
