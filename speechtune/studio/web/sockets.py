@@ -57,7 +57,7 @@ class Sockets:
                     await asyncio.sleep(_SECONDS_BETWEEN)
         finally:
             gone.cancel()
-        with suppress(RuntimeError):  # it has gone by itself
+        with suppress(WebSocketDisconnect, RuntimeError):  # it has gone by itself
             await socket.close(_GOING_AWAY)
 
     async def _tell_state(self, socket: WebSocket, topics: set[str]) -> None:
@@ -166,7 +166,7 @@ async def _send(socket: WebSocket, message: Message) -> None:
 
 async def _close(socket: WebSocket, last: Message) -> None:
     await _send(socket, last)
-    with suppress(RuntimeError):
+    with suppress(WebSocketDisconnect, RuntimeError):
         await socket.close()
 
 
