@@ -6,8 +6,9 @@ A notebook needs this:
 >>> speechtune.Recipe(seed=3).seed
 3
 
-`finetune` makes a model, `evaluate` judges it, `load` opens it, and `Recipe` holds every setting. They come when they
-are first used: importing this package imports nothing heavy; torch comes with what needs it.
+`finetune` makes a model, `evaluate` judges it, `load` opens it, `push_to_hub` gives it to others, and `Recipe` holds
+every setting. They come when they are first used: importing this package imports nothing heavy; torch comes with what
+needs it.
 
 The steps, each a package and a command: choose an encoder (`models`), prepare clips (`data`, `record`), fine-tune
 (`training`), evaluate (`evaluation`); `streaming` is the live recogniser that the evaluator and the server share.
@@ -23,11 +24,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from speechtune.front import evaluate, finetune, load
+    from speechtune.front import evaluate, finetune, load, push_to_hub
     from speechtune.recipe import Recipe
     from speechtune.streaming.events import Detection
 
-__all__ = ["Detection", "Recipe", "evaluate", "finetune", "load"]
+__all__ = ["Detection", "Recipe", "evaluate", "finetune", "load", "push_to_hub"]
 
 # ONNX Runtime tells its maker about every process that loads it, from version 1.29 on, before a program can ask it not
 # to. Ours do not, unless the variable says otherwise (0).
@@ -41,6 +42,7 @@ _PLACES = {
     "evaluate": "speechtune.front",
     "finetune": "speechtune.front",
     "load": "speechtune.front",
+    "push_to_hub": "speechtune.front",
 }
 """Name -> the module that it is imported from at its first use."""
 

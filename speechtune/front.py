@@ -1,4 +1,4 @@
-"""What `import speechtune` offers to a notebook: three functions, each of which calls one use case of the library.
+"""What `import speechtune` offers to a notebook: four functions, each of which calls one use case of the library.
 
 Paths may be strings. Everything else is as the use case has it.
 """
@@ -110,13 +110,15 @@ def load(path: AnyPath, *, backend: str | None = None) -> Recognizer:
     []
 
     Args:
-        path: the folder or the file.
+        path: the folder, the file, or a model of the Hugging Face hub: `organisation/name`, where no folder of that
+            name is here, or `hf://organisation/name`; `@revision` may follow. It is downloaded once.
         backend: what runs a checkpoint's folder: torch, onnx or onnx-int8. Defaults to torch.
 
     Raises:
         CheckpointNotFoundError: there is no model.
         CheckpointCorruptError: its files are damaged.
         CheckpointIncompatibleError: it is another program's model, or one of a newer version.
+        HubUnavailableError: it is one of the hub, not on this machine yet, and the hub cannot be asked.
         MissingExtraError: it is a checkpoint's folder, and the extra `train` is not installed.
         ConfigError: a backend that is not there, or one for an exported file, which runs as it was exported.
     """
@@ -125,6 +127,51 @@ def load(path: AnyPath, *, backend: str | None = None) -> Recognizer:
     from speechtune.recognition import Recognizer
 
     return Recognizer(open_model(Path(path), None if backend is None else parse_backend(backend)))
+
+
+def push_to_hub(
+    model: AnyPath,
+    repository: str,
+    *,
+    private: bool | None = None,
+    report: AnyPath | None = None,
+    datasets: Sequence[str] = (),
+    token: str | None = None,
+    message: str | None = None,
+) -> str:
+    """Upload a checkpoint to the Hugging Face hub, with a card that tells its own figures.
+
+    Args:
+        model: folder of the checkpoint, or one that `speechtune export --format transformers` wrote.
+        repository: organisation/name; it is made if it is not there.
+        private: who may see a new repository: its owners alone, or everybody. Defaults to what the organisation has
+            set.
+        report: the folder that an evaluation of this checkpoint was written to; its figures go into the card.
+        datasets: ids on the hub of what the checkpoint learnt from.
+        token: of a user who may write there. Defaults to the variable HF_TOKEN, or to the login of this machine.
+        message: of the commit.
+
+    Returns:
+        The address of the repository.
+
+    Raises:
+        ModelError: the folder is no sound checkpoint, or the hub cannot be reached.
+        ConfigError: the repository cannot be called so, there is no token, the hub refuses it, or the report is of
+            another checkpoint.
+        ManifestError: the report cannot be read.
+        MissingExtraError: the extra `train` is not installed.
+    """
+    from speechtune.evaluation.reports.card_figures import card_figures
+    from speechtune.extras import need
+    from speechtune.models.checkpoints.files import read_summary
+    from speechtune.models.publishing import push_to_hub as push
+
+    need("push_to_hub", "train")
+    folder = Path(model)
+    figures = () if report is None else card_figures(Path(report), read_summary(folder).digest)
+    return push(
+        folder, repository, private=private, token=token, message=message, figures=figures, datasets=tuple(datasets)
+    )
 
 
 def evaluate(

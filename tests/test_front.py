@@ -77,7 +77,7 @@ def test_the_examples_are_true(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (folder / "report" / "report.html").is_file()
 
 
-def test_importing_it_imports_nothing_that_is_heavy_and_offers_five_names() -> None:
+def test_importing_it_imports_nothing_that_is_heavy_and_offers_six_names() -> None:
     program = """
     import sys
     import speechtune
@@ -89,7 +89,7 @@ def test_importing_it_imports_nothing_that_is_heavy_and_offers_five_names() -> N
     speechtune.load, speechtune.Detection
     assert "torch" not in sys.modules
     """
-    assert run_python(program).strip() == "['Detection', 'Recipe', 'evaluate', 'finetune', 'load']"
+    assert run_python(program).strip() == "['Detection', 'Recipe', 'evaluate', 'finetune', 'load', 'push_to_hub']"
 
 
 def test_a_name_that_is_not_there_is_told_as_ever() -> None:

@@ -48,12 +48,8 @@ def push(
     The token is that of the variable HF_TOKEN, or of the login that `hf auth login` keeps.
     """
     need("push", "train")
-    from speechtune.evaluation.reports.card_figures import card_figures
-    from speechtune.models.checkpoints.files import read_summary
-    from speechtune.models.publishing import push_to_hub
+    from speechtune.front import push_to_hub
 
-    figures = () if report is None else card_figures(report, read_summary(checkpoint).digest)
-    address = push_to_hub(
-        checkpoint, repository, private=private, message=message, figures=figures, datasets=tuple(dataset or ())
+    typer.echo(
+        push_to_hub(checkpoint, repository, private=private, report=report, datasets=dataset or (), message=message)
     )
-    typer.echo(address)

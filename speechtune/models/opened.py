@@ -124,11 +124,11 @@ def open_model(
                 f"--backend {backend} belongs to a checkpoint's folder: {path.name} runs as it was exported"
             )
         return exported_model(path, OnnxScorer(path, num_threads, cores))
-    need_for_checkpoint(path)
+    folder, name = local_folder(path), hub_name(path)
+    need_for_checkpoint(folder)
     from speechtune.models.checkpoints.checkpoint import load_checkpoint
 
     backend = backend or Backend.TORCH
-    folder, name = local_folder(path), hub_name(path)
     checkpoint = load_checkpoint(folder)
     if backend.is_torch and use_gpu:
         _move_to_gpu(checkpoint)

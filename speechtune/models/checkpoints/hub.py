@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from speechtune.errors import CheckpointIncompatibleError, CheckpointNotFoundError, HubUnavailableError
+from speechtune.extras import need
 from speechtune.models.checkpoints.files import FILES
 from speechtune.models.encoders.bounds import DESCRIPTION_FILE
 
@@ -84,10 +85,12 @@ def local_folder(place: Path) -> Path:
         CheckpointNotFoundError: the hub has no such model, or not for this user.
         CheckpointIncompatibleError: what the hub has of that name is no checkpoint.
         HubUnavailableError: it is not in the cache, and the hub cannot be asked or broke off.
+        MissingExtraError: the extra `train`, which brings the hub's client, is not installed.
     """
     name = hub_name(place)
     if name is None:
         return place
+    need(f"model {name} of the Hugging Face hub", "train")
     return _cached(name) or _downloaded(name)
 
 
