@@ -192,7 +192,7 @@ def test_what_cannot_be_heard_is_refused_with_what_to_do(folder: Path, model: Re
 def test_what_cannot_be_opened_or_done_is_refused_before_any_work(folder: Path) -> None:
     with pytest.raises(CheckpointNotFoundError):
         speechtune.load(folder / "none")
-    with pytest.raises(ConfigError, match="backend 'tpu': use torch, onnx, onnx-int8"):
+    with pytest.raises(ConfigError, match="backend 'tpu': use torch, torch-bf16, onnx, onnx-int8"):
         speechtune.load(folder / "given", backend="tpu")
     with pytest.raises(ConfigError, match="runs as it was exported"):
         speechtune.load(folder / "given.onnx", backend="onnx")

@@ -110,7 +110,7 @@ def test_clip_stream_and_command_line_give_the_same_detections(
 
 
 def test_a_word_that_is_said_twice_is_counted_twice_by_those_who_count(held_out: Path, address: str) -> None:
-    counts = {0: 0, 1_500: 0}
+    counts = {0: 0, 4_000: 0}
     takes = [load_generator.read_clips([held_out / word], 8, 0) for word in KEYWORDS]
     pairs = [
         (word, *some[start : start + 2]) for word, some in zip(KEYWORDS, takes, strict=True) for start in (0, 2, 4)
@@ -125,4 +125,4 @@ def test_a_word_that_is_said_twice_is_counted_twice_by_those_who_count(held_out:
                 counts[refractory_ms] += sum(isinstance(event, Detection) for event in events)
     # Of what is recognised at all, 0.6 s apart.
     assert counts[0] >= 0.8 * 2 * len(pairs)
-    assert counts[1_500] <= len(pairs)
+    assert counts[4_000] <= len(pairs)

@@ -77,6 +77,6 @@ def test_a_checkpoint_is_compared_with_its_own_export(family: str, tmp_path: Pat
 
 
 def test_what_cannot_be_made_int8_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speechtune.models.export._FP32_MODULES", frozenset({"classifier", "features", "head"}))
+    monkeypatch.setattr("speechtune.models.export._FP32_MODULES", frozenset({""}))  # every name begins so
     with pytest.raises(CheckpointIncompatibleError, match="no linear layers"):
         compare_int8(random_checkpoint(), noise_windows(2).numpy())

@@ -43,7 +43,7 @@ def test_a_server_that_lets_nobody_administer_says_so(tmp_path: Path) -> None:
     (tmp_path / "served").mkdir()
     with (
         server_in_thread(load=load, model_folder=tmp_path / "served") as server,
-        pytest.raises(ModelUnavailableError, match="administer|open_admin|key"),
+        pytest.raises(ModelUnavailableError, match=r"administer|open_admin|key"),
     ):
         roll_out(tmp_path / "model", ServedFolder(ServerAccess(server.address), tmp_path / "served"))
     assert list((tmp_path / "served").iterdir()) == []

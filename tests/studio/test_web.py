@@ -223,6 +223,12 @@ def test_from_takes_to_a_model_that_is_tried_and_learns_what_it_heard_wrong(page
         scores = json.loads(stream.receive_text())["interim"]["scores"]
         assert {score["label"] for score in scores} == {"yes", "no", "_unknown_", "_silence_"}
         assert json.loads(stream.receive_text())["detection"]["label"] == "yes"
+        stream.send_text(json.dumps({"control": {"end": {}}}))
+        # Read to the end: starlette's client cancels what has not ended when it is left.
+        while "ended" not in json.loads(stream.receive_text()):
+            pass
+        with pytest.raises(WebSocketDisconnect):
+            stream.receive_text()
     (heard,) = page.until(lambda state: len(state["tried"]) == 1)["tried"]
     assert heard["fired"]
     assert page.client.get("/api/sound", params={"name": heard["id"]}).content.startswith(b"fLaC")

@@ -150,6 +150,7 @@ export const english = {
   "stage.embed again": "listening again",
   "stage.cross-fit": "training without each take in turn",
   "stage.hear talk": "listening to talk",
+  "stage.compare int8": "comparing int8",
   "stage.train head": "training the head",
   "stage.tune encoder": "tuning the encoder",
   "stage.save": "saving",

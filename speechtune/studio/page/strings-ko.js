@@ -150,6 +150,7 @@ export const korean = {
   "stage.embed again": "다시 듣는 중",
   "stage.cross-fit": "녹음을 차례로 빼고 학습하는 중",
   "stage.hear talk": "대화를 듣는 중",
+  "stage.compare int8": "int8과 비교하는 중",
   "stage.train head": "헤드를 학습하는 중",
   "stage.tune encoder": "인코더를 조정하는 중",
   "stage.save": "저장하는 중",
