@@ -120,7 +120,7 @@ def choose_level(
         return max(safe, min((safe + weak) / 2.0, _HIGHEST_IN_GAP)), None
     if safe > deaf:
         note = (
-            f"thresholds for {false_accepts_per_hour:g} false accepts an hour would miss more than "
+            "other speech scores so like the commands that thresholds against it would miss more than "
             f"{most_missed:.0%} of the commands, and stand lower; more recordings of other speech as negatives, above "
             "all of the place where it will listen, help most"
         )
