@@ -28,6 +28,7 @@ from speechtune.training.head.thresholds import ChosenThresholds, choose_by_talk
 from speechtune.training.head.training_run import TrainingRun
 from speechtune.training.head.word_prior import word_prior
 from speechtune.training.int8_comparison import with_int8_agreement
+from speechtune.training.material.held_out_talk import held_out_talk
 from speechtune.training.material.training_set import TrainingData, TrainingSet, read_training_set
 from speechtune.training.material.windows import choose_window_samples
 from speechtune.training.method import Method, check_tuning, choose_method
@@ -116,9 +117,10 @@ def finetune(
     with clock.stage("embed"):
         embedded = run.embed(read, scratch)
     with clock.stage("cross-fit"):
-        held_out = run.cross_fit(embedded)
+        dealt = run.deal(read)
+        held_out = run.cross_fit(embedded, dealt)
     with clock.stage("hear talk"):
-        chosen = choose_by_talk(run, held_out, read)
+        chosen = choose_by_talk(run, held_out, held_out_talk(read, dealt, recipe.seed))
     with clock.stage("train head"):
         run.train_head(embedded)
     tuned: Tuned | None = None

@@ -31,7 +31,6 @@ class OutOfFold:
         temperature: what the logits were divided by; fitted on the copies too.
         notes: what a reader must know of these numbers, one sentence each.
         heads: of every fold, at that temperature.
-        talk: of every fold, the recorded negative clips that its head never heard, nor their word.
         added: float64[A, K], posteriors of the keywords in the windows that were added to the clips, held out.
     """
 
@@ -40,7 +39,6 @@ class OutOfFold:
     temperature: float
     notes: tuple[str, ...]
     heads: tuple[KeywordHead, ...] = ()
-    talk: tuple[tuple[int, ...], ...] = ()
     added: NDArray[np.float64] | None = None
 
 
@@ -99,21 +97,8 @@ def cross_fit(
         temperature,
         notes,
         heads=tuple(heads),
-        talk=_talk_of_folds(embedded, dealt.fold_of_negative, recorded, num_folds) if dealt.fold_of_negative else (),
         added=np.clip(posteriors[embedded.is_added, : len(labels.keywords)], 0.0, 1.0),
     )
-
-
-def _talk_of_folds(
-    embedded: EmbeddedClips, fold_of_negative: dict[int, int], recorded: NDArray[np.bool_], num_folds: int
-) -> tuple[tuple[int, ...], ...]:
-    """Of every fold, the negative clips that it holds out and whose own row is one of `recorded` bool[N]."""
-    judging = set(embedded.clips[recorded].tolist())
-    talk: list[list[int]] = [[] for _ in range(num_folds)]
-    for clip, fold in fold_of_negative.items():
-        if clip in judging:
-            talk[fold].append(clip)
-    return tuple(tuple(sorted(fold)) for fold in talk)
 
 
 def _split_lone_keywords(fold_of_row: NDArray[np.int64], embedded: EmbeddedClips, num_folds: int) -> tuple[str, ...]:

@@ -1,8 +1,4 @@
-"""What cross-fitted heads do on talk: negative words strung together, heard through the session that will serve.
-
-Each head hears only words that were held out from it. Nothing but recorded clips is played: synthetic ones judge
-nothing.
-"""
+"""What cross-fitted heads do on talk, heard through the session that will serve."""
 
 from __future__ import annotations
 
@@ -13,10 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from speechtune.audio.timebase import SAMPLE_RATE_HZ, samples_from_ms, seconds_from_samples
-from speechtune.data.variation.running_speech import faded, spoken_part
 from speechtune.evaluation.figures.operating_point import DEFAULT_THRESHOLD
-from speechtune.evaluation.streams.talk_curve import LEVELS, TalkCurve, as_thresholds
+from speechtune.evaluation.streams.talk_curve import EXCESS_OF_HELD_OUT_WORDS, LEVELS, TalkCurve, as_thresholds
 from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.models.classifier.head import KeywordHead
@@ -29,27 +23,9 @@ from speechtune.streaming.driver import SAMPLES_FORMAT, chunks_of, run_session
 from speechtune.streaming.events import Detection
 from speechtune.streaming.session import Session
 from speechtune.streaming.voice.activity import SileroActivity
+from speechtune.training.material.held_out_talk import Talk
 
-_MOST_SECONDS = 60.0
-"""Of talk for each fold: enough for a rate, and a few seconds of work."""
-_WORDS_OF_SENTENCE = (3, 9)
-_PAUSE_MS = (300, 700)
-_GAP_MS = (0, 120)
 _BATCH = 16
-
-
-@dataclass(frozen=True)
-class Talk:
-    """Talk of one kind.
-
-    Attributes:
-        clips: of each fold, the clips to string together, each float32[any] at 16 kHz.
-        excess, num_words: see `TalkCurve`.
-    """
-
-    clips: Sequence[Sequence[NDArray[np.float32]]]
-    excess: float
-    num_words: int | None
 
 
 @dataclass(frozen=True)
@@ -59,26 +35,20 @@ class HeardTalk:
     Attributes:
         talk: what was heard.
         steps: of each session, in order.
-        num_samples: how long it was, at 16 kHz.
         labels: of the model.
         recipe: its settings, of which the detector's decide.
     """
 
     talk: Talk
     steps: tuple[tuple[Step, ...], ...]
-    num_samples: int
     labels: LabelSet
     recipe: Recipe
-
-    @property
-    def minutes(self) -> float:
-        """Talk heard."""
-        return seconds_from_samples(self.num_samples) / 60.0
 
     def curve(self, shifts: NDArray[np.float64]) -> TalkCurve:
         """False accepts with every keyword's threshold at each of `LEVELS` and its shift float64[K], in logits."""
         counts = tuple(self._num_false_accepts(shifts, level) for level in LEVELS)
-        return TalkCurve(self.minutes / 60.0, counts, self.talk.excess, self.talk.num_words)
+        excess = 1.0 if self.talk.num_words is None else EXCESS_OF_HELD_OUT_WORDS
+        return TalkCurve(self.talk.minutes / 60.0, counts, excess, self.talk.num_words)
 
     def _num_false_accepts(self, shifts: NDArray[np.float64], level: float) -> int:
         keywords, detector = self.labels.keywords, self.recipe.detector
@@ -92,28 +62,19 @@ class HeardTalk:
         )
 
 
-def hear_talk(
-    classifier: KeywordClassifier, heads: Sequence[KeywordHead], talk: Talk, recipe: Recipe
-) -> HeardTalk | None:
-    """Play to each head the clips that were held out from it, strung together; None where there are none.
+def hear_talk(classifier: KeywordClassifier, heads: Sequence[KeywordHead], talk: Talk, recipe: Recipe) -> HeardTalk:
+    """Play to each head the talk that was held out from it.
 
     Args:
         classifier: its encoder is run, where its weights are.
         heads: one of each fold, with the temperature that the model will have.
-        talk: the clips of each fold.
-        recipe: seed, detector and endpointing. Windows are looked at once, as clips are in cross-fitting.
+        talk: some of it for one of these heads at least.
+        recipe: detector and endpointing. Windows are looked at once, as clips are in cross-fitting.
     """
-    played = [
-        (head, _strung(clips, recipe.seed + fold))
-        for fold, (head, clips) in enumerate(zip(heads, talk.clips, strict=True))
-        if clips
-    ]
-    if not played:
-        return None
     activity = SileroActivity()
+    played = [(head, own) for head, own in zip(heads, talk.of_folds, strict=False) if own is not None]
     steps = map_on_cores(lambda pair: _steps(classifier, *pair, recipe, activity), played)
-    num_samples = sum(len(strung) for _, strung in played)
-    return HeardTalk(talk, tuple(steps), num_samples, classifier.labels, recipe)
+    return HeardTalk(talk, tuple(steps), classifier.labels, recipe)
 
 
 def _steps(
@@ -130,22 +91,6 @@ def _steps(
     for _ in run_session(session, scorer, activity, chunks_of(talk)):
         pass
     return tuple(journal)
-
-
-def _strung(clips: Sequence[NDArray[np.float32]], seed: int) -> NDArray[np.float32]:
-    """Sentences of the clips' spoken parts, each once, float32[N] at 16 kHz."""
-    rng = np.random.default_rng(seed)
-    parts: list[NDArray[np.float32]] = []
-    total = left = 0
-    for index in rng.permutation(len(clips)).tolist():
-        if total >= _MOST_SECONDS * SAMPLE_RATE_HZ:
-            break
-        pause = _PAUSE_MS if left == 0 else _GAP_MS
-        left = int(rng.integers(*_WORDS_OF_SENTENCE)) if left == 0 else left - 1
-        silence = np.zeros(samples_from_ms(int(rng.integers(*pause))), dtype=np.float32)
-        parts += [silence, faded(spoken_part(clips[index]))]
-        total += len(silence) + len(parts[-1])
-    return np.concatenate(parts)
 
 
 class _FoldScorer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,18 +12,16 @@ from pydantic import JsonValue
 from speechtune.evaluation.certainty.intervals import Interval
 from speechtune.evaluation.figures.operating_point import OperatingPoint, keyword_shifts, logit, measured, word_level
 from speechtune.evaluation.streams.talk_curve import (
-    EXCESS_OF_HELD_OUT_WORDS,
     TalkCurve,
     as_thresholds,
     choose_level,
     level_between,
 )
-from speechtune.labels import UNKNOWN
 from speechtune.recipe import CalibrationSettings
 from speechtune.training.head.cross_fitting import OutOfFold
-from speechtune.training.head.speech_playback import HeardTalk, Talk, hear_talk
+from speechtune.training.head.speech_playback import HeardTalk, hear_talk
 from speechtune.training.head.training_run import TrainingRun
-from speechtune.training.material.training_set import TrainingSet
+from speechtune.training.material.held_out_talk import Talk
 
 RECORDED, STRUNG = "recorded speech", "negative words strung together"
 """The kinds of talk."""
@@ -83,47 +80,19 @@ class ChosenThresholds:
         )
 
 
-def choose_by_talk(run: TrainingRun, held_out: OutOfFold, read: TrainingSet) -> ChosenThresholds:
+def choose_by_talk(run: TrainingRun, held_out: OutOfFold, talk: Sequence[Talk]) -> ChosenThresholds:
     """Play to every held-out head the talk that it never met, and choose one threshold per keyword.
 
     Args:
         run: of the model.
         held_out: heads and answers of its cross-fitting.
-        read: the training set.
+        talk: what was held out from these heads.
     """
     run.progress("hear talk", 0, 1)
-    heard = []
     with run.classifier.on(run.device):
-        # Recorded running speech is what will be heard; words strung together are the worst case.
-        for are_words in (False, True):
-            talk = hear_talk(
-                run.classifier, held_out.heads, _talk_of_folds(held_out, read, are_words=are_words), run.recipe
-            )
-            if talk is not None:
-                heard.append(talk)
+        heard = [hear_talk(run.classifier, held_out.heads, kind, run.recipe) for kind in talk]
     run.progress("hear talk", 1, 1)
     return choose(held_out, heard, run.recipe.calibration)
-
-
-def _talk_of_folds(held_out: OutOfFold, read: TrainingSet, *, are_words: bool) -> Talk:
-    """Of every fold, the audio of the negative clips that its head never met, nor their word; words, or other speech.
-
-    Speech that names no word, but is so little that it was held out as one, counts as a word.
-    """
-    fair = read.standing_for_all
-    folds_of: dict[str, set[int]] = defaultdict(set)
-    for fold, clips in enumerate(held_out.talk):
-        for index in clips:
-            folds_of[read.clips[index].label].add(fold)
-    wanted = {label for label, folds in folds_of.items() if (label != UNKNOWN or len(folds) == 1) == are_words}
-    talk = [
-        [read.samples[index] for index in fold if read.clips[index].label in wanted and (fair is None or index in fair)]
-        for fold in held_out.talk or ((),) * len(held_out.heads)
-    ]
-    spare = [(clip.label, samples) for clip, samples in read.spare if clip.label in wanted]
-    for number, (label, samples) in enumerate(spare):
-        talk[min(folds_of[label]) if are_words else number % len(talk)].append(samples)
-    return Talk(talk, EXCESS_OF_HELD_OUT_WORDS, len(wanted)) if are_words else Talk(talk, 1.0, None)
 
 
 def choose(held_out: OutOfFold, talk: Sequence[HeardTalk], settings: CalibrationSettings) -> ChosenThresholds:

@@ -12,7 +12,7 @@ from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import Recipe
 from speechtune.training.head.cross_fitting import OutOfFold, cross_fit
 from speechtune.training.head.fitting import HeadTrainer
-from speechtune.training.material.dealt_folds import deal
+from speechtune.training.material.dealt_folds import DealtFolds, deal
 from speechtune.training.material.embedding_cache import EmbeddedClips, embed_clips
 from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.stages import Progress, tell_loss
@@ -41,9 +41,12 @@ class TrainingRun:
         with self.classifier.on(self.device):
             return embed_clips(self.classifier, read, self.recipe, self.progress, scratch)
 
-    def cross_fit(self, embedded: EmbeddedClips) -> OutOfFold:
+    def deal(self, read: TrainingSet) -> DealtFolds:
+        """Deal the clips into folds."""
+        return deal(read, self.recipe.calibration.folds)
+
+    def cross_fit(self, embedded: EmbeddedClips, dealt: DealtFolds) -> OutOfFold:
         """Score every clip by a head that was not trained on it."""
-        dealt = deal(embedded.read, self.recipe.calibration.folds)
         return cross_fit(self.classifier.head, embedded, dealt, self.trainer, self.progress)
 
     def train_head(self, embedded: EmbeddedClips) -> None:

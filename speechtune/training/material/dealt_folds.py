@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from speechtune.data.choice.eligibility import eligible_clips
 from speechtune.data.choice.folds import folds
 from speechtune.data.sets.clips import Clip
 from speechtune.errors import UnsplittableError
@@ -59,7 +58,6 @@ class DealtFolds:
 def deal(read: TrainingSet, num_folds: int) -> DealtFolds:
     """Deal the clips of a training set into `num_folds` folds, at least 2."""
     clips, labels = read.clips, read.labels
-    judging = eligible_clips(clips, labels)
     keyword_clips = [index for index, clip in enumerate(clips) if clip.label in labels.keywords]
     fold_of_clip = np.arange(len(clips)) % num_folds  # clips of silence are dealt in turn
     fold_of_clip[keyword_clips], notes = _folds_of_people([clips[index] for index in keyword_clips], num_folds)
@@ -72,7 +70,7 @@ def deal(read: TrainingSet, num_folds: int) -> DealtFolds:
             f"{min(words)}: too few clips of other speech to hold any out, so that what they let through is not known; "
             "give several words, or some minutes of the place where it will listen, as negatives",
         )
-    return DealtFolds(num_folds, fold_of_clip, judging.mask, fold_of_negative, judging.notes + notes)
+    return DealtFolds(num_folds, fold_of_clip, read.judging.mask, fold_of_negative, read.judging.notes + notes)
 
 
 def folds_of_negatives(clips: Sequence[Clip], negatives: Sequence[str], num_folds: int) -> dict[int, int]:

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from speechtune.audio.files import MAX_CLIP_SECONDS, read_audio
 from speechtune.audio.timebase import samples_from_ms
+from speechtune.data.choice.eligibility import Eligibility, eligible_clips
 from speechtune.data.choice.sampling import draw_shots
 from speechtune.data.choice.selection import MIN_KEYWORD_CLIPS, choose_labels
 from speechtune.data.sets.clips import Clip, ClipSet, combined_fingerprint, content_hashes, count_labels, speakers_of
@@ -88,6 +89,11 @@ class TrainingSet:
     def targets(self) -> list[int]:
         """The class of every clip."""
         return [self.labels.classes.index(clip.label) for clip in self.clips]
+
+    @cached_property
+    def judging(self) -> Eligibility:
+        """Which clips may judge a model."""
+        return eligible_clips(self.clips, self.labels)
 
     def take(self, indices: Sequence[int]) -> TrainingSet:
         """The clips at `indices`, in that order, with their samples."""

@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speechtune.audio.placement import place_by_energy
-from speechtune.data.choice.eligibility import eligible_clips
-from speechtune.data.sets.clips import Clip
 from speechtune.errors import ConfigError
 from speechtune.evaluation.answers.predictions import Predictions
 from speechtune.evaluation.figures.confusion import closed_set_accuracy
 from speechtune.evaluation.figures.detection import detection_at_far
-from speechtune.labels import LabelSet
 from speechtune.models.classifier.classifier import KeywordClassifier
 from speechtune.recipe import TuneSettings
 from speechtune.training.material.training_set import TrainingSet
@@ -29,15 +26,15 @@ CLIPS_TO_HOLD_OUT_FROM = 500
 _BATCH = 32
 
 
-def share_to_hold_out(settings: TuneSettings, clips: Sequence[Clip], labels: LabelSet) -> float:
+def share_to_hold_out(settings: TuneSettings, read: TrainingSet) -> float:
     """Which share of the speakers and negative words judges when to stop; 0: none."""
     if settings.hold_out is not None:
         return settings.hold_out
-    num_keyword_clips = sum(clip.label in labels.keywords for clip in clips)
+    num_keyword_clips = sum(clip.label in read.labels.keywords for clip in read.clips)
     return 0.2 if num_keyword_clips >= CLIPS_TO_HOLD_OUT_FROM else 0.0
 
 
-def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -> NDArray[np.bool_]:
+def hold_out(read: TrainingSet, share: float, seed: int) -> NDArray[np.bool_]:
     """Which clips are kept from tuning: those of `share` of the speakers and, of negatives, of `share` of the words.
 
     A clip without speaker is its own speaker. The choice is a hash of the name and the seed. Of those that are kept
@@ -46,12 +43,13 @@ def hold_out(clips: Sequence[Clip], labels: LabelSet, share: float, seed: int) -
     Raises:
         ConfigError: no keyword clip that may judge, or every clip of a keyword, would be held out.
     """
+    clips, labels = read.clips, read.labels
     held = np.zeros(len(clips), dtype=bool)
     for index, clip in enumerate(clips):
         name = clip.label if clip.label in labels.negatives else clip.speaker or f"{clip.path.as_posix()}{clip.stretch}"
         held[index] = _uniform(f"{seed}/{name}") < share
     kept = {clip.label for clip, out in zip(clips, held, strict=True) if not out}
-    judges = {clip.label for clip, out in zip(clips, held & eligible_clips(clips, labels).mask, strict=True) if out}
+    judges = {clip.label for clip, out in zip(clips, held & read.judging.mask, strict=True) if out}
     if not judges & set(labels.keywords) or set(labels.keywords) - kept:
         raise ConfigError(f"tune.hold_out: {share:g} of the speakers leave keywords without clips; set it to 0")
     return held

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechtune.data.choice.eligibility import eligible_clips
 from speechtune.training.head.training_run import TrainingRun
 from speechtune.training.material.embedding_cache import EmbeddedClips
 from speechtune.training.method import Tuning
@@ -39,12 +38,12 @@ def tune_and_average(
         TrainingDivergedError, ConfigError: as for `tune_encoder`.
     """
     classifier, recipe, read = run.classifier, run.recipe, embedded.read
-    share = share_to_hold_out(recipe.tune, read.clips, read.labels)
+    share = share_to_hold_out(recipe.tune, read)
     held = np.zeros(len(read.clips), dtype=bool)
     validation = None
     if share > 0.0:
-        held = hold_out(read.clips, read.labels, share, recipe.seed)
-        judging = read.take(np.flatnonzero(held & eligible_clips(read.clips, read.labels).mask).tolist())
+        held = hold_out(read, share, recipe.seed)
+        judging = read.take(np.flatnonzero(held & read.judging.mask).tolist())
         validation = Validation(judging, classifier.window_samples)
         # The head that heard the judging clips would pass for good whatever the encoder does.
         is_held = np.append(held, np.zeros(len(embedded.is_original), dtype=bool))[embedded.clips]

@@ -104,7 +104,8 @@ def test_what_is_held_out_lies_in_no_stretch_that_is_learnt_and_stretches_judge_
     rng = np.random.default_rng(0)
     samples = [(0.1 * rng.standard_normal(8_000)).astype(np.float32) for _ in clips]
     run = TrainingRun(classifier, torch.device("cpu"), recipe(9), HeadTrainer(recipe(9).head), silent)
-    embedded = run.embed(training_set(labels, clips, samples))
+    read = training_set(labels, clips, samples)
+    embedded = run.embed(read)
     unknown = labels.classes.index(UNKNOWN)
     assert (embedded.targets == unknown).sum() == 9
     assert len(embedded.targets) == 2 * len(clips) + 3 + 9
@@ -118,7 +119,7 @@ def test_what_is_held_out_lies_in_no_stretch_that_is_learnt_and_stretches_judge_
     temperatures: list[np.ndarray] = []
     monkeypatch.setattr(HeadTrainer, "train", spy)
     monkeypatch.setattr(cross_fitting, "fit_temperature", lambda logits, judged: temperatures.append(judged) or 1.0)
-    held_out = run.cross_fit(embedded)
+    held_out = run.cross_fit(embedded, run.deal(read))
     assert len(held_out.predictions) == len(clips)
     assert unknown not in temperatures[0]
     for rows in learnt:

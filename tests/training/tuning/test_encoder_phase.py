@@ -210,7 +210,7 @@ def test_speakers_and_whole_negative_words_are_held_out() -> None:
     clips = [named_clip(n, label, speaker=f"s{n % 10}") for label in ("yes", "no") for n in range(30)]
     clips += [named_clip(n, f"word{n % 10}", speaker=f"s{n % 7}") for n in range(30)]
     labels = LabelSet(("yes", "no"), tuple(sorted({c.label for c in clips} - {"yes", "no"})))
-    held = hold_out(clips, labels, 0.3, seed=1)
+    held = hold_out(training_set(labels, clips), 0.3, seed=1)
 
     def groups(which: bool, keywords: bool) -> set[str | None]:
         chosen = [
