@@ -97,7 +97,7 @@ def write_together(folder: Path, contents: Mapping[str, str]) -> None:
                 file.write(text.encode(errors="backslashreplace"))
                 file.flush()
                 os.fsync(file.fileno())  # a full disk shows here, before the first one is in its place
-    except OSError:
+    except (OSError, KeyboardInterrupt):
         if is_new:
             folder.rmdir()
         raise

@@ -63,6 +63,7 @@ def add(
     settings = _with_method(settings, method)
 
     from speechtune.cli.finetune import show_result
+    from speechtune.cli.terminal.interrupts import interruptible
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
     from speechtune.training.devices import is_main_process, parse_device
@@ -78,7 +79,8 @@ def add(
         room=tuple(room or ()),
     )
     check_destination(place)
-    with progress_bars() as progress:
+    left = f"{place} is as it was" if place.exists() else f"{place} is not written"
+    with interruptible(left), progress_bars() as progress:
         result = add_keywords(checkpoint, wanted, new, place, settings, progress, parse_device(device))
     if is_main_process():
         show_result(result, place, profile)

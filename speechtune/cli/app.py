@@ -38,6 +38,7 @@ from speechtune.cli import (
     synthesize,
     threshold,
 )
+from speechtune.cli.terminal.interrupts import Interrupted
 from speechtune.errors import SpeechTuneError
 from speechtune.extras import missing_extra
 
@@ -120,6 +121,8 @@ def _told(error: Exception) -> tuple[str, int]:
         error = missing_extra(error) or error
     if isinstance(error, SpeechTuneError):
         return str(error), error.exit_code
+    if isinstance(error, Interrupted):
+        return str(error), _INTERRUPTED
     if isinstance(error, _UsageError):
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         return f"{message} (see: speechtune --help)", 2

@@ -99,6 +99,7 @@ def evaluate(
     need("evaluate", "train")
     from rich.console import Console
 
+    from speechtune.cli.terminal.interrupts import interruptible
     from speechtune.cli.terminal.progress import StageBars
     from speechtune.evaluation.evaluate import TestClips, TestRecordings
     from speechtune.evaluation.evaluate import evaluate as evaluate_system
@@ -116,14 +117,20 @@ def evaluate(
     clips = None if data is None else TestClips(data, speaker_pattern, train, conditions, noise, synthetic)
     recordings = None if stream is None else TestRecordings(stream, truth)
     console = Console()
-    with _system(checkpoint, access, model, backend) as system, closing(StageBars()) as bars:
+    with (
+        interruptible(f"nothing is written to {out}"),
+        _system(checkpoint, access, model, backend) as system,
+        closing(StageBars()) as bars,
+    ):
 
         def show(part: ClipPart | StreamPart) -> None:
             bars.close()
             console.print(render_part(part))
 
         evaluation = evaluate_system(system, clips, recordings, progress=bars, measured=show)
-    earlier = write_evaluation(evaluation, out)
+        bars("write report", 0, 1)
+        earlier = write_evaluation(evaluation, out)
+        bars("write report", 1, 1)
     console.print(f"figures {out}, report {out / REPORT_NAME}", highlight=False, markup=False, soft_wrap=True)
     if earlier:
         note = f"note: {', '.join(earlier)} in {out} are of an earlier evaluation, which this report does not show"

@@ -59,10 +59,18 @@ def export(
         _export_transformers(local_folder(checkpoint), out)
         return
     check_out_file(out)
-    from speechtune.models.checkpoints.checkpoint import load_checkpoint
-    from speechtune.models.export import export_onnx
+    from speechtune.cli.terminal.interrupts import interruptible
+    from speechtune.cli.terminal.progress import progress_bars
 
-    report = export_onnx(load_checkpoint(local_folder(checkpoint)), out, int8=int8, golden=golden)
+    left = f"{out} is as it was" if out.exists() else f"{out} is not written"
+    with interruptible(left), progress_bars() as progress:
+        progress("load checkpoint", 0, 1)
+        from speechtune.models.checkpoints.checkpoint import load_checkpoint
+        from speechtune.models.export import export_onnx
+
+        loaded = load_checkpoint(local_folder(checkpoint))
+        progress("load checkpoint", 1, 1)
+        report = export_onnx(loaded, out, int8=int8, golden=golden, progress=progress)
     typer.echo(
         f"{report.path}: {report.num_bytes / 1e6:.1f} MB, {report.description.precision}, "
         f"posteriors within {report.max_difference:.1g} of torch's on noise, a made-up voice and silence"

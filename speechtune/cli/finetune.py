@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speechtune.cli.options import (
+    DEFAULT_ADDRESS,
     DataArgument,
     NegativesOption,
     RoomOption,
@@ -68,6 +70,7 @@ def finetune(
     settings = load_recipe(recipe, overrides)
     chosen = keywords_from(keywords)
 
+    from speechtune.cli.terminal.interrupts import interruptible
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.models.checkpoints.writing import check_destination
     from speechtune.training.devices import is_main_process, parse_device
@@ -75,13 +78,42 @@ def finetune(
     from speechtune.training.finetune import finetune as run
 
     check_destination(out)
-    with progress_bars() as progress:
+    is_first = not out.exists()
+    with interruptible(lambda: _left_of(out, is_first)), progress_bars() as progress:
         wanted = TrainingData(
             data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ())
         )
         result = run(wanted, out, settings, progress, start=from_, device=parse_device(device))
     if is_main_process():
         show_result(result, out, profile)
+        if is_first:
+            _show_next(out, data, speaker_pattern)
+
+
+def _left_of(out: Path, is_first: bool) -> str:
+    """What an interrupted run leaves."""
+    from speechtune.training.finetune import saved_state_of
+
+    left = f"{out} is not written" if is_first else f"{out} is as it was"
+    if saved_state_of(out).exists():
+        return f"{left}; run the same command again to go on from the last saved step of the encoder"
+    return left
+
+
+def _show_next(out: Path, data: Path, speaker_pattern: str | None) -> None:
+    """The commands that come next, for whoever has made a first checkpoint."""
+    from rich.console import Console
+
+    from speechtune.data.sets.loading import load_clips
+
+    has_test_clips = any(clip.split == "test" for clip in load_clips(data, speaker_pattern).clips)
+    test_clips = shlex.quote(str(data)) if has_test_clips else "TEST-CLIPS"
+    model, report = (shlex.quote(str(path)) for path in (out, out.with_name(f"{out.name}-report")))
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.print("next:" if has_test_clips else f"next (TEST-CLIPS: clips of people who are not in {data}):")
+    console.print(f"  speechtune evaluate {model} {test_clips} --out {report}")
+    console.print(f"  speechtune serve {model} --address {DEFAULT_ADDRESS}")
+    console.print(f"  speechtune stream mic --address {DEFAULT_ADDRESS}")
 
 
 def show_result(result: FinetuneResult, out: Path, profile: bool) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from speechtune.data.inspection.inspected_clip import Embedder
     from speechtune.data.inspection.report import InspectionReport
+    from speechtune.data.sets.clips import ClipSet
+    from speechtune.training.stages import Progress
 
 _MAX_ROWS = 40
 _NO_ENCODER = "none"
@@ -45,6 +47,7 @@ def inspect(
     """Judge every clip of a data set: damage, level, length, copies, doubtful labels, leaks."""
     from rich.console import Console
 
+    from speechtune.cli.terminal.interrupts import interruptible
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.data.inspection.inspect import inspect_clips
     from speechtune.data.sets.loading import load_clips
@@ -55,17 +58,14 @@ def inspect(
         raise ConfigError("--fix: say where to with --out DIR; originals are never changed")
     if fix and out is not None and (out / "fixed").exists():
         raise ConfigError(f"--fix: {out / 'fixed'} exists; repaired clips go to a new folder, name another --out")
-    clip_set = load_clips(data, speaker_pattern)
-    embedder = _embedder(encoder)
-    with progress_bars() as progress:
-        done = 0
-
-        def advance() -> None:
-            nonlocal done
-            done += 1
-            progress("inspect", done, len(clip_set.clips))
-
-        report = inspect_clips(clip_set, progress=advance, embedder=embedder)
+    with interruptible("nothing is written"):
+        clip_set = load_clips(data, speaker_pattern)
+        with progress_bars() as progress:
+            embedder = _embedder(encoder, progress)
+            num_clips = len(clip_set.clips)
+            report = inspect_clips(
+                clip_set, progress=lambda done: progress("inspect", done, num_clips), embedder=embedder
+            )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -73,37 +73,53 @@ def inspect(
     if out is not None:
         _write(report, out)
     if fix and out is not None:
-        from speechtune.data.inspection.repair import repair_clips
-
-        repaired = repair_clips(report, clip_set, out / "fixed")
-        _tell(f"{len(repaired.clip_set.clips)} clips repaired in {out / 'fixed'}, {repaired.num_left_out} left out")
+        _repair(report, clip_set, out / "fixed")
 
 
-def _embedder(encoder: str) -> Embedder | None:
+def _embedder(encoder: str, progress: Progress) -> Embedder | None:
     if encoder == _NO_ENCODER:
         return None
+    progress("load encoder", 0, 1)
     try:
         need("hearing which clips sound like another label", "train")
         from speechtune.models.clip_embeddings import ClipEmbedder, ClipEncoder
         from speechtune.models.encoders.loading import load_encoder
 
-        return ClipEmbedder(ClipEncoder(load_encoder(encoder)))
+        embedder = ClipEmbedder(ClipEncoder(load_encoder(encoder)))
     except (MissingExtraError, EncoderUnavailableError) as error:
         _tell(f"note: labels are not doubted ({error})")
         return None
+    progress("load encoder", 1, 1)
+    return embedder
 
 
 def _write(report: InspectionReport, out: Path) -> None:
+    from speechtune.cli.terminal.interrupts import interruptible
     from speechtune.data.inspection.page import render_page
-    from speechtune.whole_files import write_whole
+    from speechtune.whole_files import write_together
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "inspection.json", json.dumps(report.to_json(), indent=2) + "\n")
-        write_whole(out / "inspection.html", render_page(report))
-    except OSError as error:
-        raise ConfigError(f"--out {out}: cannot be written ({error.strerror or error}); name another one") from error
+    with interruptible(f"nothing is written to {out}"):
+        texts = {
+            "inspection.json": json.dumps(report.to_json(), indent=2) + "\n",
+            "inspection.html": render_page(report),
+        }
+        try:
+            write_together(out, texts)
+        except OSError as error:
+            raise ConfigError(
+                f"--out {out}: cannot be written ({error.strerror or error}); name another one"
+            ) from error
     _tell(f"page {out / 'inspection.html'}")
+
+
+def _repair(report: InspectionReport, clip_set: ClipSet, folder: Path) -> None:
+    from speechtune.cli.terminal.interrupts import interruptible
+    from speechtune.cli.terminal.progress import progress_bars
+    from speechtune.data.inspection.repair import repair_clips
+
+    with interruptible(f"{folder} is not written"), progress_bars() as progress:
+        repaired = repair_clips(report, clip_set, folder, lambda done, total: progress("repair", done, total))
+    _tell(f"{len(repaired.clip_set.clips)} clips repaired in {folder}, {repaired.num_left_out} left out")
 
 
 def _tell(text: str) -> None:

@@ -60,13 +60,15 @@ def search(
     settings = load_recipe(recipe, set_ or [])
     chosen = keywords_from(keywords)
 
+    from speechtune.cli.terminal.interrupts import interruptible
     from speechtune.cli.terminal.progress import progress_bars
     from speechtune.training.devices import parse_device
     from speechtune.training.material.training_set import TrainingData
     from speechtune.training.search import search as run
 
     wanted = TrainingData(data, chosen, shots, tuple(negatives or ()), noise, speaker_pattern, room=tuple(room or ()))
-    with progress_bars() as progress:
+    left = f"{out} is not written; the trials that are over are in {journal}, run the same command again to go on"
+    with interruptible(left), progress_bars() as progress:
         found = run(wanted, journal, settings, trials, progress, parse_device(device))
     try:
         write_whole(out, found.recipe.to_toml())

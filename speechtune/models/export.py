@@ -5,14 +5,15 @@ The file needs onnxruntime and numpy alone. Golden vectors beside it say what it
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -55,6 +56,7 @@ FP32_TOLERANCE = 1e-4
 """Largest difference of a posterior from torch's; an export beyond it is refused."""
 
 _LARGEST_BYTES = 1_900_000_000  # one protobuf message holds 2 GiB
+_STAGE = "export"
 _FP32_MODULES = frozenset({"features", "head"})
 _OUTPUTS = (LOGITS_NAME, POSTERIORS_NAME)
 _FEATURES = ("log_mel", "normalised")
@@ -93,7 +95,25 @@ class _ExportedModule(nn.Module):
         return tuple(self.classifier.layer_outputs(waveforms).values())
 
 
-def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False, golden: bool = False) -> ExportReport:
+class Progress(Protocol):
+    """Told the stage, how much of it is done, and how much there is."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Called with 0 first and with `total` last."""
+
+
+def _told_to_nobody(stage: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def export_onnx(
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    int8: bool = False,
+    golden: bool = False,
+    progress: Progress = _told_to_nobody,
+) -> ExportReport:
     """Write `checkpoint` as one ONNX file and compare it with torch; the file appears whole or not at all.
 
     Args:
@@ -102,19 +122,24 @@ def export_onnx(checkpoint: Checkpoint, path: Path, *, int8: bool = False, golde
         int8: make the encoder's linear layers int8, with activations quantised as they come. The spectrogram, the
             convolutions, the norms and the head stay fp32.
         golden: write golden vectors beside the file: those of torch, or of the int8 graph itself.
+        progress: told of every step.
 
     Raises:
         ConfigError: the place cannot be written to, or the model is too large for one file.
         CheckpointIncompatibleError: this encoder cannot be exported faithfully.
     """
+    step_done = _steps(progress, 2 + int8 + golden)
     with TemporaryDirectory() as folder:
-        finished, description = _exported(checkpoint, Path(folder), int8)
+        finished, description = _exported(checkpoint, Path(folder), int8, step_done)
         classifier = checkpoint.classifier
         difference = _difference(TorchScorer(classifier, checkpoint.thresholds), OnnxScorer(finished))
         content = finished.read_bytes()
+        step_done()
     if not int8 and not difference <= FP32_TOLERANCE:
         raise _unfaithful(f"posteriors differ by {difference:.2g}")
     vectors = _golden(classifier, description, content) if golden else None
+    if golden:
+        step_done()
     try:
         write_whole(path, content)
     except OSError as error:
@@ -136,12 +161,21 @@ def compare_int8(checkpoint: Checkpoint, windows: NDArray[np.float32]) -> Int8Ag
         ConfigError, CheckpointIncompatibleError: as for `export_onnx`.
     """
     with TemporaryDirectory() as folder:
-        finished, description = _exported(checkpoint, Path(folder), True)
+        finished, description = _exported(checkpoint, Path(folder), True, _steps(_told_to_nobody, 2))
         int8 = OnnxScorer(finished, num_cores=torch.get_num_threads())
     return agreement_between(checkpoint.scorer(), with_second_look(int8, description.second_look), windows)
 
 
-def _exported(checkpoint: Checkpoint, folder: Path, int8: bool) -> tuple[Path, OnnxDescription]:
+def _steps(progress: Progress, total: int) -> Callable[[], None]:
+    """What is called after each of `total` steps."""
+    progress(_STAGE, 0, total)
+    done = itertools.count(1)
+    return lambda: progress(_STAGE, next(done), total)
+
+
+def _exported(
+    checkpoint: Checkpoint, folder: Path, int8: bool, step_done: Callable[[], None]
+) -> tuple[Path, OnnxDescription]:
     """The finished file, in `folder`, and what it says of itself."""
     classifier = checkpoint.classifier.eval()
     if sum(tensor.numel() * 4 for tensor in classifier.state_dict().values()) > _LARGEST_BYTES:
@@ -160,8 +194,10 @@ def _exported(checkpoint: Checkpoint, folder: Path, int8: bool) -> tuple[Path, O
     )
     traced = folder / "fp32.onnx"
     _trace(classifier, traced)
+    step_done()
     if int8:
         traced = _quantised(traced, folder / "int8.onnx")
+        step_done()
     finished = folder / "finished.onnx"
     finished.write_bytes(_described(traced, description))
     return finished, description

@@ -31,12 +31,16 @@ def map_on_cores(function: Callable[[Piece], Result], pieces: Iterable[Piece]) -
     # While it lasts the caller's own thread uses one core too: what prepares the pieces would fight for the others.
     with one_core(), ThreadPoolExecutor(num_workers, initializer=_use_one_core) as workers:
         pending: deque[Future[Result]] = deque()
-        for piece in pieces:
-            pending.append(workers.submit(function, piece))
-            if len(pending) > _AHEAD_PER_WORKER * num_workers:
+        try:
+            for piece in pieces:
+                pending.append(workers.submit(function, piece))
+                if len(pending) > _AHEAD_PER_WORKER * num_workers:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()  # who is interrupted, or takes no more, does not wait for what nobody has begun
 
 
 @contextmanager

@@ -71,7 +71,9 @@ class ServerSystem:
         from speechtune.evaluation.clips.scoring import ClipReport, labelled_predictions
 
         start = time.perf_counter()
-        rows = _side_by_side(lambda clip: self._posteriors(read_clip(clip)), clips, progress, "evaluate")
+        rows = _side_by_side(
+            lambda clip: self._posteriors(read_clip(clip)), clips, self.client.close, progress, "evaluate"
+        )
         predictions = labelled_predictions(
             self.labels, np.stack(rows), clips, root=root, negatives_known=self.negatives_known
         )
@@ -85,7 +87,7 @@ class ServerSystem:
 
     def score(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """As for `Scorer`; the server places each window by its energy once more, which moves it by a few samples."""
-        return np.stack(_side_by_side(self._posteriors, list(windows)))
+        return np.stack(_side_by_side(self._posteriors, list(windows), self.client.close))
 
     def _posteriors(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         content = samples.astype("<f4", copy=False).tobytes()
@@ -102,7 +104,7 @@ class ServerSystem:
         from speechtune.recipe import SessionSettings
 
         start = time.perf_counter()
-        heard = _side_by_side(self._listen, recordings, progress, "listen")
+        heard = _side_by_side(self._listen, recordings, self.client.close, progress, "listen")
         playback = Playback(
             heard=tuple(one for one, _ in heard),
             labels=self.labels,
@@ -186,9 +188,16 @@ def _chosen(client: CommandClient, address: str, model: str, checkpoint: Path | 
 
 
 def _side_by_side(
-    ask: Callable[[Item], Answer], items: Sequence[Item], progress: Progress | None = None, stage: str = ""
+    ask: Callable[[Item], Answer],
+    items: Sequence[Item],
+    give_up: Callable[[], None],
+    progress: Progress | None = None,
+    stage: str = "",
 ) -> list[Answer]:
-    """The answers in the items' order; the first failure ends it, and memory holds few items at once."""
+    """The answers in the items' order; the first failure ends it, and memory holds few items at once.
+
+    Interrupted, it calls `give_up`, which ends the calls that are under way: a stream may take an hour.
+    """
     answers: list[Answer] = []
     waiting = iter(items)
     with ThreadPoolExecutor(NUM_AT_ONCE) as pool:
@@ -199,6 +208,9 @@ def _side_by_side(
                 asked += [pool.submit(ask, item) for item in itertools.islice(waiting, 1)]
                 if progress is not None:
                     progress(stage, len(answers), len(items))
+        except KeyboardInterrupt:
+            give_up()
+            raise
         finally:
             for future in asked:
                 future.cancel()

@@ -126,7 +126,7 @@ def finetune(
     tuned: Tuned | None = None
     if method.tuning is not None:
         identity = identity_of(recipe, read.identity, method.tuning, started.digest if started else recipe.encoder.name)
-        saved = SavedState(out.with_name(f".{out.name}.training"), identity)
+        saved = SavedState(saved_state_of(out), identity)
         with clock.stage("tune encoder"):
             tuned = tune_and_average(run, method.tuning, embedded, saved, out.with_name(f"{out.name}.logs"))
         with clock.stage("embed again"):
@@ -144,6 +144,11 @@ def finetune(
     wishes = advice(read, held_out, chosen)
     counts = count_labels(read.clips)
     return FinetuneResult(checkpoint, chosen.point, counts, notes, clock.seconds, tuned, chosen.summary, wishes)
+
+
+def saved_state_of(out: Path) -> Path:
+    """Where the encoder phase of a run that writes the checkpoint `out` keeps its last saved step."""
+    return out.with_name(f".{out.name}.training")
 
 
 def untrained_run(read: TrainingSet, recipe: Recipe, device: torch.device, progress: Progress = silent) -> TrainingRun:

@@ -38,5 +38,7 @@ def test_an_interrupt_is_told_and_ends_as_one(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(loading, "load_clips", interrupt)
-    assert run(["inspect", "clips"]) == 130
+    assert run(["split", "clips", "--out", "clips.jsonl"]) == 130
     assert capsys.readouterr().err.strip() == "speechtune: interrupted"
+    assert run(["inspect", "clips"]) == 130
+    assert capsys.readouterr().err.strip() == "speechtune: interrupted; nothing is written"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,33 @@ def test_finetune_shows_keywords_thresholds_and_stages(tmp_path: Path, capsys: p
     assert code == 0
     assert "threshold" in shown
     assert "3 negative clips of 1 words" in shown
+    assert f"next (TEST-CLIPS: clips of people who are not in {data}):" in shown
     assert "embed" in shown
+
+
+def test_a_first_finetune_ends_with_the_commands_that_come_next_and_they_can_be_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_random_model("whisper", Path("encoder"))
+    clip_set = load_clips(make_folder(Path("my data"), {"yes": 5, "no": 5, "cat": 4}))
+    declared = [replace(clip, split="test" if clip.path.stem == "4" else "train") for clip in clip_set.clips]
+    write_manifest(Path("my data/manifest.jsonl"), clip_set.with_clips(declared))
+    fast = ["--encoder", "encoder", "--set", "augment.copies=1", "--set", "head.background_speech=0"]
+    command = ["finetune", "my data", "--keywords", "yes,no", "--out", "my model", *fast]
+    assert run(command) == 0
+    _, _, following = capsys.readouterr().out.partition("\nnext:\n")
+    lines = [shlex.split(line) for line in following.splitlines()]
+    assert lines == [
+        ["speechtune", "evaluate", "my model", "my data", "--out", "my model-report"],
+        ["speechtune", "serve", "my model", "--address", "127.0.0.1:50551"],
+        ["speechtune", "stream", "mic", "--address", "127.0.0.1:50551"],
+    ]
+    assert run(lines[0][1:]) == 0
+    assert Path("my model-report/report.html").is_file()
+    capsys.readouterr()
+    assert run(command) == 0
+    assert "next" not in capsys.readouterr().out, "whoever replaces a checkpoint knows what comes next"
 
 
 def test_evaluate_writes_the_promised_keys(

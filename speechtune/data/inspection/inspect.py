@@ -26,7 +26,7 @@ _FEW_CLIPS = 5
 def inspect_clips(
     clip_set: ClipSet,
     limits: SoundLimits | None = None,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[int], None] | None = None,
     embedder: Embedder | None = None,
 ) -> InspectionReport:
     """Read, measure, compare and judge every clip; nothing is changed and nothing raised for a clip's sake.
@@ -37,7 +37,7 @@ def inspect_clips(
     Args:
         clip_set: the data.
         limits: where a measure becomes a fault; none: the defaults.
-        progress: called after each clip.
+        progress: told after each clip how many are done.
         embedder: hears which clips sound like another label; none: labels are not doubted.
     """
     limits = limits or SoundLimits()
@@ -47,7 +47,7 @@ def inspect_clips(
         inspected.append(one)
         findings.append(_own_findings(clip, one, limits))
         if progress is not None:
-            progress()
+            progress(len(inspected))
     copies = find_copies([one.print for one in inspected], lambda place: read_clip(clip_set.clips[place]))
     doubts = doubts_of_labels(clip_set.clips, [one.embedding for one in inspected]) if embedder is not None else {}
     for found in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from speechtune.data.sets.manifest import MANIFEST_NAME, write_manifest
 from speechtune.errors import ConfigError, ManifestError
 from speechtune.labels import SILENCE, UNKNOWN
 from speechtune.names import readable
+from speechtune.whole_files import writing_whole_folder
 
 USELESS: frozenset[FindingKind] = frozenset({"unreadable", "silent", "no_speech", "duplicate", "near_duplicate"})
 """Clips with such findings are left out; other faults cannot be mended, and are for a person to decide."""
@@ -34,8 +36,17 @@ class Repaired:
     num_left_out: int
 
 
-def repair_clips(report: InspectionReport, clip_set: ClipSet, folder: Path) -> Repaired:
+def repair_clips(
+    report: InspectionReport, clip_set: ClipSet, folder: Path, progress: Callable[[int, int], None] | None = None
+) -> Repaired:
     """Write the usable clips of an inspected set to a new folder, trimmed and at one level, with a manifest.
+
+    The folder appears whole or not at all.
+
+    Args:
+        report, clip_set: the inspected set.
+        folder: the new folder.
+        progress: told after each clip how many are written, and how many there are.
 
     Raises:
         ConfigError: the folder exists and is not empty.
@@ -47,12 +58,21 @@ def repair_clips(report: InspectionReport, clip_set: ClipSet, folder: Path) -> R
     if not usable:
         raise ManifestError(f"{clip_set.root}: no clip of it is usable; record new ones")
     try:
-        clips = [_repaired(clip, number, folder) for number, clip in enumerate(usable)]
-        noise = [_copied(path, number, folder) for number, path in enumerate(clip_set.noise)]
+        with writing_whole_folder(folder) as beside:
+            clips = []
+            for number, clip in enumerate(usable):
+                clips.append(_repaired(clip, number, beside))
+                if progress is not None:
+                    progress(number + 1, len(usable))
+            noise = [_copied(path, number, beside) for number, path in enumerate(clip_set.noise)]
+            write_manifest(beside / MANIFEST_NAME, ClipSet(beside, tuple(clips), tuple(noise)))
     except OSError as error:
         raise ManifestError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from error
-    repaired = ClipSet(folder, tuple(clips), tuple(noise))
-    write_manifest(folder / MANIFEST_NAME, repaired)
+    repaired = ClipSet(
+        folder,
+        tuple(replace(clip, path=folder / clip.path.relative_to(beside)) for clip in clips),
+        tuple(folder / path.relative_to(beside) for path in noise),
+    )
     return Repaired(repaired, len(report.clips) - len(clips))
 
 

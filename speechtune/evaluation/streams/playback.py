@@ -18,7 +18,7 @@ from speechtune.audio.pcm import PcmEncoding, PcmFormat
 from speechtune.audio.timebase import SAMPLE_RATE_HZ, seconds_from_samples
 from speechtune.errors import DataError, TrainingDivergedError
 from speechtune.evaluation.streams.matching import PlayedStream, SpokenWord
-from speechtune.evaluation.streams.recordings import Recording, audio_blocks, words_within
+from speechtune.evaluation.streams.recordings import Recording, audio_blocks, length_seconds, words_within
 from speechtune.labels import LabelSet
 from speechtune.recipe import SessionSettings
 from speechtune.streaming.config import CommandRule, Scorer, SessionConfig
@@ -159,7 +159,7 @@ def play(
         activity: the voice activity model.
         recordings: at least one.
         settings: of the sessions.
-        progress: told after every round, in seconds of audio that are done; the total is known at the end only.
+        progress: told after every round how many seconds of audio are done, and how many there are.
         exact_from: the lowest threshold, beside the scorer's own, that the result can tell of; the higher, the fewer
             windows are scored.
 
@@ -172,12 +172,12 @@ def play(
     waiting = [_Ear(recording, scorer, settings, exact_from) for recording in recordings]
     ears = list(waiting)
     open_ears: list[_Ear] = []
-    scoring_seconds, num_windows, num_done = 0.0, 0, 0
+    scoring_seconds, num_windows = 0.0, 0
+    total = 0 if progress is None else max(round(sum(length_seconds(one.path) for one in recordings)), 1)
     while waiting or open_ears:
         while waiting and len(open_ears) < NUM_AT_ONCE:
             open_ears.append(waiting.pop(0))
         requests = _windows_of(open_ears, activity)
-        num_done += sum(ear.is_finished for ear in open_ears)
         open_ears = [ear for ear in open_ears if not ear.is_finished]
         if requests:
             windows = np.concatenate([request.windows for _, request in requests])
@@ -187,7 +187,9 @@ def play(
             num_windows += len(windows)
             _share_out(requests, answers)
         if progress is not None:
-            progress("listen", num_done, len(ears))
+            progress("listen", min(int(sum(ear.seconds_heard for ear in ears)), total), total)
+    if progress is not None:
+        progress("listen", total, total)
     return Playback(
         heard=tuple(ear.heard() for ear in ears),
         labels=scorer.labels,
@@ -284,6 +286,12 @@ class _Ear:
         session = self._session or self._open()
         session.resolve(request, answer)
         self._take(session)
+
+    @property
+    def seconds_heard(self) -> float:
+        """Audio taken so far."""
+        num_samples = self._num_samples if self._session is None else self._session.num_samples_received
+        return seconds_from_samples(num_samples)
 
     def heard(self) -> PlayedRecording:
         """What was heard, once finished."""

@@ -91,7 +91,7 @@ def check_words(recordings: Sequence[Recording], keywords: Sequence[str]) -> Non
                 )
         if not recording.spoken:
             continue
-        seconds = _seconds(recording.path)
+        seconds = length_seconds(recording.path)
         last = seconds_from_samples(max(word.end_sample for word in recording.spoken))
         begins = seconds_from_samples(max(word.start_sample for word in recording.spoken))
         if last > seconds + _ROUNDING_MS / 1_000 or begins >= seconds:
@@ -108,7 +108,7 @@ def check_readable(recordings: Sequence[Recording]) -> None:
         UnreadableAudioError: a recording cannot be read.
     """
     for recording in recordings:
-        _seconds(recording.path)
+        length_seconds(recording.path)
 
 
 def words_within(recording: Recording, num_samples: int) -> tuple[SpokenWord, ...]:
@@ -137,7 +137,12 @@ def fingerprint_recordings(recordings: Sequence[Recording]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _seconds(path: Path) -> float:
+def length_seconds(path: Path) -> float:
+    """How long an audio file is, as its header says.
+
+    Raises:
+        UnreadableAudioError: it cannot be read.
+    """
     with opened_sound(path) as opened:
         return float(opened.sound.frames / opened.sound.samplerate)
 

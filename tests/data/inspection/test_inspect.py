@@ -168,10 +168,10 @@ def test_too_few_clips_and_a_lone_speaker_are_noted(tmp_path):
 def test_the_report_is_json_and_carries_the_version_of_the_data(tmp_path):
     data = load_folder(make_folder(tmp_path, {"yes": 2}))
     write_audio(data.clips[0].path, np.zeros(100, dtype=np.float32))
-    steps = []
-    report = inspect_clips(data, progress=lambda: steps.append(1))
+    steps: list[int] = []
+    report = inspect_clips(data, progress=steps.append)
     told = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert len(steps) == 2
+    assert steps == [1, 2]
     assert told["fingerprint"] == fingerprint(data)
     assert told["num_clips"] == 2
     assert told["num_clips_accused"] == 1

@@ -114,7 +114,11 @@ def test_more_recordings_than_are_heard_at_once_are_all_heard(tmp_path):
         progress=lambda _, done, all_: told.append((done, all_)),
     )
     assert [len(one.detections) for one in playback.heard] == [2] * (NUM_AT_ONCE + 3)
-    assert told[-1] == (NUM_AT_ONCE + 3, NUM_AT_ONCE + 3)
+    seconds = round((NUM_AT_ONCE + 3) * len(LOW_HIGH) / 16_000)
+    assert told[-1] == (seconds, seconds)
+    assert {all_ for _, all_ in told} == {seconds}
+    assert told == sorted(told)
+    assert 0 < told[0][0] < seconds
 
 
 @pytest.mark.parametrize("levels", [{"low": 0.0, "high": 0.9}, {"low": 0.97, "high": 0.2}, {"high": 0.3}])
