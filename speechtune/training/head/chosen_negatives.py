@@ -15,6 +15,7 @@ import numpy as np
 
 from speechtune.data.sets.clips import Clip, count_labels
 from speechtune.training.head.training_run import TrainingRun
+from speechtune.training.material.dealt_folds import deal
 from speechtune.training.material.training_set import TrainingSet
 from speechtune.training.stages import silent
 
@@ -77,7 +78,8 @@ def _hardness(read: TrainingSet, candidates: Sequence[int], run: TrainingRun) ->
     embedded = replace(run, recipe=recipe, progress=lambda _, done, total: run.progress(_STAGE, done, total)).embed(
         some
     )
-    held_out = replace(run, recipe=recipe, progress=silent).cross_fit(embedded).predictions
+    dealt = deal(some, recipe.calibration.folds)
+    held_out = replace(run, recipe=recipe, progress=silent).cross_fit(embedded, dealt).predictions
     surest = held_out.posteriors[:, : len(read.labels.keywords)].max(axis=1)
     return {looked_at[int(clip)]: float(one) for clip, one in zip(held_out.clip_ids, surest, strict=True)}
 
