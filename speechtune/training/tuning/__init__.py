@@ -2,7 +2,7 @@
 
 Owns: methods, batches, steps, early stopping, resumption.
 Does not own: heads.
-Imports: `accelerate`, `numpy`, `peft`, `torch`, `speechtune`, `speechtune.audio`, `speechtune.data`,
+Imports: `accelerate`, `numpy`, `peft`, `torch`, `speechtune`, `speechtune.audio`,
 `speechtune.evaluation`, `speechtune.models`, `speechtune.training`, `speechtune.training.head`,
 `speechtune.training.material`.
 """
